@@ -1,0 +1,124 @@
+//! What is wrong with a config, where, and the way out.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One pointed complaint about one place of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file as the user named it.
+    pub file: Arc<str>,
+    /// Line and column, from 1; `None` where the whole file is meant.
+    pub place: Option<(usize, usize)>,
+    /// The offending line as it stands in the file, and which of its characters (columns from 0).
+    pub excerpt: Option<(String, Range<usize>)>,
+    /// What is wrong.
+    pub message: String,
+    /// The way out, where there is one to name.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// About a whole file.
+    pub fn of_file(file: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
+        Self { file: file.into(), place: None, excerpt: None, message: message.into(), help: None }
+    }
+
+    /// About the bytes `span` of `text`. A span over several lines is cut at the end of its first.
+    pub fn at(file: impl Into<Arc<str>>, text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
+        let mut start = span.start.min(text.len());
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line = text[line_start..].lines().next().unwrap_or("");
+        let column = text[line_start..start].chars().count();
+        let mut end = span.end.clamp(start, line_start + line.len().max(start - line_start)).min(text.len());
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        let width = text[start..end].chars().count().max(1);
+        Self {
+            file: file.into(),
+            place: Some((text[..start].matches('\n').count() + 1, column + 1)),
+            excerpt: Some((line.to_owned(), column..column + width)),
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// Adds the way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// As compilers print it: message, place, the line with the offending text underlined, help.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", self.message)?;
+        let Some((line, column)) = self.place else {
+            write!(f, "  --> {}", self.file)?;
+            return self.help.iter().try_for_each(|help| write!(f, "\n  help: {help}"));
+        };
+        write!(f, "  --> {}:{line}:{column}", self.file)?;
+        let gutter = line.to_string().len();
+        if let Some((text, marked)) = &self.excerpt {
+            // Tabs keep their width by standing in the line of marks as well.
+            let pad: String = text.chars().take(marked.start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            write!(f, "\n{:gutter$} |\n{line} | {text}\n{:gutter$} | {pad}{}", "", "", "^".repeat(marked.len()))?;
+        }
+        self.help.iter().try_for_each(|help| write!(f, "\n{:gutter$} = help: {help}", ""))
+    }
+}
+
+/// The nearest of `known` to `word`, where one is near enough to be meant.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().max(word.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnostic_points_at_its_text() {
+        let text = "[server]\n\tlistn = \"ä\" # x\n";
+        let start = text.find("listn").unwrap();
+        let shown = Diagnostic::at("w.toml", text, start..start + 5, "unknown key `listn`").help("did you mean `listen`?");
+        insta::assert_snapshot!(shown.to_string(), @r#"
+        error: unknown key `listn`
+          --> w.toml:2:2
+          |
+        2 | 	listn = "ä" # x
+          | 	^^^^^
+          = help: did you mean `listen`?
+        "#);
+    }
+
+    #[test]
+    fn any_span_is_shown_without_a_panic() {
+        let text = "ä = 1\n\nb = \"é";
+        for start in 0..text.len() + 3 {
+            for end in 0..text.len() + 3 {
+                let _ = Diagnostic::at("f", text, start..end, "m").to_string();
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_word_is_one_that_could_be_meant() {
+        let known = ["listen", "timezone", "hosts"];
+        assert_eq!(nearest("listn", known), Some("listen"));
+        assert_eq!(nearest("timezoen", known), Some("timezone"));
+        assert_eq!(nearest("colour", known), None);
+    }
+}

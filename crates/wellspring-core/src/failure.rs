@@ -1,0 +1,128 @@
+//! Why a refresh did not give new data: a value with a kind, a stable code and words for people.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of failure it is: decides what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Likely to pass: try again after a backoff.
+    Retryable,
+    /// Will not pass by itself soon (a 404, a page that is not what the rules expect): wait the longest backoff.
+    Permanent,
+    /// Refused by our own guard or by the upstream's wish: wait the longest backoff.
+    Blocked,
+    /// Stopped by us (shutdown, reload): says nothing about the upstream.
+    Cancelled,
+}
+
+/// Stable words that clients may match on (`degraded.code`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The result was read but is not good enough to replace the last one.
+    GateFailed,
+    /// The body is not what the rules can read (not JSON, not a feed, …).
+    ExtractFailed,
+    /// The upstream answered with a status that is not a success.
+    UpstreamStatus,
+    /// No connection, or it broke while the body was read.
+    UpstreamUnreachable,
+    /// The host's name did not resolve.
+    DnsFailed,
+    /// The certificate or the handshake was refused.
+    TlsFailed,
+    /// One request took longer than `timeout`.
+    Timeout,
+    /// The whole refresh took longer than `deadline`.
+    DeadlinePassed,
+    /// The body is larger than `max_body` after decompression.
+    BodyTooLarge,
+    /// More than five redirects, or one that leads nowhere.
+    BadRedirect,
+    /// The address is not one that may be fetched.
+    AddressRefused,
+    /// No alternative of the source can be used (all lack their `when_env`).
+    NoAlternative,
+    /// The store refused or lost the result.
+    StoreFailed,
+    /// Another holder took over the lease of this key.
+    LeaseLost,
+    /// A forced refresh came before `min_interval` had passed.
+    TooSoon,
+    /// The refresh ended without a word (a panic); it is tried again.
+    Interrupted,
+    /// The server is shutting down or the source was reconfigured.
+    Cancelled,
+}
+
+impl Code {
+    /// The stable word, as in `degraded.code`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GateFailed => "gate_failed",
+            Self::ExtractFailed => "extract_failed",
+            Self::UpstreamStatus => "upstream_status",
+            Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::DnsFailed => "dns_failed",
+            Self::TlsFailed => "tls_failed",
+            Self::Timeout => "timeout",
+            Self::DeadlinePassed => "deadline_passed",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BadRedirect => "bad_redirect",
+            Self::AddressRefused => "address_refused",
+            Self::NoAlternative => "no_alternative",
+            Self::StoreFailed => "store_failed",
+            Self::LeaseLost => "lease_lost",
+            Self::TooSoon => "too_soon",
+            Self::Interrupted => "interrupted",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One failure of one refresh. Its message never contains a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Decides what happens next.
+    pub kind: Kind,
+    /// A stable word.
+    pub code: Code,
+    /// One sentence for people, without a full stop.
+    pub message: String,
+    /// How long the upstream asked us to stay away (`Retry-After`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A failure without a `Retry-After`.
+    pub fn new(kind: Kind, code: Code, message: impl Into<String>) -> Self {
+        Self { kind, code, message: message.into(), retry_after: None }
+    }
+
+    /// A failure that is likely to pass.
+    pub fn retryable(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Kind::Retryable, code, message)
+    }
+
+    /// A failure that will not pass by itself soon.
+    pub fn permanent(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Kind::Permanent, code, message)
+    }
+
+    /// True where only a change of the configuration can help, so that no timer tries again.
+    pub fn is_final(&self) -> bool {
+        self.code == Code::NoAlternative
+    }
+}

@@ -1,0 +1,191 @@
+//! What a successful refresh produced. A snapshot is immutable; what changes beside it is its [`Renewal`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::failure::Failure;
+use crate::key::Key;
+
+/// The first 16 bytes of a SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 16]);
+
+impl Digest {
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let full = Sha256::digest(bytes);
+        let mut short = [0; 16];
+        short.copy_from_slice(&full[..16]);
+        Self(short)
+    }
+
+    /// The raw bytes, as stores hold them.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// From the raw bytes; `None` unless there are 16.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+/// A text that is no digest.
+#[derive(Debug, thiserror::Error)]
+#[error("a digest is 32 hexadecimal digits")]
+pub struct BadDigest;
+
+impl TryFrom<String> for Digest {
+    type Error = BadDigest;
+    fn try_from(text: String) -> Result<Self, BadDigest> {
+        if text.len() != 32 || !text.is_ascii() {
+            return Err(BadDigest);
+        }
+        let mut bytes = [0; 16];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| BadDigest)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// The items of a snapshot as the JSON array that is served, encoded once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Items {
+    json: Arc<str>,
+    count: u32,
+}
+
+impl Items {
+    /// Encodes rows.
+    pub fn encode(rows: &[serde_json::Value]) -> Self {
+        // A `Value` has string keys and finite numbers only, so encoding it cannot fail.
+        let json = serde_json::to_string(rows).unwrap_or_else(|_| "[]".to_owned());
+        Self { json: json.into(), count: u32::try_from(rows.len()).unwrap_or(u32::MAX) }
+    }
+
+    /// Takes an encoded array back from a store that has checked its digest.
+    pub fn from_stored(json: impl Into<Arc<str>>, count: u32) -> Self {
+        Self { json: json.into(), count }
+    }
+
+    /// The JSON array.
+    pub fn json(&self) -> &Arc<str> {
+        &self.json
+    }
+
+    /// How many items there are.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The digest of the encoded array.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.json.as_bytes())
+    }
+}
+
+/// How a snapshot was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct How {
+    /// Which alternative of the source served, from 0.
+    pub alternative: u32,
+    /// How long the collection took.
+    pub took: Duration,
+    /// Bytes read from the upstream, decoded.
+    pub bytes: u64,
+}
+
+/// What a successful refresh produced. Immutable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Whose it is.
+    pub key: Key,
+    /// Rises by one whenever the items' digest changes; starts at 1.
+    pub revision: u64,
+    /// When these items were first seen.
+    pub made_at: Timestamp,
+    /// How they were made.
+    pub how: How,
+    /// [`Items::digest`].
+    pub digest: Digest,
+    /// The items.
+    pub items: Items,
+}
+
+/// What an upstream said about one response, to ask it later whether that still holds (RFC 9110 §8.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validator {
+    /// `ETag`, verbatim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// `Last-Modified`, verbatim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+impl Validator {
+    /// True where the upstream said nothing to ask with.
+    pub fn is_empty(&self) -> bool {
+        self.etag.is_none() && self.last_modified.is_none()
+    }
+}
+
+/// The validators of one refresh: one a request, by the digest of that request.
+pub type Validators = std::collections::BTreeMap<String, Validator>;
+
+/// What a successful refresh renews even where the items stayed equal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// The last successful refresh, a 304 or equal content included.
+    pub checked_at: Timestamp,
+    /// The rules it was read by: another digest means the snapshot is stale at once and its validators are void.
+    pub rules: Digest,
+    /// What the upstream can be asked with next time.
+    #[serde(default)]
+    pub validators: Validators,
+}
+
+/// What is remembered of a key's attempts, so that a restart neither forgets a backoff nor repeats a forced fetch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts {
+    /// Failures since the last success.
+    #[serde(default)]
+    pub failures: u32,
+    /// The last failure, until the next success.
+    #[serde(default)]
+    pub last_failure: Option<Failure>,
+    /// When that was.
+    #[serde(default)]
+    pub failed_at: Option<Timestamp>,
+    /// No attempt before this, but a forced one.
+    #[serde(default)]
+    pub not_before: Option<Timestamp>,
+    /// The previous forced fetch.
+    #[serde(default)]
+    pub forced_at: Option<Timestamp>,
+}

@@ -1,0 +1,209 @@
+//! Texts of a config that carry `${ENVIRONMENT}` values and `{parameter}` places, and never print the former.
+
+use std::fmt;
+
+use crate::key::{Params, is_word, percent_encode};
+
+/// What came from the environment. Prints as `***`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Looks a name of the environment up; `None` where it is not set.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Why a template cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTemplate {
+    /// `${NAME}` where NAME is not set.
+    #[error("the environment variable `{0}` is not set")]
+    MissingVariable(String),
+    /// A `${` without its `}`.
+    #[error("`${{` is not closed by `}}`")]
+    Unclosed,
+    /// `{name}` of a parameter that the source does not declare.
+    #[error("`{{{0}}}` names no parameter that this source declares")]
+    UnknownParameter(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Variable { name: String, value: Secret },
+    Parameter(String),
+}
+
+/// A text with its `${NAME}` read and its `{parameter}` places open.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Template(Vec<Part>);
+
+/// A template filled in: the text to use and the text to show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Filled {
+    /// With secrets.
+    exposed: String,
+    /// With `${NAME}` in their place.
+    shown: String,
+}
+
+impl Filled {
+    /// A text without secrets.
+    pub fn plain(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { shown: text.clone(), exposed: text }
+    }
+
+    /// The text to use, secrets included: for the wire only.
+    pub fn expose(&self) -> &str {
+        &self.exposed
+    }
+
+    /// True where the text carries something that came from the environment.
+    pub fn is_secret(&self) -> bool {
+        self.exposed != self.shown
+    }
+}
+
+impl fmt::Display for Filled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Filled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.shown)
+    }
+}
+
+impl Template {
+    /// Reads `${NAME}` by `environment` and leaves `{name}` open for each of `parameters`. Braces around anything that is
+    /// no word (`{"a": 1}`) are literal.
+    ///
+    /// # Errors
+    /// [`BadTemplate`] for a missing variable, an undeclared parameter, an unclosed `${`.
+    pub fn parse(text: &str, parameters: &[&str], environment: Environment<'_>) -> Result<Self, BadTemplate> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['$', '{']) {
+            literal.push_str(&rest[..at]);
+            rest = &rest[at..];
+            if let Some(inner) = rest.strip_prefix("${") {
+                let end = inner.find('}').ok_or(BadTemplate::Unclosed)?;
+                let name = &inner[..end];
+                let value = environment(name).ok_or_else(|| BadTemplate::MissingVariable(name.to_owned()))?;
+                push_literal(&mut parts, &mut literal);
+                parts.push(Part::Variable { name: name.to_owned(), value: Secret::new(value) });
+                rest = &inner[end + 1..];
+            } else if let Some((name, after)) = rest.strip_prefix('{').and_then(|r| r.split_once('}')).filter(|(name, _)| is_word(name)) {
+                if !parameters.contains(&name) {
+                    return Err(BadTemplate::UnknownParameter(name.to_owned()));
+                }
+                push_literal(&mut parts, &mut literal);
+                parts.push(Part::Parameter(name.to_owned()));
+                rest = after;
+            } else {
+                let first = rest.chars().next().map_or(0, char::len_utf8);
+                literal.push_str(&rest[..first]);
+                rest = &rest[first..];
+            }
+        }
+        literal.push_str(rest);
+        push_literal(&mut parts, &mut literal);
+        Ok(Self(parts))
+    }
+
+    /// Fills the parameters in, percent-encoded.
+    pub fn fill(&self, params: &Params) -> Filled {
+        let mut filled = Filled::plain("");
+        for part in &self.0 {
+            match part {
+                Part::Literal(text) => {
+                    filled.exposed.push_str(text);
+                    filled.shown.push_str(text);
+                }
+                Part::Variable { name, value } => {
+                    filled.exposed.push_str(value.expose());
+                    filled.shown.push_str("${");
+                    filled.shown.push_str(name);
+                    filled.shown.push('}');
+                }
+                Part::Parameter(name) => {
+                    let value = params.get(name).map_or("", String::as_str);
+                    percent_encode(value, &mut filled.exposed);
+                    percent_encode(value, &mut filled.shown);
+                }
+            }
+        }
+        filled
+    }
+}
+
+/// Shows the template as it was written.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Literal(text) => f.write_str(text),
+            Part::Variable { name, .. } => write!(f, "${{{name}}}"),
+            Part::Parameter(name) => write!(f, "{{{name}}}"),
+        })
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
+    }
+}
+
+fn push_literal(parts: &mut Vec<Part>, literal: &mut String) {
+    if !literal.is_empty() {
+        parts.push(Part::Literal(std::mem::take(literal)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(name: &str) -> Option<String> {
+        (name == "KEY").then(|| "s3cr3t".to_owned())
+    }
+
+    #[test]
+    fn secrets_are_used_and_never_shown() {
+        let template = Template::parse("https://a.example/?k=${KEY}&g={geo}&j={\"a\":1}", &["geo"], &environment).unwrap();
+        let filled = template.fill(&[("geo".to_owned(), "I D".to_owned())].into());
+        assert_eq!(filled.expose(), "https://a.example/?k=s3cr3t&g=I%20D&j={\"a\":1}");
+        assert!(filled.is_secret());
+        for shown in [filled.to_string(), format!("{filled:?}"), template.to_string(), format!("{template:?}")] {
+            assert!(!shown.contains("s3cr3t") && shown.contains("${KEY}"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_by_name() {
+        let parse = |text| Template::parse(text, &["geo"], &environment).unwrap_err();
+        assert_eq!(parse("${NOPE}"), BadTemplate::MissingVariable("NOPE".into()));
+        assert_eq!(parse("{city}"), BadTemplate::UnknownParameter("city".into()));
+        assert_eq!(parse("a ${KEY"), BadTemplate::Unclosed);
+    }
+}

@@ -1,0 +1,165 @@
+//! The only way out. A seam: a request and a deadline go in, bounded bytes come out.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use ::http::{HeaderName, Method};
+use async_trait::async_trait;
+use bytes::Bytes;
+use url::Url;
+use wellspring_core::failure::{Code, Failure, Kind};
+use wellspring_core::snapshot::Validator;
+use wellspring_core::template::Filled;
+
+pub mod bounded;
+pub mod guard;
+pub mod http;
+
+/// One request to an upstream.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// GET, unless a step says otherwise.
+    pub method: Method,
+    /// The address; its secrets never leave for another host or for a message.
+    pub url: Filled,
+    /// Further headers. Secret ones go to the host of `url` only, redirects included.
+    pub headers: Vec<(HeaderName, Filled)>,
+    /// The body, where there is one.
+    pub body: Option<Bytes>,
+    /// What to ask the upstream with; empty for an unconditional request.
+    pub validator: Validator,
+    /// A proxy, which is exempt from the address guard.
+    pub proxy: Option<Filled>,
+    /// How long it may take, redirects and body included.
+    pub within: Duration,
+    /// The largest body after decompression, in bytes.
+    pub max_body: u64,
+}
+
+/// A successful answer with its whole body.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// 2xx.
+    pub status: u16,
+    /// Where it came from after redirects.
+    pub url: Url,
+    /// `Content-Type`, verbatim.
+    pub content_type: Option<String>,
+    /// Decoded.
+    pub body: Bytes,
+    /// What to ask with next time.
+    pub validator: Validator,
+}
+
+/// What a fetch gave.
+#[derive(Clone, Debug)]
+pub enum Fetched {
+    /// A body.
+    Body(Response),
+    /// 304: what we have still holds. Carries the validators to keep.
+    NotModified(Validator),
+}
+
+/// Why a fetch gave nothing. No message contains an address's secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The address is none that may be fetched: blocked.
+    #[error("{address} is not fetched: {reason}")]
+    Refused {
+        /// What was asked for, without secrets.
+        address: String,
+        /// Why not, and what setting allows it.
+        reason: String,
+    },
+    /// No HTTP address: permanent.
+    #[error("`{0}` is no http or https address")]
+    BadAddress(String),
+    /// The name did not resolve: retryable.
+    #[error("the name {host} did not resolve: {reason}")]
+    Dns {
+        /// The name.
+        host: String,
+        /// The resolver's words.
+        reason: String,
+    },
+    /// No connection, or it broke: retryable.
+    #[error("{host}: {reason}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The handshake failed: retryable (certificates are renewed), at the longest backoff.
+    #[error("{host}: {reason}")]
+    Tls {
+        /// The host.
+        host: String,
+        /// What happened.
+        reason: String,
+    },
+    /// Took longer than allowed: retryable.
+    #[error("{host} did not answer within {within:?}")]
+    Timeout {
+        /// The host.
+        host: String,
+        /// What was allowed.
+        within: Duration,
+    },
+    /// Too many redirects, or one without a target: permanent.
+    #[error("{host}: {reason}")]
+    BadRedirect {
+        /// The last host.
+        host: String,
+        /// What happened.
+        reason: String,
+    },
+    /// Larger than allowed: permanent.
+    #[error("{host} sent more than {limit} bytes after decompression (`max_body`)")]
+    TooLarge {
+        /// The host.
+        host: String,
+        /// What was allowed, in bytes.
+        limit: u64,
+    },
+    /// The upstream answered with another status than a success.
+    #[error("{host} answered {status}")]
+    Status {
+        /// The host.
+        host: String,
+        /// The status.
+        status: u16,
+        /// Its `Retry-After`, as a period from now.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl FetchError {
+    /// Its kind, code and words for the machine and for people.
+    pub fn failure(&self) -> Failure {
+        let (kind, code) = match self {
+            Self::Refused { .. } => (Kind::Blocked, Code::AddressRefused),
+            Self::BadAddress(_) => (Kind::Permanent, Code::AddressRefused),
+            Self::Dns { .. } => (Kind::Retryable, Code::DnsFailed),
+            Self::Unreachable { .. } => (Kind::Retryable, Code::UpstreamUnreachable),
+            Self::Tls { .. } => (Kind::Permanent, Code::TlsFailed),
+            Self::Timeout { .. } => (Kind::Retryable, Code::Timeout),
+            Self::BadRedirect { .. } => (Kind::Permanent, Code::BadRedirect),
+            Self::TooLarge { .. } => (Kind::Permanent, Code::BodyTooLarge),
+            Self::Status { status: 408 | 425 | 429 | 500..=599, .. } => (Kind::Retryable, Code::UpstreamStatus),
+            Self::Status { .. } => (Kind::Permanent, Code::UpstreamStatus),
+        };
+        let mut failure = Failure::new(kind, code, self.to_string());
+        if let Self::Status { retry_after, .. } = self {
+            failure.retry_after = *retry_after;
+        }
+        failure
+    }
+}
+
+/// Fetches.
+#[async_trait]
+pub trait Fetcher: Send + Sync + Debug + 'static {
+    /// Fetches one thing, or says why not, within `request.within`.
+    async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError>;
+}

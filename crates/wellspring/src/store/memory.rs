@@ -1,0 +1,1 @@
+//! Everything in memory, gone with the process: for tests and for those who want no file.

@@ -1,0 +1,175 @@
+//! Where snapshots outlive the process. A seam: SQLite, memory and later Redis stand behind one trait and one suite of tests.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+use wellspring_core::key::Key;
+use wellspring_core::moment::Moment;
+use wellspring_core::snapshot::{Attempts, Digest, Renewal, Snapshot};
+
+pub mod memory;
+pub mod sqlite;
+
+/// The right to refresh one key. Writes are refused unless they carry the lease in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The key that may be refreshed.
+    pub key: Key,
+    /// A random token that only its holder knows.
+    pub owner: u128,
+    /// A fencing token: rises with every lease of the key, stored with what is written under it.
+    pub fence: u64,
+}
+
+/// What is stored of a key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Whose it is.
+    pub key: Key,
+    /// The latest snapshot and what renews it; none where no refresh has succeeded yet.
+    pub latest: Option<Latest>,
+    /// Failures, backoff, forced fetches.
+    pub attempts: Attempts,
+}
+
+/// The latest snapshot of a key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latest {
+    /// The items.
+    pub snapshot: Snapshot,
+    /// When and how they were last confirmed.
+    pub renewal: Renewal,
+    /// The fence of the lease under which that was written.
+    pub fence: u64,
+}
+
+/// One line of a key's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// Its number.
+    pub revision: u64,
+    /// When it was first seen.
+    pub made_at: Timestamp,
+    /// How many items it holds.
+    pub count: u32,
+    /// The size of its encoded items, in bytes.
+    pub bytes: u64,
+    /// The digest of its items.
+    pub digest: Digest,
+}
+
+/// What happened to a key, here or in another replica. A hint: whoever needs to be sure reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A lease was taken.
+    Started(Key),
+    /// A lease ended.
+    Ended(Key),
+    /// The snapshot was confirmed.
+    Touched(Key),
+    /// The snapshot was replaced.
+    Revision(Key, u64),
+}
+
+/// How the store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Everything written is durable.
+    Ok,
+    /// Something is not, and what is being done about it.
+    Degraded(String),
+}
+
+/// A place among the requests that all replicas together make to one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The host.
+    pub host: String,
+    /// A random token that only its holder knows.
+    pub owner: u128,
+}
+
+/// Retention: the newest revisions of a key that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// At most so many, the latest included.
+    pub revisions: usize,
+    /// At most so many bytes of encoded items a key; the latest is always kept.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { revisions: 20, bytes: 16 << 20 }
+    }
+}
+
+/// What a store may answer instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The lease is not the one in force: retryable, by whoever holds it now.
+    #[error("the lease of `{0}` was lost to another holder")]
+    LeaseLost(Key),
+    /// The revision does not rise above the stored one: permanent, the caller's picture is old.
+    #[error("revision {offered} of `{key}` does not follow the stored revision {stored}")]
+    Outdated {
+        /// The key.
+        key: Key,
+        /// What was offered.
+        offered: u64,
+        /// What is there.
+        stored: u64,
+    },
+    /// The store cannot be used now: retryable.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The store cannot be opened as it is: permanent. Says what to do.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// Keeps snapshots. Every method is safe to call at any time from any task; none blocks the caller's thread.
+#[async_trait]
+pub trait Store: Send + Sync + Debug + 'static {
+    /// Every key with its latest snapshot: what is served from the start. Rows that fail their check are left out.
+    async fn list(&self) -> Result<Vec<Entry>, StoreError>;
+    /// One key.
+    async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError>;
+    /// Stores a new revision, its renewal and the attempts, in one step, if the lease is in force and the revision rises.
+    /// Durable when it returns, unless [`Store::health`] says otherwise.
+    async fn put_if(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError>;
+    /// Renews the latest snapshot, if the lease is in force. Without a snapshot: [`StoreError::Outdated`].
+    async fn touch_if(&self, lease: &Lease, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError>;
+    /// Remembers failures and backoff.
+    async fn record(&self, key: &Key, attempts: &Attempts) -> Result<(), StoreError>;
+    /// The history of a key, newest first.
+    async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError>;
+    /// The revision that was the latest at a moment; none where the history does not reach that far.
+    async fn as_of(&self, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, StoreError>;
+    /// Forgets a key, history and all.
+    async fn evict(&self, key: &Key) -> Result<(), StoreError>;
+    /// Takes the lease of a key for `ttl`; `None` while another holder has it. The fence lies above every earlier one and
+    /// above `seen`, the highest that the caller knows of.
+    async fn acquire(&self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Result<Option<Lease>, StoreError>;
+    /// Prolongs a lease in force to `ttl` from now.
+    async fn extend(&self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError>;
+    /// Gives a lease back; one that is no longer in force is left alone.
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// A place among at most `at_once` requests to a host, over all replicas; `None` while there is none.
+    async fn slot(&self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Result<Option<Slot>, StoreError>;
+    /// Gives a place back.
+    async fn leave(&self, slot: &Slot) -> Result<(), StoreError>;
+    /// Hints of what changes from now on.
+    fn watch(&self) -> broadcast::Receiver<Change>;
+    /// How the store is. Answers at once.
+    fn health(&self) -> Health;
+    /// Copies every key with its history into another store; returns how many keys.
+    async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError>;
+    /// Takes a key with its history from another store (newest last), replacing what is there.
+    async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError>;
+    /// Writes out what is not durable yet and lets go of files. The last call.
+    async fn close(&self);
+}
