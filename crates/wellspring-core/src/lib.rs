@@ -11,7 +11,7 @@ pub mod key;
 pub mod moment;
 pub mod period;
 pub mod policy;
-// pub mod refresh;
+pub mod refresh;
 pub mod snapshot;
 pub mod source;
 pub mod template;

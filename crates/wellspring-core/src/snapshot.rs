@@ -188,4 +188,7 @@ pub struct Attempts {
     /// The previous forced fetch.
     #[serde(default)]
     pub forced_at: Option<Timestamp>,
+    /// The rules that failed: other rules get a new chance at once.
+    #[serde(default)]
+    pub rules: Option<Digest>,
 }

@@ -1,0 +1,426 @@
+//! The refresh machine of one key: [`step`] takes what happened and says what to do. It performs nothing itself.
+//!
+//! A state is rebuilt from stored metadata after a restart ([`State::restore`]) and never persisted itself.
+
+use jiff::Timestamp;
+
+use crate::failure::{Code, Failure, Kind};
+use crate::freshness::{Freshness, Horizon, freshness};
+use crate::moment::{Moment, Mono};
+use crate::policy::{Policy, RefreshMode};
+use crate::snapshot::{Attempts, Digest};
+
+mod restore;
+#[cfg(test)]
+mod tests;
+
+pub use restore::Remembered;
+
+/// Why a refresh runs; the smaller goes first when slots are short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trigger {
+    /// Asked for by `POST …/refresh`.
+    Forced,
+    /// A reader waits for a key without a snapshot.
+    Cold,
+    /// A reader found the key stale, or it is kept fresh unasked.
+    Stale,
+    /// A failed refresh is tried again.
+    Retry,
+    /// Unasked, at start or after a reload.
+    WarmUp,
+}
+
+impl Trigger {
+    /// One word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forced => "forced",
+            Self::Cold => "cold",
+            Self::Stale => "stale",
+            Self::Retry => "retry",
+            Self::WarmUp => "warm_up",
+        }
+    }
+}
+
+/// Where the refresh of a key stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing runs.
+    Idle,
+    /// Waiting for a place and the lease.
+    Acquiring {
+        /// Why.
+        trigger: Trigger,
+    },
+    /// Fetching and extracting, under a lease.
+    Collecting {
+        /// Why.
+        trigger: Trigger,
+        /// The end of patience.
+        deadline: Mono,
+    },
+    /// A good result is being made durable.
+    Storing {
+        /// Why.
+        trigger: Trigger,
+        /// The end of patience.
+        deadline: Mono,
+        /// What the store will hold.
+        standing: NewStanding,
+    },
+    /// The last refresh failed; only a forced one starts before `until`.
+    BackingOff {
+        /// When the next attempt is due.
+        until: Mono,
+    },
+    /// Only a changed configuration or a forced refresh can help.
+    Disabled,
+}
+
+impl Phase {
+    /// One word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Acquiring { .. } => "queued",
+            Self::Collecting { .. } => "collecting",
+            Self::Storing { .. } => "storing",
+            Self::BackingOff { .. } => "backing_off",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// Why a refresh runs, while one does.
+    pub fn trigger(&self) -> Option<Trigger> {
+        match self {
+            Self::Acquiring { trigger } | Self::Collecting { trigger, .. } | Self::Storing { trigger, .. } => Some(*trigger),
+            _ => None,
+        }
+    }
+}
+
+/// What a result will be once it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewStanding {
+    /// Its revision: the old one where the items are equal.
+    pub revision: u64,
+    /// The digest of its items.
+    pub digest: Digest,
+    /// When it was collected.
+    pub checked_at: Timestamp,
+}
+
+/// The snapshot that is served, as far as decisions need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its revision.
+    pub revision: u64,
+    /// The digest of its items.
+    pub digest: Digest,
+    /// The last successful refresh.
+    pub checked_at: Timestamp,
+    /// When it turns stale and expired.
+    pub horizon: Horizon,
+    /// Whether it was read by the rules in force; if not, the upstream is asked without validators.
+    pub rules_current: bool,
+}
+
+/// The state of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Where its refresh stands.
+    pub phase: Phase,
+    /// The snapshot that is served.
+    pub standing: Option<Standing>,
+    /// Failures, backoff, forced fetches: what the store remembers beside the snapshot.
+    pub attempts: Attempts,
+    /// The rules in force.
+    rules: Digest,
+    /// `attempts.forced_at` on the monotonic clock.
+    forced: Option<Mono>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A timer fired; harmless when it fires for nothing.
+    Due,
+    /// A reader found the key stale or absent.
+    Nudged,
+    /// A forced refresh was asked for (and [`State::refuses_force`] did not refuse it).
+    Forced,
+    /// The lease is ours.
+    LeaseGranted,
+    /// Another replica holds the lease.
+    LeaseDenied,
+    /// The collection gave items that passed their gates.
+    Collected {
+        /// Their digest.
+        digest: Digest,
+    },
+    /// The upstream said that nothing changed, in every step.
+    NotModified,
+    /// The store holds the result.
+    Stored,
+    /// A gate refused the result.
+    Rejected(Failure),
+    /// A step failed.
+    Failed(Failure),
+    /// The refresh took longer than its policy allows.
+    DeadlinePassed,
+    /// Another holder took the lease over.
+    LeaseLost,
+    /// Stopped by us.
+    Cancelled,
+    /// Another replica stored a snapshot or confirmed one.
+    Remote {
+        /// Its revision.
+        revision: u64,
+        /// The digest of its items.
+        digest: Digest,
+        /// When it was last confirmed.
+        checked_at: Timestamp,
+    },
+}
+
+/// What to do about it, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Wait for a place, then take the lease.
+    Acquire,
+    /// Fetch and extract.
+    Collect {
+        /// Whether to send the validators of the last refresh.
+        conditional: bool,
+        /// The end of patience.
+        deadline: Mono,
+    },
+    /// Store the result as a new revision.
+    Store,
+    /// Store that the snapshot still holds.
+    Touch,
+    /// Give the lease back, if we have it.
+    Release,
+    /// Remember the attempts.
+    Record,
+    /// Send [`Event::Due`] at this moment.
+    WakeAt(Mono),
+}
+
+/// Takes what happened and says what to do. `seed` spreads backoffs; it decides nothing else.
+pub fn step(mut state: State, policy: &Policy, event: Event, now: Moment, seed: u64) -> (State, Vec<Effect>) {
+    let effects = match (event, state.phase.clone()) {
+        (Event::Due | Event::Nudged, Phase::BackingOff { until }) if now.mono < until => vec![Effect::WakeAt(until)],
+        (Event::Due, Phase::BackingOff { .. }) if state.wants_refresh(now) => state.start(Trigger::Retry),
+        (Event::Due, Phase::Idle | Phase::BackingOff { .. }) => state.due(policy, now),
+        (Event::Nudged, Phase::Idle | Phase::BackingOff { .. }) => match state.freshness(now.mono) {
+            Freshness::Absent => state.start(Trigger::Cold),
+            Freshness::Stale | Freshness::Expired => state.start(Trigger::Stale),
+            Freshness::Fresh => state.settle(),
+        },
+        (Event::Forced, Phase::Idle | Phase::BackingOff { .. } | Phase::Disabled) => {
+            state.forced = Some(now.mono);
+            state.attempts.forced_at = Some(now.wall);
+            state.start(Trigger::Forced)
+        }
+        (Event::LeaseGranted, Phase::Acquiring { trigger }) => {
+            let deadline = now.mono.after(policy.deadline);
+            state.phase = Phase::Collecting { trigger, deadline };
+            vec![Effect::Collect { conditional: state.standing.is_some_and(|s| s.rules_current), deadline }]
+        }
+        (Event::LeaseGranted, _) => vec![Effect::Release],
+        (Event::LeaseDenied, Phase::Acquiring { .. }) => {
+            // The other holder's result arrives as `Remote`; this is for when it does not.
+            let until = now.mono.after(policy.backoff(1, &Failure::new(Kind::Cancelled, Code::LeaseLost, ""), seed));
+            state.phase = Phase::BackingOff { until };
+            vec![Effect::WakeAt(until)]
+        }
+        (Event::Collected { digest }, Phase::Collecting { trigger, deadline }) => state.store(trigger, deadline, Some(digest), now),
+        (Event::NotModified, Phase::Collecting { trigger, deadline }) => match state.standing {
+            Some(standing) if standing.rules_current => state.store(trigger, deadline, None, now),
+            _ => {
+                state.fail(policy, Failure::retryable(Code::UpstreamStatus, "the upstream said 304 to an unconditional request"), now, seed)
+            }
+        },
+        (Event::Stored, Phase::Storing { standing, .. }) => state.succeed(policy, standing, now),
+        (Event::Cancelled, phase) if phase.trigger().is_some() => {
+            state.phase = Phase::Idle;
+            vec![Effect::Release]
+        }
+        (Event::Rejected(failure) | Event::Failed(failure), phase) if phase.trigger().is_some() => state.fail(policy, failure, now, seed),
+        (Event::DeadlinePassed, phase) if phase.trigger().is_some() => {
+            let limit = crate::period::format_period(policy.deadline);
+            state.fail(
+                policy,
+                Failure::retryable(Code::DeadlinePassed, format!("the refresh took longer than {limit} (`deadline`)")),
+                now,
+                seed,
+            )
+        }
+        (Event::LeaseLost, phase) if phase.trigger().is_some() => {
+            state.fail(policy, Failure::retryable(Code::LeaseLost, "another holder took over the lease of this key"), now, seed)
+        }
+        (Event::Remote { revision, digest, checked_at }, _) => state.learn(policy, NewStanding { revision, digest, checked_at }, now),
+        // What is left is late (a result after its deadline) or early (a nudge while a refresh runs): nothing to do.
+        _ => Vec::new(),
+    };
+    (state, effects)
+}
+
+impl State {
+    /// What its snapshot is to a reader.
+    pub fn freshness(&self, now: Mono) -> Freshness {
+        freshness(self.standing.as_ref().map(|s| &s.horizon), now)
+    }
+
+    /// True while a refresh is queued or runs.
+    pub fn is_refreshing(&self) -> bool {
+        self.phase.trigger().is_some()
+    }
+
+    /// Why the last refresh failed, until one succeeds.
+    pub fn degraded(&self) -> Option<&Failure> {
+        self.attempts.last_failure.as_ref()
+    }
+
+    /// From when on a reader that finds the key stale should nudge.
+    pub fn nudge_from(&self) -> Mono {
+        match self.phase {
+            Phase::Idle => Mono::from_nanos(i64::MIN),
+            Phase::BackingOff { until } => until,
+            _ => Mono::NEVER,
+        }
+    }
+
+    /// When the next attempt is due, where a timer waits for one.
+    pub fn next_attempt(&self) -> Option<Mono> {
+        match self.phase {
+            Phase::BackingOff { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Why a forced refresh is refused now: one was fetched less than `min_interval` ago. Joining one is never refused.
+    pub fn refuses_force(&self, policy: &Policy, now: Mono) -> Option<Failure> {
+        let again = self.forced?.after(policy.min_interval);
+        (!self.is_refreshing() && now < again).then(|| {
+            let wait = now.until(again);
+            let words = format!("forced again before `min_interval` ({}) had passed", crate::period::format_period(policy.min_interval));
+            Failure { retry_after: Some(wait), ..Failure::retryable(Code::TooSoon, words) }
+        })
+    }
+
+    fn wants_refresh(&self, now: Moment) -> bool {
+        self.freshness(now.mono).wants_refresh() || self.standing.is_some_and(|s| !s.rules_current)
+    }
+
+    fn start(&mut self, trigger: Trigger) -> Vec<Effect> {
+        self.phase = Phase::Acquiring { trigger };
+        vec![Effect::Acquire]
+    }
+
+    /// Back to idle without a refresh.
+    fn settle(&mut self) -> Vec<Effect> {
+        self.phase = Phase::Idle;
+        Vec::new()
+    }
+
+    /// A timer fired while nothing runs: fetch what was never fetched or was read by other rules, and what is kept fresh
+    /// unasked; wait for a reader otherwise.
+    fn due(&mut self, policy: &Policy, now: Moment) -> Vec<Effect> {
+        match self.standing {
+            None => self.start(Trigger::WarmUp),
+            Some(standing) if !standing.rules_current => self.start(Trigger::WarmUp),
+            Some(standing) if policy.mode == RefreshMode::Always => {
+                if standing.horizon.freshness(now.mono).wants_refresh() {
+                    return self.start(Trigger::Stale);
+                }
+                self.phase = Phase::Idle;
+                vec![Effect::WakeAt(standing.horizon.stale_at)]
+            }
+            Some(_) => self.settle(),
+        }
+    }
+
+    fn store(&mut self, trigger: Trigger, deadline: Mono, digest: Option<Digest>, now: Moment) -> Vec<Effect> {
+        let (revision, old) = self.standing.map_or((0, None), |s| (s.revision, Some(s.digest)));
+        let equal = digest.is_none() || digest == old;
+        let Some(digest) = digest.or(old) else { return Vec::new() };
+        let revision = if equal { revision } else { revision + 1 };
+        self.phase = Phase::Storing { trigger, deadline, standing: NewStanding { revision, digest, checked_at: now.wall } };
+        vec![if equal { Effect::Touch } else { Effect::Store }]
+    }
+
+    fn succeed(&mut self, policy: &Policy, new: NewStanding, now: Moment) -> Vec<Effect> {
+        self.attempts = self.cleared();
+        self.phase = Phase::Idle;
+        let mut effects = vec![Effect::Release];
+        effects.extend(self.stand(policy, new, true, now));
+        effects
+    }
+
+    /// What the attempts are after a success: only the forced fetch is remembered. The store writes this with the result.
+    pub fn cleared(&self) -> Attempts {
+        Attempts { forced_at: self.attempts.forced_at, ..Attempts::default() }
+    }
+
+    fn fail(&mut self, policy: &Policy, failure: Failure, now: Moment, seed: u64) -> Vec<Effect> {
+        let failures = self.attempts.failures.saturating_add(1);
+        let until = now.mono.after(policy.backoff(failures, &failure, seed));
+        let is_final = failure.is_final();
+        self.attempts = Attempts {
+            failures,
+            last_failure: Some(failure),
+            failed_at: Some(now.wall),
+            not_before: (!is_final).then(|| now.wall_at(until)),
+            forced_at: self.attempts.forced_at,
+            rules: Some(self.rules),
+        };
+        let mut effects = vec![Effect::Release, Effect::Record];
+        if is_final {
+            self.phase = Phase::Disabled;
+        } else {
+            self.phase = Phase::BackingOff { until };
+            effects.push(Effect::WakeAt(until));
+        }
+        effects
+    }
+
+    /// Another replica's news: taken where it is newer, and a reason to stop backing off.
+    fn learn(&mut self, policy: &Policy, new: NewStanding, now: Moment) -> Vec<Effect> {
+        let newer = self.standing.is_none_or(|s| {
+            new.revision > s.revision || (new.revision == s.revision && new.digest == s.digest && new.checked_at > s.checked_at)
+        });
+        if !newer {
+            return Vec::new();
+        }
+        let mut effects = Vec::new();
+        match &self.phase {
+            // Our result would contradict what is already there under a newer lease: let it go.
+            Phase::Storing { standing: ours, .. }
+                if new.revision > ours.revision || (new.revision == ours.revision && new.digest != ours.digest) =>
+            {
+                self.phase = Phase::Idle;
+                effects.push(Effect::Release);
+            }
+            phase if phase.trigger().is_some() => {}
+            _ => {
+                self.attempts = self.cleared();
+                self.phase = Phase::Idle;
+            }
+        }
+        effects.extend(self.stand(policy, new, true, now));
+        effects
+    }
+
+    fn stand(&mut self, policy: &Policy, new: NewStanding, rules_current: bool, now: Moment) -> Vec<Effect> {
+        let NewStanding { revision, digest, checked_at } = new;
+        let horizon = policy.horizon(checked_at, now);
+        self.standing = Some(Standing { revision, digest, checked_at, horizon, rules_current });
+        // Kept fresh unasked: the timer is the reader.
+        let unasked = policy.mode == RefreshMode::Always && !self.is_refreshing();
+        unasked.then(|| Effect::WakeAt(horizon.stale_at.max(now.mono))).into_iter().collect()
+    }
+}
