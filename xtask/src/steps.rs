@@ -1,7 +1,7 @@
 //! Runs programs step by step: announces each, streams what it says, keeps count.
 
 use std::io::{self, BufRead as _, BufReader};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -20,9 +20,11 @@ pub(crate) struct Step {
     pub(crate) variable: Option<(&'static str, &'static str)>,
 }
 
-/// Where the repository is.
-pub(crate) fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+/// Where the repository is. Cargo says so when it runs us; what it said at build time is of another checkout where two of
+/// them share a target folder.
+pub(crate) fn root() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().map(PathBuf::from).unwrap_or(package)
 }
 
 /// Runs every step, also after a failure: one run shows all there is to mend. Returns the count and the names of what failed.

@@ -39,7 +39,7 @@ impl File {
 /// Every text file of the repository, in order of path; what is built, fetched or hidden is left out.
 pub(super) fn files() -> Vec<File> {
     let mut files = Vec::new();
-    collect(root(), "", &mut files);
+    collect(&root(), "", &mut files);
     assert!(files.iter().any(|file| file.path == "crates/wellspring-core/src/lib.rs"), "the walk misses the sources");
     files
 }
