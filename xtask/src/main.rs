@@ -1,1 +1,16 @@
-fn main() {}
+//! What a person or CI runs on this repository. `cargo xtask help` lists it.
+
+mod commands;
+mod report;
+mod steps;
+mod test;
+#[cfg(test)]
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    commands::dispatch(&words)
+}

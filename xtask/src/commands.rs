@@ -1,0 +1,101 @@
+//! The commands: which there are, and which was meant.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use crate::test;
+
+/// The exit code for a command line that makes no sense.
+const MISUSED: u8 = 2;
+
+struct Command {
+    name: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result<ExitCode, String>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "test",
+        usage: "test [FILTER]",
+        about: "what CI runs: formatting, lints, docs, tidiness, every test; with FILTER only the tests whose names contain it",
+        run: test::run,
+    },
+    Command { name: "help", usage: "help", about: "this list", run: |_| Ok(help()) },
+];
+
+/// Runs what the words ask for.
+pub(crate) fn dispatch(words: &[String]) -> ExitCode {
+    let Some((name, rest)) = words.split_first() else {
+        eprint!("{}", listing());
+        return ExitCode::from(MISUSED);
+    };
+    if ["-h", "--help"].contains(&name.as_str()) || rest.iter().any(|word| word == "-h" || word == "--help") {
+        return help();
+    }
+    let outcome = match COMMANDS.iter().find(|command| command.name == name) {
+        Some(command) => (command.run)(rest),
+        None => Err(unknown(name)),
+    };
+    outcome.unwrap_or_else(|complaint| {
+        eprintln!("{complaint}");
+        ExitCode::from(MISUSED)
+    })
+}
+
+fn help() -> ExitCode {
+    print!("{}", listing());
+    ExitCode::SUCCESS
+}
+
+fn listing() -> String {
+    let mut text = String::from("Usage: cargo xtask COMMAND\n\n");
+    for command in COMMANDS {
+        let _ = writeln!(text, "  {:<16} {}", command.usage, command.about);
+    }
+    text
+}
+
+fn unknown(name: &str) -> String {
+    let nearest = COMMANDS.iter().map(|command| command.name).min_by_key(|known| distance(name, known));
+    match nearest.filter(|known| distance(name, known) <= 2) {
+        Some(known) => format!("there is no command `{name}`; did you mean `cargo xtask {known}`?"),
+        None => format!("there is no command `{name}`\n\n{}", listing()),
+    }
+}
+
+/// How many letters must be changed, added or dropped to get from one word to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{distance, unknown};
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("test", "test"), 0);
+        assert_eq!(distance("tset", "test"), 2);
+        assert_eq!(distance("tests", "test"), 1);
+        assert_eq!(distance("", "help"), 4);
+    }
+
+    #[test]
+    fn a_slip_names_the_nearest_command_and_nonsense_gets_the_list() {
+        assert_eq!(unknown("tets"), "there is no command `tets`; did you mean `cargo xtask test`?");
+        assert!(unknown("frobnicate").contains("test [FILTER]"));
+    }
+}
