@@ -34,3 +34,22 @@ impl Clock for SystemClock {
         Mono::from_nanos(t.tv_sec * 1_000_000_000 + t.tv_nsec)
     }
 }
+
+/// A wall clock that started at a given time, beside the machine's own monotonic one: what `check --now` judges by.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedClock {
+    wall: Timestamp,
+}
+
+impl FixedClock {
+    /// A clock that shows `wall` for ever.
+    pub fn at(wall: Timestamp) -> Self {
+        Self { wall }
+    }
+}
+
+impl Clock for FixedClock {
+    fn now(&self) -> Moment {
+        Moment { wall: self.wall, mono: SystemClock.mono() }
+    }
+}

@@ -1,6 +1,8 @@
 //! Does. The server, the command line and the only IO: see ARCHITECTURE.md for where a line lives.
 
 pub mod clock;
+pub mod engine;
 pub mod fetch;
+pub mod http;
 pub mod lifecycle;
 pub mod store;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Starts a named thread.
 ///
@@ -21,4 +22,22 @@ pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static
 #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
 pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> tokio::task::JoinHandle<T> {
     tokio::task::spawn_blocking(work)
+}
+
+/// Tasks of one kind that are drained together.
+#[derive(Debug, Default)]
+pub struct Tasks(tokio::task::JoinSet<()>);
+
+impl Tasks {
+    /// Starts one, and forgets those that have ended.
+    pub fn spawn(&mut self, future: impl Future<Output = ()> + Send + 'static) {
+        while self.0.try_join_next().is_some() {}
+        self.0.spawn(future);
+    }
+
+    /// Lets them finish for `patience`, then aborts the rest; how many those were.
+    pub async fn drain(mut self, patience: Duration) -> usize {
+        let all = async { while self.0.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, all).await.is_ok() { 0 } else { self.0.len() }
+    }
 }

@@ -1,2 +1,7 @@
-//! wellspring
-fn main() {}
+//! The `wellspring` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wellspring::cli::main()
+}

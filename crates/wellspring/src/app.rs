@@ -1,0 +1,200 @@
+//! The one place that wires concrete types: a config becomes a running server.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::info;
+use wellspring_core::diagnostic::Diagnostic;
+use wellspring_extract::Compiled;
+
+use crate::clock::Clock;
+use crate::config::{Config, StoreUrl};
+use crate::engine::catalog::Recipe;
+use crate::engine::collect::Bounds;
+use crate::engine::limits::PerHost;
+use crate::engine::{Engine, Parts, Settings};
+use crate::fetch::Fetcher;
+use crate::fetch::http::{HttpFetcher, HttpOptions};
+use crate::http::admin::Admission;
+use crate::http::headers::Cors;
+use crate::http::render::Renderer;
+use crate::http::{Site, Stage, router, server};
+use crate::lifecycle;
+use crate::store::memory::MemoryStore;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Retention, Store, StoreError};
+
+/// How long refreshes that fly at the end may go on.
+const FLIGHTS_PATIENCE: Duration = Duration::from_secs(7);
+/// How long open connections may go on; longer, so that those who wait for a flight hear how it ended.
+const CONNECTIONS_PATIENCE: Duration = Duration::from_secs(9);
+
+/// Why a server does not start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {reason}{hint}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's words.
+        reason: std::io::Error,
+        /// The way out.
+        hint: &'static str,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The way out cannot be prepared.
+    #[error("cannot prepare outward connections: {0}")]
+    Fetch(String),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct App {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its engine.
+    pub engine: Engine,
+    admission: Arc<ArcSwap<Admission>>,
+    stage: watch::Sender<Stage>,
+    server: JoinHandle<()>,
+    flights: JoinHandle<()>,
+}
+
+/// Compiles the rules of every configured source.
+///
+/// # Errors
+/// A diagnostic for each rule that cannot be compiled, at its place in the TOML.
+pub fn recipes(config: &Config) -> Result<Vec<Arc<Recipe>>, Vec<Diagnostic>> {
+    let mut recipes = Vec::new();
+    let mut wrong = Vec::new();
+    for source in &config.sources {
+        let spec = &source.spec;
+        let mut compiled = Vec::new();
+        for alternative in &spec.alternatives {
+            match Compiled::compile(&alternative.rules) {
+                Ok(rules) => compiled.push(rules),
+                Err(error) => wrong.push(source.diagnose(error.span.clone(), &error.message, error.help.as_deref())),
+            }
+        }
+        if compiled.len() == spec.alternatives.len() {
+            recipes.push(Arc::new(Recipe { spec: spec.clone(), compiled, fingerprint: source.fingerprint() }));
+        }
+    }
+    if wrong.is_empty() { Ok(recipes) } else { Err(wrong) }
+}
+
+/// The way out, as configured.
+///
+/// # Errors
+/// Where TLS cannot be set up.
+pub fn fetcher(config: &Config) -> Result<Arc<dyn Fetcher>, StartError> {
+    let options = HttpOptions { allow_private: config.fetch.allow_private, user_agent: config.fetch.user_agent.clone() };
+    let fetcher = HttpFetcher::new(options).map_err(|e| StartError::Fetch(e.to_string()))?;
+    Ok(Arc::new(fetcher))
+}
+
+/// The engine's settings, as configured.
+pub fn settings(config: &Config) -> Settings {
+    let fetch = &config.fetch;
+    let bounds = Bounds {
+        timeout: fetch.timeout,
+        max_body: fetch.max_body,
+        per_host: PerHost { at_once: fetch.per_host, gap: fetch.gap },
+        proxy: fetch.proxy.clone(),
+    };
+    Settings { bounds, at_once: fetch.at_once }
+}
+
+fn store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match &config.store {
+        StoreUrl::Memory => Arc::new(MemoryStore::new(Retention::default())),
+        StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(Path::new(path), Retention::default())?),
+    })
+}
+
+fn admission(config: &Config, listen: SocketAddr) -> Admission {
+    Admission { token: config.server.admin_token.clone(), listen, hosts: config.server.hosts.clone() }
+}
+
+impl App {
+    /// Starts a server: listens first, so that a taken port is told before anything is touched; answers 503 until the
+    /// store is read; then serves and refreshes.
+    ///
+    /// # Errors
+    /// [`StartError`], with nothing left running.
+    pub async fn start(config: &Config, recipes: Vec<Arc<Recipe>>, clock: Arc<dyn Clock>, fetcher: Arc<dyn Fetcher>) -> Result<Self, StartError> {
+        let listener = listen(config.server.listen).await?;
+        let address = listener.local_addr().map_err(|reason| StartError::Listen { address: config.server.listen, reason, hint: "" })?;
+        let store = store(config)?;
+        let renderer = Arc::new(Renderer::new(config.server.timezone.clone()));
+        let engine = Engine::new(Parts { store, fetcher, clock, render: Arc::clone(&renderer) as _ }, settings(config));
+        let (stage, watched) = watch::channel(Stage::Starting);
+        let admission = Arc::new(ArcSwap::from_pointee(admission(config, address)));
+        let site = Site {
+            engine: engine.clone(),
+            renderer,
+            cors: Arc::new(config.server.cors_origins.as_ref().map_or(Cors::Any, |only| Cors::Only(only.clone()))),
+            admission: Arc::clone(&admission),
+            stage: watched,
+        };
+        let router = router::router(site.clone());
+        let server = lifecycle::spawn(server::serve(listener, site, router, CONNECTIONS_PATIENCE));
+        let snapshots = match engine.load(recipes).await {
+            Ok(snapshots) => snapshots,
+            Err(error) => {
+                stage.send_replace(Stage::Draining);
+                engine.drain(Duration::ZERO).await;
+                return Err(error.into());
+            }
+        };
+        let flights = lifecycle::spawn(engine.clone().run());
+        stage.send_replace(Stage::Serving);
+        info!(%address, sources = engine.catalog().sources().count(), snapshots, "serving");
+        Ok(Self { address, engine, admission, stage, server, flights })
+    }
+
+    /// Exchanges the sources and what else can change without a restart.
+    pub async fn reload(&self, config: &Config, recipes: Vec<Arc<Recipe>>) {
+        self.admission.store(Arc::new(admission(config, self.address)));
+        self.engine.reload(recipes, settings(config)).await;
+    }
+
+    /// Waits for a task of the server to end by itself, which it never should; says which.
+    pub async fn failed(&mut self) -> &'static str {
+        tokio::select! {
+            _ = &mut self.server => "the accept loop",
+            _ = &mut self.flights => "the engine",
+        }
+    }
+
+    /// Stops accepting, finishes what is open and what flies, within bounds, and closes the store.
+    pub async fn shutdown(self) {
+        self.stage.send_replace(Stage::Draining);
+        let (served, ()) = tokio::join!(self.server, self.engine.drain(FLIGHTS_PATIENCE));
+        if let Err(error) = served {
+            tracing::error!(%error, "the accept loop had failed");
+        }
+        drop(self.flights.await);
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|reason| {
+        let hint = match reason.kind() {
+            std::io::ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another address with --listen",
+            std::io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges: choose another with --listen",
+            std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address: choose one with --listen",
+            _ => "",
+        };
+        StartError::Listen { address, reason, hint }
+    })
+}

@@ -1,0 +1,34 @@
+//! A file in place of an upstream.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use url::Url;
+use wellspring_core::snapshot::Validator;
+
+use crate::fetch::{FetchError, Fetched, Fetcher, Request, Response};
+
+/// Answers every request with one file.
+#[derive(Debug)]
+pub(super) struct InputFile {
+    body: Bytes,
+}
+
+impl InputFile {
+    /// Reads the file, or says why not.
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
+        let body = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        Ok(Self { body: body.into() })
+    }
+}
+
+#[async_trait]
+impl Fetcher for InputFile {
+    async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
+        // An alternative whose `when_env` is unset has no address: nothing in it is relative to anything then.
+        let address = if request.url.expose().is_empty() { "http://localhost/" } else { request.url.expose() };
+        let url = Url::parse(address).map_err(|_| FetchError::BadAddress(request.url.to_string()))?;
+        Ok(Fetched::Body(Response { status: 200, url, content_type: None, body: self.body.clone(), validator: Validator::default() }))
+    }
+}

@@ -1,0 +1,270 @@
+//! One key at run time: what is served of it, where its refresh stands, and who waits.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use wellspring_core::failure::Failure;
+use wellspring_core::gate::Gate;
+use wellspring_core::key::Key;
+use wellspring_core::moment::{Moment, Mono};
+use wellspring_core::refresh::{Effect, Remembered, State, Trigger};
+use wellspring_core::snapshot::{Attempts, Digest, Validators};
+
+use super::catalog::Recipe;
+use super::hot::{AGE_STEP, Content, Facts, Render, View};
+
+/// How many attempts a key's status tells of.
+const RECENT: usize = 20;
+
+/// One key.
+#[derive(Debug)]
+pub struct Cell {
+    /// Its canonical name.
+    pub key: Key,
+    /// How it is read.
+    pub recipe: Arc<Recipe>,
+    /// The host of its first request.
+    pub host: Arc<str>,
+    view: ArcSwapOption<View>,
+    /// From when on a reader that finds it stale takes the trouble to nudge.
+    nudge_from: AtomicI64,
+    last_read: AtomicI64,
+    inner: Mutex<Inner>,
+    progress: watch::Sender<Progress>,
+}
+
+/// What is behind the cell's lock, which is never held across an await.
+#[derive(Debug)]
+pub struct Inner {
+    /// The machine.
+    pub state: State,
+    /// What is served, as far as it is encoded.
+    pub content: Option<Arc<Content>>,
+    /// What a flight has collected and not yet stored.
+    pub pending: Option<Arc<Content>>,
+    /// What the upstream can be asked with.
+    pub validators: Validators,
+    /// The rules by which the content was read.
+    pub read_by: Option<Digest>,
+    /// The highest fence known.
+    pub fence: u64,
+    /// The number of the flight that runs, or of the last one.
+    pub flight: u64,
+    /// The last attempts, newest first.
+    pub recent: VecDeque<Attempt>,
+}
+
+/// One attempt, for the status.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Attempt {
+    /// When its collection started.
+    pub at: Timestamp,
+    /// Why it ran.
+    pub trigger: &'static str,
+    /// `stored`, `confirmed`, `cancelled` or a failure's code.
+    pub outcome: &'static str,
+    /// What went wrong, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// How many items it found, where it came so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<u32>,
+    /// What its gates said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+}
+
+/// How far the flights of a key have come: numbers, so that a waiter knows which one it waits for.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Flights that were started.
+    pub started: u64,
+    /// Flights that ended.
+    pub ended: u64,
+    /// How the last one ended.
+    pub outcome: Option<Result<(), Failure>>,
+    /// The cell was replaced: its flight ends, nothing starts.
+    pub retired: bool,
+}
+
+impl Progress {
+    /// True while a flight is queued or runs.
+    pub fn in_flight(&self) -> bool {
+        self.started > self.ended
+    }
+}
+
+/// What a cell begins with.
+#[derive(Debug, Default)]
+pub struct Legacy {
+    /// The snapshot: its encoding, how it was read and when it was confirmed.
+    pub content: Option<(Arc<Content>, Digest, Remembered)>,
+    /// Its validators.
+    pub validators: Validators,
+    /// Failures and backoff.
+    pub attempts: Attempts,
+    /// The highest fence known.
+    pub fence: u64,
+    /// The last attempts.
+    pub recent: VecDeque<Attempt>,
+}
+
+impl Cell {
+    /// A cell with what was there before it, and the effects that its machine wants.
+    pub fn new(key: Key, recipe: Arc<Recipe>, legacy: Legacy, render: &dyn Render, now: Moment) -> (Arc<Self>, Vec<Effect>) {
+        let spec = &recipe.spec;
+        let remembered = legacy.content.as_ref().map(|(_, _, r)| *r);
+        let (state, effects) = State::restore(remembered, legacy.attempts, spec.rules, &spec.policy, now);
+        let (content, read_by) = legacy.content.map(|(content, rules, _)| (content, rules)).unzip();
+        let inner = Inner {
+            state,
+            content,
+            pending: None,
+            validators: legacy.validators,
+            read_by,
+            fence: legacy.fence,
+            flight: 0,
+            recent: legacy.recent,
+        };
+        let cell = Self {
+            host: recipe.first_host(&key).into(),
+            view: ArcSwapOption::empty(),
+            nudge_from: AtomicI64::new(inner.state.nudge_from().as_nanos()),
+            last_read: AtomicI64::new(now.mono.as_nanos()),
+            progress: watch::Sender::default(),
+            key,
+            recipe,
+            inner: Mutex::new(inner),
+        };
+        cell.publish(&cell.lock(), render, now);
+        (Arc::new(cell), effects)
+    }
+
+    /// What is served now.
+    pub fn view(&self) -> arc_swap::Guard<Option<Arc<View>>> {
+        self.view.load()
+    }
+
+    /// The lock around the machine. Held for microseconds, never across an await.
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True where a nudge may start something.
+    pub fn takes_nudges(&self, now: Mono) -> bool {
+        now.as_nanos() >= self.nudge_from.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the key was read, for the choice of which to evict.
+    pub fn mark_read(&self, now: Mono) {
+        self.last_read.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// When it was last read.
+    pub fn last_read(&self) -> Mono {
+        Mono::from_nanos(self.last_read.load(Ordering::Relaxed))
+    }
+
+    /// How far its flights have come, now and from now on.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Counts a flight. Called under the lock that let it start, so that whoever joins it knows its number.
+    pub fn flight_started(&self, inner: &mut Inner) {
+        self.progress.send_modify(|p| {
+            p.started += 1;
+            inner.flight = p.started;
+        });
+    }
+
+    /// Tells the waiters how a flight ended. Publish first.
+    pub fn flight_ended(&self, flight: u64, outcome: Result<(), Failure>) {
+        self.progress.send_modify(|p| {
+            p.ended = p.ended.max(flight);
+            p.outcome = Some(outcome);
+        });
+    }
+
+    /// Ends the cell's flight and keeps it from starting another.
+    pub fn retire(&self) {
+        self.progress.send_modify(|p| p.retired = true);
+    }
+
+    /// Remembers an attempt for the status.
+    pub fn remember(&self, attempt: Attempt) {
+        let mut inner = self.lock();
+        inner.recent.truncate(RECENT - 1);
+        inner.recent.push_front(attempt);
+    }
+
+    /// Makes what the machine says now what is served.
+    pub fn publish(&self, inner: &Inner, render: &dyn Render, now: Moment) {
+        self.nudge_from.store(inner.state.nudge_from().as_nanos(), Ordering::Relaxed);
+        let (Some(content), Some(standing)) = (&inner.content, &inner.state.standing) else { return };
+        let facts = Facts {
+            checked_at: standing.checked_at,
+            horizon: standing.horizon,
+            refreshing: inner.state.is_refreshing(),
+            held_back: inner.state.nudge_from() > now.mono && !inner.state.is_refreshing(),
+            degraded: inner.state.degraded().cloned(),
+        };
+        self.view.store(Some(Arc::new(self.render(Arc::clone(content), facts, render, now.mono))));
+    }
+
+    /// Remakes the tails of a view whose told age has changed, unless it was replaced meanwhile.
+    pub fn refresh_age(&self, view: &Arc<View>, render: &dyn Render, now: Mono) {
+        let aged = self.render(Arc::clone(&view.content), view.facts.clone(), render, now);
+        self.view.compare_and_swap(view, Some(Arc::new(aged)));
+    }
+
+    /// What another flight may take over from this cell, once it is retired and nothing flies.
+    pub fn legacy(&self) -> Legacy {
+        let inner = self.lock();
+        let content = match (&inner.content, &inner.state.standing, inner.read_by) {
+            (Some(content), Some(s), Some(rules)) => {
+                let remembered = Remembered { revision: s.revision, digest: s.digest, checked_at: s.checked_at, rules };
+                Some((Arc::clone(content), rules, remembered))
+            }
+            _ => None,
+        };
+        Legacy {
+            content,
+            validators: inner.validators.clone(),
+            attempts: inner.state.attempts.clone(),
+            fence: inner.fence,
+            recent: inner.recent.clone(),
+        }
+    }
+
+    fn render(&self, content: Arc<Content>, facts: Facts, render: &dyn Render, now: Mono) -> View {
+        let spec = &self.recipe.spec;
+        let age = facts.horizon.age(now);
+        let steps = age.as_nanos() / AGE_STEP.as_nanos();
+        let told = AGE_STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
+        let aged_at = if spec.report_age { facts.horizon.checked.after(told).after(AGE_STEP) } else { Mono::NEVER };
+        let tails = render.tails(spec, &content, &facts, if spec.report_age { told } else { Duration::ZERO });
+        View { content, facts, tails, aged_at }
+    }
+}
+
+/// Words for a flight that ended well.
+pub fn outcome_word(outcome: &Result<bool, Failure>) -> &'static str {
+    match outcome {
+        Ok(true) => "stored",
+        Ok(false) => "confirmed",
+        Err(failure) => failure.code.as_str(),
+    }
+}
+
+/// The trigger of a flight, as the status names it.
+pub fn trigger_word(trigger: Option<Trigger>) -> &'static str {
+    trigger.map_or("unknown", Trigger::as_str)
+}

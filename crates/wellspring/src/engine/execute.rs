@@ -1,0 +1,263 @@
+//! One flight: performs the machine's effects for a key until the machine rests. Owns no rules.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+use wellspring_core::failure::{Code, Failure, Kind};
+use wellspring_core::gate::Gate;
+use wellspring_core::moment::{Moment, Mono};
+use wellspring_core::refresh::{Effect, Event, Phase};
+use wellspring_core::snapshot::{Renewal, Snapshot, Validators};
+
+use super::Shared;
+use super::cell::{Attempt, Cell, outcome_word, trigger_word};
+use super::collect::{Harvest, Known};
+use super::hot::Content;
+use super::limits::Permit;
+use crate::store::{Lease, StoreError};
+
+/// How much longer than the deadline a lease lasts: work times out before its lease does.
+const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+/// A flight in the air.
+pub(super) struct Flight {
+    shared: Arc<Shared>,
+    cell: Arc<Cell>,
+    lease: Option<Lease>,
+    harvest: Option<Harvest>,
+    started: Moment,
+    number: u64,
+    trigger: &'static str,
+    gates: Vec<Gate>,
+    items: Option<u32>,
+    new_revision: bool,
+    outcome: Option<Result<bool, Failure>>,
+}
+
+impl Flight {
+    pub(super) fn new(shared: Arc<Shared>, cell: Arc<Cell>) -> Self {
+        let started = shared.clock.now();
+        let inner = cell.lock();
+        let (number, trigger) = (inner.flight, trigger_word(inner.state.phase.trigger()));
+        drop(inner);
+        Self {
+            shared,
+            cell,
+            number,
+            lease: None,
+            harvest: None,
+            started,
+            trigger,
+            gates: Vec::new(),
+            items: None,
+            new_revision: false,
+            outcome: None,
+        }
+    }
+
+    /// Flies until the machine rests. Whatever happens to this future, its drop ends the flight.
+    pub(super) async fn fly(mut self, place: Permit) {
+        let mut place = Some(place);
+        let mut event = Some(self.acquire().await);
+        while let Some(happened) = event.take() {
+            for effect in self.apply(happened) {
+                match effect {
+                    Effect::Collect { conditional, deadline } => event = Some(self.collect(conditional, deadline, place.take()).await),
+                    Effect::Store | Effect::Touch => event = Some(self.store().await),
+                    Effect::Release => self.release().await,
+                    Effect::Record => self.record().await,
+                    // Performed by `Shared::apply`.
+                    Effect::Acquire | Effect::WakeAt(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Tells the machine, and remembers how the flight came out.
+    fn apply(&mut self, event: Event) -> Vec<Effect> {
+        let outcome = match &event {
+            Event::Stored => Some(Ok(self.new_revision)),
+            Event::Cancelled => Some(Err(stopped())),
+            _ => None,
+        };
+        let effects = self.shared.apply(&self.cell, event);
+        let inner = self.cell.lock();
+        if !inner.state.is_refreshing() {
+            let failed = || {
+                Err(inner
+                    .state
+                    .degraded()
+                    .cloned()
+                    .unwrap_or_else(|| Failure::retryable(Code::LeaseLost, "another replica refreshes this key")))
+            };
+            self.outcome = Some(outcome.unwrap_or_else(failed));
+        }
+        effects
+    }
+
+    async fn acquire(&mut self) -> Event {
+        let ttl = self.cell.recipe.spec.policy.deadline + LEASE_MARGIN;
+        let seen = self.cell.lock().fence;
+        match self.shared.collector.store.acquire(&self.cell.key, seen, ttl, self.shared.clock.now()).await {
+            Ok(Some(lease)) => {
+                self.cell.lock().fence = lease.fence;
+                self.lease = Some(lease);
+                Event::LeaseGranted
+            }
+            Ok(None) => Event::LeaseDenied,
+            Err(error) => Event::Failed(store_failure(&error)),
+        }
+    }
+
+    async fn collect(&mut self, conditional: bool, deadline: Mono, place: Option<Permit>) -> Event {
+        let known = {
+            let inner = self.cell.lock();
+            Known {
+                validators: if conditional { inner.validators.clone() } else { Validators::new() },
+                count: inner.content.as_ref().map(|c| c.count),
+                ignore_when_env: false,
+            }
+        };
+        let patience = self.shared.clock.mono().until(deadline);
+        let mut progress = self.cell.progress();
+        let bounds = self.shared.bounds();
+        let collected = tokio::select! {
+            collected = self.shared.collector.collect(&self.cell.recipe, &self.cell.key, &bounds, known, deadline, place) => collected,
+            () = tokio::time::sleep(patience) => return Event::DeadlinePassed,
+            _ = progress.wait_for(|p| p.retired) => return Event::Cancelled,
+            () = self.shared.cancelled() => return Event::Cancelled,
+        };
+        if let Some(last) = collected.tries.into_iter().last() {
+            self.items = last.extraction.as_ref().map(|e| e.tally.kept);
+            self.gates = last.gates;
+        }
+        match collected.outcome {
+            Ok(harvest) => {
+                let event = match &harvest {
+                    Harvest::Items { items, .. } => Event::Collected { digest: items.digest() },
+                    Harvest::NotModified { .. } => Event::NotModified,
+                };
+                self.harvest = Some(harvest);
+                event
+            }
+            Err(failure) if failure.code == Code::GateFailed => Event::Rejected(failure),
+            Err(failure) => Event::Failed(failure),
+        }
+    }
+
+    async fn store(&mut self) -> Event {
+        let (Some(lease), Some(harvest)) = (self.lease.clone(), self.harvest.take()) else { return Event::LeaseLost };
+        let spec = &self.cell.recipe.spec;
+        let (standing, attempts) = {
+            let inner = self.cell.lock();
+            let Phase::Storing { standing, .. } = inner.state.phase else { return Event::LeaseLost };
+            self.new_revision = Some(standing.revision) != inner.state.standing.map(|s| s.revision);
+            (standing, inner.state.cleared())
+        };
+        let store = &self.shared.collector.store;
+        let (written, content, validators) = match harvest {
+            Harvest::Items { items, how, validators } => {
+                let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators: validators.clone() };
+                if self.new_revision {
+                    let content = Content {
+                        prefix: self.shared.render.prefix(spec, items.json()),
+                        revision: standing.revision,
+                        made_at: standing.checked_at,
+                        count: items.count(),
+                        alternative: how.alternative,
+                    };
+                    let snapshot = Snapshot {
+                        key: self.cell.key.clone(),
+                        revision: standing.revision,
+                        made_at: standing.checked_at,
+                        how,
+                        digest: standing.digest,
+                        items,
+                    };
+                    (store.put_if(&lease, &snapshot, &renewal, &attempts).await, Some(Arc::new(content)), validators)
+                } else {
+                    (store.touch_if(&lease, &renewal, &attempts).await, None, validators)
+                }
+            }
+            Harvest::NotModified { validators } => {
+                let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators: validators.clone() };
+                (store.touch_if(&lease, &renewal, &attempts).await, None, validators)
+            }
+        };
+        match written {
+            Ok(()) => {
+                let mut inner = self.cell.lock();
+                inner.pending = content;
+                inner.validators = validators;
+                Event::Stored
+            }
+            Err(StoreError::LeaseLost(_) | StoreError::Outdated { .. }) => Event::LeaseLost,
+            Err(error) => Event::Failed(store_failure(&error)),
+        }
+    }
+
+    async fn release(&mut self) {
+        if let Some(lease) = self.lease.take()
+            && let Err(error) = self.shared.collector.store.release(&lease).await
+        {
+            warn!(key = %self.cell.key, %error, "the lease could not be given back; it runs out by itself");
+        }
+    }
+
+    async fn record(&self) {
+        let attempts = self.cell.lock().state.attempts.clone();
+        if let Err(error) = self.shared.collector.store.record(&self.cell.key, &attempts).await {
+            warn!(key = %self.cell.key, %error, "the failed refresh could not be recorded");
+        }
+    }
+}
+
+/// The one way out of a flight: after a success, a failure, a panic or a drop of the future, the machine rests, the lease
+/// is given back and the waiters are told.
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let outcome = self.outcome.take().unwrap_or_else(|| {
+            let (event, failure) = if std::thread::panicking() {
+                let failure = Failure::retryable(Code::Interrupted, "the refresh broke off in a panic");
+                (Event::Failed(failure.clone()), failure)
+            } else {
+                (Event::Cancelled, stopped())
+            };
+            self.shared.apply(&self.cell, event);
+            Err(failure)
+        });
+        if let Some(lease) = self.lease.take() {
+            let shared = Arc::clone(&self.shared);
+            self.shared.detach(async move { drop(shared.collector.store.release(&lease).await) });
+        }
+        let took = self.shared.clock.mono().since(self.started.mono);
+        let (key, trigger, word) = (&self.cell.key, self.trigger, outcome_word(&outcome));
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match &outcome {
+            Ok(_) => info!(%key, trigger, outcome = word, items = self.items, took_ms, "refreshed"),
+            Err(failure) if failure.code == Code::Cancelled => info!(%key, trigger, outcome = word, took_ms, "refresh stopped"),
+            Err(failure) => warn!(%key, trigger, outcome = word, error = %failure, took_ms, "refresh failed; what was served stays"),
+        }
+        self.cell.remember(Attempt {
+            at: self.started.wall,
+            trigger,
+            outcome: word,
+            message: outcome.as_ref().err().map(|f| f.message.clone()),
+            took_ms,
+            items: self.items,
+            gates: std::mem::take(&mut self.gates),
+        });
+        self.cell.flight_ended(self.number, outcome.map(|_| ()));
+        self.shared.landed();
+    }
+}
+
+/// The failure of a flight that we ended ourselves.
+pub(super) fn stopped() -> Failure {
+    Failure::new(Kind::Cancelled, Code::Cancelled, "stopped by the server")
+}
+
+fn store_failure(error: &StoreError) -> Failure {
+    Failure::retryable(Code::StoreFailed, format!("the store: {error}"))
+}

@@ -1,0 +1,134 @@
+//! Which flight starts next: one a key, within the limits of its host and of all, the most urgent first.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+use wellspring_core::key::Key;
+use wellspring_core::moment::Mono;
+use wellspring_core::refresh::Trigger;
+
+use super::cell::Cell;
+use super::limits::{Busy, Limits, PerHost, Permit};
+
+/// Flights that wait for a place, a line a host.
+#[derive(Debug)]
+pub struct Runner {
+    inner: Mutex<Inner>,
+    limits: Arc<Limits>,
+    /// Told when a flight joined a line or ended.
+    changed: Arc<Notify>,
+}
+
+type Urgency = (Trigger, u64);
+
+#[derive(Debug, Default)]
+struct Inner {
+    sequence: u64,
+    lines: HashMap<Arc<str>, BTreeMap<Urgency, Arc<Cell>>>,
+    places: HashMap<Key, (Arc<str>, Urgency)>,
+    flying: usize,
+}
+
+/// What the runner found.
+#[derive(Debug)]
+pub enum Next {
+    /// This flight may start, with its place at its host.
+    Start(Arc<Cell>, Permit),
+    /// None may start before this moment, unless something changes.
+    Wait(Option<Mono>),
+}
+
+impl Runner {
+    /// No flights. `changed` is told when one joins a line or ends.
+    pub fn new(limits: Arc<Limits>, changed: Arc<Notify>) -> Self {
+        Self { inner: Mutex::default(), limits, changed }
+    }
+
+    /// Puts a flight into its host's line; one that stands there already only becomes more urgent.
+    pub fn enqueue(&self, cell: &Arc<Cell>, trigger: Trigger) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((host, urgency)) = inner.places.get(&cell.key).cloned() {
+            if urgency.0 <= trigger {
+                return;
+            }
+            inner.leave(&host, urgency);
+        }
+        inner.sequence += 1;
+        let urgency = (trigger, inner.sequence);
+        inner.places.insert(cell.key.clone(), (Arc::clone(&cell.host), urgency));
+        inner.lines.entry(Arc::clone(&cell.host)).or_default().insert(urgency, Arc::clone(cell));
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// Makes a flight that still waits more urgent; one that is not waiting is left alone.
+    pub fn raise(&self, cell: &Arc<Cell>, trigger: Trigger) {
+        let waits = self.inner.lock().unwrap_or_else(PoisonError::into_inner).places.contains_key(&cell.key);
+        if waits {
+            self.enqueue(cell, trigger);
+        }
+    }
+
+    /// Takes the most urgent flight whose host and whose total have a place.
+    pub fn next(&self, at_once: usize, per_host: PerHost, now: Mono) -> Next {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.flying >= at_once.max(1) {
+            return Next::Wait(None);
+        }
+        let mut heads: Vec<(Urgency, Arc<str>)> =
+            inner.lines.iter().filter_map(|(host, line)| line.first_key_value().map(|(urgency, _)| (*urgency, Arc::clone(host)))).collect();
+        heads.sort_unstable();
+        let mut earliest: Option<Mono> = None;
+        for (urgency, host) in heads {
+            match self.limits.enter(&host, per_host, now) {
+                Ok(permit) => {
+                    let Some(cell) = inner.leave(&host, urgency) else { continue };
+                    inner.flying += 1;
+                    return Next::Start(cell, permit);
+                }
+                Err(Busy::Full) => {}
+                Err(Busy::Until(at)) => earliest = Some(earliest.map_or(at, |e| e.min(at))),
+            }
+        }
+        Next::Wait(earliest)
+    }
+
+    /// A flight ended.
+    pub fn landed(&self) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).flying -= 1;
+        self.changed.notify_one();
+    }
+
+    /// How many fly and how many wait.
+    pub fn load(&self) -> (usize, usize) {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        (inner.flying, inner.places.len())
+    }
+
+    /// Takes every flight that waits out of its line, for a shutdown.
+    pub fn clear(&self) -> Vec<Arc<Cell>> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.places.clear();
+        std::mem::take(&mut inner.lines).into_values().flat_map(BTreeMap::into_values).collect()
+    }
+
+    /// Takes one flight that waits out of its line, for a reload; false where it did not wait.
+    pub fn withdraw(&self, cell: &Arc<Cell>) -> bool {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((host, urgency)) = inner.places.get(&cell.key).cloned() else { return false };
+        inner.leave(&host, urgency).is_some()
+    }
+}
+
+impl Inner {
+    fn leave(&mut self, host: &Arc<str>, urgency: Urgency) -> Option<Arc<Cell>> {
+        let line = self.lines.get_mut(host)?;
+        let cell = line.remove(&urgency)?;
+        if line.is_empty() {
+            self.lines.remove(host);
+        }
+        self.places.remove(&cell.key);
+        Some(cell)
+    }
+}

@@ -1,0 +1,96 @@
+//! Who may force a refresh.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::StatusCode;
+use http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, VIA};
+use url::{Host, Url};
+use wellspring_core::snapshot::Digest;
+use wellspring_core::template::Secret;
+
+use super::problem::Problem;
+
+/// The rules of admission, as configured.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// The token that is asked for, where one is set.
+    pub token: Option<Secret>,
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// Names under which it may be addressed; the listen address and localhost where empty.
+    pub hosts: Vec<String>,
+}
+
+impl Admission {
+    /// Judges a request that wants to change something.
+    ///
+    /// # Errors
+    /// 401 where a token is set and not given rightly; 403 where none is set and the request may come from elsewhere.
+    pub fn judge(&self, headers: &HeaderMap) -> Result<(), Box<Problem>> {
+        if let Some(token) = &self.token {
+            return match bearer(headers) {
+                Some(given) if same(given, token.expose().as_bytes()) => Ok(()),
+                Some(_) => Err(Box::new(Problem::unauthorized("the bearer token is not the configured `admin_token`"))),
+                None => {
+                    Err(Box::new(Problem::unauthorized("a forced refresh needs `Authorization: Bearer` with the configured `admin_token`")))
+                }
+            };
+        }
+        self.judge_without_token(headers).map_err(|why| {
+            let detail = format!("{why}; set `[server] admin_token` to allow forced refreshes from elsewhere");
+            Box::new(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+        })
+    }
+
+    fn judge_without_token(&self, headers: &HeaderMap) -> Result<(), String> {
+        if !self.listen.ip().is_loopback() {
+            return Err("without a token a refresh may be forced on a loopback listener only".to_owned());
+        }
+        // Behind a proxy the whole world comes from loopback.
+        let proxied = |name: &HeaderName| *name == FORWARDED || *name == VIA || name.as_str().starts_with("x-forwarded-");
+        if let Some(name) = headers.keys().find(|name| proxied(name)) {
+            return Err(format!("the request came through a proxy (`{name}`)"));
+        }
+        // A name that merely resolves to us (DNS rebinding) is not ours.
+        let host = headers.get(HOST).and_then(|h| h.to_str().ok()).and_then(host_name);
+        if !host.as_ref().is_some_and(|h| self.knows(h)) {
+            return Err("the request's `Host` is none of `[server] hosts`".to_owned());
+        }
+        // A page of another origin, another port included, is another site.
+        let own = |origin: &str| {
+            origin.split_once("://").map(|(_, authority)| authority.as_bytes()) == headers.get(HOST).map(HeaderValue::as_bytes)
+        };
+        match headers.get(ORIGIN) {
+            Some(origin) if !origin.to_str().is_ok_and(own) => Err("the request's `Origin` is another site".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn knows(&self, host: &Host<String>) -> bool {
+        if self.hosts.is_empty() {
+            let listens = match host {
+                Host::Domain(name) => return name == "localhost",
+                Host::Ipv4(ip) => IpAddr::V4(*ip),
+                Host::Ipv6(ip) => IpAddr::V6(*ip),
+            };
+            return listens == self.listen.ip();
+        }
+        self.hosts.iter().any(|known| host_name(known).as_ref() == Some(host))
+    }
+}
+
+/// The host of a `Host` header or a configured name, without its port.
+fn host_name(text: &str) -> Option<Host<String>> {
+    Url::parse(&format!("http://{text}/")).ok()?.host().map(|h| h.to_owned())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// Compares in a time that tells nothing of where two secrets differ: their digests are compared.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    Digest::of(a) == Digest::of(b)
+}

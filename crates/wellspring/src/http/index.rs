@@ -1,0 +1,111 @@
+//! The index of sources, and how the server is.
+
+use serde::Serialize;
+use wellspring_core::moment::Moment;
+
+use crate::engine::Engine;
+use crate::engine::catalog::Source;
+use crate::engine::status::Status;
+use crate::store::Health;
+
+/// `GET /api`: every source with its state and links.
+#[derive(Debug, Serialize)]
+pub struct Index {
+    /// What this is.
+    pub name: &'static str,
+    /// Which version of it.
+    pub version: &'static str,
+    /// The sources, in the order in which they are configured.
+    pub sources: Vec<Line>,
+}
+
+/// One source in the index.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: Option<String>,
+    /// `fresh`, `stale`, `expired` or `absent`: of the key that a bare read answers with.
+    pub freshness: &'static str,
+    /// Where its refresh stands.
+    pub phase: &'static str,
+    /// How many items it serves.
+    pub items: Option<u32>,
+    /// How old they are, in seconds.
+    pub age_seconds: Option<f64>,
+    /// Why its last refresh failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The parameters it takes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<String>,
+    /// Where to go from here.
+    pub links: Links,
+}
+
+/// Where a source's routes are.
+#[derive(Debug, Serialize)]
+pub struct Links {
+    /// The snapshot.
+    pub data: String,
+    /// The state of its key.
+    pub status: String,
+    /// The forced refresh (POST), where it is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<String>,
+}
+
+/// `GET /ready`.
+#[derive(Debug, Serialize)]
+pub struct Readiness {
+    /// `ok` or `degraded`.
+    pub status: &'static str,
+    /// What is not as it should be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+}
+
+/// The index at `now`.
+pub fn index(engine: &Engine, now: Moment) -> Index {
+    let sources = engine.catalog().sources().map(|source| line(source, now)).collect();
+    Index { name: "wellspring", version: env!("CARGO_PKG_VERSION"), sources }
+}
+
+/// How the server is: 200 with what is wrong in words, for one dead upstream must not empty a load balancer.
+pub fn readiness(engine: &Engine, now: Moment) -> Readiness {
+    let mut reasons = Vec::new();
+    if let Health::Degraded(why) = engine.store().health() {
+        reasons.push(format!("store: {why}"));
+    }
+    for source in engine.catalog().sources() {
+        for cell in source.cells() {
+            let status = Status::of(&cell, now);
+            if let Some(error) = status.last_error {
+                reasons.push(format!("{}: {} ({}; {} served)", status.key, error.message, error.code, status.freshness));
+            }
+        }
+    }
+    Readiness { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons }
+}
+
+fn line(source: &Source, now: Moment) -> Line {
+    let spec = &source.recipe.spec;
+    let status = source.default.as_ref().map(|cell| Status::of(cell, now));
+    let name = spec.name.to_string();
+    Line {
+        description: spec.description.clone(),
+        freshness: status.as_ref().map_or("absent", |s| s.freshness),
+        phase: status.as_ref().map_or("idle", |s| s.phase),
+        items: status.as_ref().and_then(|s| s.items),
+        age_seconds: status.as_ref().and_then(|s| s.age_seconds),
+        error: status.and_then(|s| s.last_error).map(|e| e.message),
+        parameters: spec.params.iter().map(|p| p.name.clone()).collect(),
+        links: Links {
+            data: format!("/api/{name}"),
+            status: format!("/api/{name}/status"),
+            refresh: spec.manual_refresh.then(|| format!("/api/{name}/refresh")),
+        },
+        name,
+    }
+}

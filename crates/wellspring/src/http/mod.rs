@@ -1,0 +1,48 @@
+//! The inward side: answers from memory at once, and everything else through a router.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::engine::Engine;
+
+pub mod admin;
+pub mod body;
+pub mod headers;
+pub mod index;
+pub mod problem;
+pub mod read;
+pub mod refresh;
+pub mod render;
+pub mod router;
+pub mod server;
+
+use admin::Admission;
+use headers::Cors;
+use render::Renderer;
+
+/// How far the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The store is being read.
+    Starting,
+    /// Requests are answered.
+    Serving,
+    /// No new connections; what is open is finished.
+    Draining,
+}
+
+/// What every request may see.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The refresh engine.
+    pub engine: Engine,
+    /// Encodes bodies.
+    pub renderer: Arc<Renderer>,
+    /// Who may read from other origins.
+    pub cors: Arc<Cors>,
+    /// Who may force a refresh; a reload may change it.
+    pub admission: Arc<arc_swap::ArcSwap<Admission>>,
+    /// How far the server is.
+    pub stage: watch::Receiver<Stage>,
+}

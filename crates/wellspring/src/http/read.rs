@@ -1,0 +1,128 @@
+//! Reads of snapshots. A plain hit is answered here before any router: no lock, no disk, no encoding.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::IntoResponse as _;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use serde_json::json;
+use wellspring_core::failure::Failure;
+use wellspring_core::source::BadParams;
+
+use super::body::{Body, Frames};
+use super::problem::Problem;
+use super::render::Circumstances;
+use super::{Site, headers};
+use crate::engine::Waited;
+use crate::engine::catalog::Source;
+use crate::engine::cell::Cell;
+use crate::engine::hot::{Facts, Tail, View};
+
+/// Answers a plain hit: GET or HEAD of a source without a query that has a snapshot. Everything else is for the router.
+pub fn hit<B>(site: &Site, request: &Request<B>) -> Option<Response<Body>> {
+    let name = request.uri().path().strip_prefix("/api/")?;
+    if !matches!(*request.method(), Method::GET | Method::HEAD) || request.uri().query().is_some() {
+        return None;
+    }
+    let catalog = site.engine.catalog();
+    let cell = catalog.source(name)?.default.as_ref()?;
+    let mut response = stored(site, cell, request.headers())?;
+    if request.method() == Method::HEAD {
+        *response.body_mut() = Body::Frames(Frames::default());
+    }
+    Some(response)
+}
+
+/// Reads any key: from memory where there is a snapshot, else by waiting for the flight that everyone shares.
+pub async fn read(site: &Site, source: &Arc<Source>, query: Option<&str>, request: &HeaderMap) -> Response<Body> {
+    let spec = &source.recipe.spec;
+    let pairs: Vec<_> = url::form_urlencoded::parse(query.unwrap_or("").as_bytes()).collect();
+    let cell = match spec.key(pairs.iter().map(|(name, value)| (&**name, &**value))) {
+        Ok(key) => site.engine.cell(source, &key),
+        Err(bad) => return made(bad_params(&bad)),
+    };
+    if let Some(response) = stored(site, &cell, request) {
+        return response;
+    }
+    match site.engine.wait(&cell, spec.policy.cold_wait).await {
+        Waited::Ready(view) => fetched(site, &cell, &view, Circumstances { waited: true, forced: false }, request),
+        Waited::Failed { failure, again } => made(no_snapshot(&cell, failure.as_ref(), again)),
+        Waited::StillRefreshing => made(no_snapshot(&cell, None, Duration::from_secs(2))),
+    }
+}
+
+/// What is stored, at once; a stale one asks for a refresh behind the answer.
+fn stored(site: &Site, cell: &Arc<Cell>, request: &HeaderMap) -> Option<Response<Body>> {
+    let now = site.engine.clock().mono();
+    let view = site.engine.view(cell, now)?;
+    cell.mark_read(now);
+    let (freshness, tail) = view.tail(now);
+    if freshness.wants_refresh() {
+        site.engine.nudge(cell, now);
+    }
+    let mut headers = headers::of_view(&view, &tail.etag, true, now);
+    site.cors.apply(request, &mut headers);
+    Some(answer(&view, tail, headers, request))
+}
+
+/// An answer that waited for the refresh which made it.
+pub(super) fn fetched(site: &Site, cell: &Cell, view: &View, how: Circumstances, request: &HeaderMap) -> Response<Body> {
+    let now = site.engine.clock().mono();
+    told(site, cell, view, &view.facts, how, now, request)
+}
+
+/// The stored answer with facts of its own (why a forced refresh was refused).
+pub(super) fn told(
+    site: &Site,
+    cell: &Cell,
+    view: &View,
+    facts: &Facts,
+    how: Circumstances,
+    now: wellspring_core::moment::Mono,
+    request: &HeaderMap,
+) -> Response<Body> {
+    let freshness = facts.horizon.freshness(now);
+    let tail = site.renderer.tail(&cell.recipe.spec, &view.content, facts, freshness, facts.horizon.age(now), how);
+    let mut headers = headers::of_view(view, &tail.etag, !how.waited, now);
+    site.cors.apply(request, &mut headers);
+    answer(view, &tail, headers, request)
+}
+
+fn answer(view: &View, tail: &Tail, mut headers: HeaderMap, request: &HeaderMap) -> Response<Body> {
+    let mut response = Response::new(Body::Frames(Frames::default()));
+    if headers::matches(request, &tail.etag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        headers.remove(http::header::CONTENT_TYPE);
+    } else {
+        let frames = Frames::new(view.content.prefix.clone(), tail.bytes.clone());
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(frames.len()));
+        *response.body_mut() = Body::Frames(frames);
+    }
+    *response.headers_mut() = headers;
+    response
+}
+
+/// 503 for a key without a snapshot: an empty list and why.
+pub(super) fn no_snapshot(cell: &Cell, failure: Option<&Failure>, again: Duration) -> Problem {
+    let name = &cell.recipe.spec.name;
+    let detail = match failure {
+        Some(failure) => format!("`{name}` has no data yet: {failure}"),
+        None => format!("`{name}` has no data yet; its first refresh is still running"),
+    };
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, failure.map_or("no_data_yet", |f| f.code.as_str()), detail);
+    problem.with(&cell.recipe.spec.items_key, json!([])).retry_after(again)
+}
+
+/// 400 that names the parameter.
+pub(super) fn bad_params(bad: &BadParams) -> Problem {
+    let (BadParams::Undeclared { name, .. }
+    | BadParams::Repeated { name }
+    | BadParams::Refused { name, .. }
+    | BadParams::Missing { name, .. }) = bad;
+    Problem::new(StatusCode::BAD_REQUEST, "bad_parameter", bad.to_string()).with("parameter", json!(name))
+}
+
+pub(super) fn made(problem: Problem) -> Response<Body> {
+    problem.into_response().map(Body::Made)
+}

@@ -1,0 +1,138 @@
+//! Every route on one screen, but for plain hits, which never come here.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use http::header::{ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::headers::{Caching, JSON};
+use super::problem::Problem;
+use super::{Site, Stage, index, read, refresh};
+use crate::engine::catalog::Source;
+use crate::engine::status::Status;
+
+/// The routes.
+pub fn router(site: Site) -> Router {
+    Router::new()
+        .route("/", get(index_of_sources))
+        .route("/api", get(index_of_sources))
+        .route("/api/{source}", get(read_source))
+        .route("/api/{source}/refresh", post(refresh_source))
+        .route("/api/{source}/status", get(status_of_source))
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .fallback(nowhere)
+        .layer(from_fn_with_state(site.clone(), finish))
+        .with_state(site)
+}
+
+async fn index_of_sources(State(site): State<Site>, request: HeaderMap) -> Response {
+    json(&site, &request, &index::index(&site.engine, site.engine.clock().now()))
+}
+
+async fn read_source(State(site): State<Site>, Path(name): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+    match find(&site, &name) {
+        Ok(source) => read::read(&site, &source, query.as_deref(), &request).await.map(axum::body::Body::new),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn refresh_source(State(site): State<Site>, Path(name): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+    match find(&site, &name) {
+        Ok(source) => refresh::refresh(&site, &source, query.as_deref(), &request).await.map(axum::body::Body::new),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn status_of_source(State(site): State<Site>, Path(name): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+    let source = match find(&site, &name) {
+        Ok(source) => source,
+        Err(problem) => return problem.into_response(),
+    };
+    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_deref().unwrap_or("").as_bytes()).collect();
+    match source.recipe.spec.key(pairs.iter().map(|(name, value)| (&**name, &**value))) {
+        Ok(key) => json(&site, &request, &Status::of(&site.engine.cell(&source, &key), site.engine.clock().now())),
+        Err(bad) => read::bad_params(&bad).into_response(),
+    }
+}
+
+async fn health(State(site): State<Site>, request: HeaderMap) -> Response {
+    json(&site, &request, &json!({ "status": "ok" }))
+}
+
+async fn ready(State(site): State<Site>, request: HeaderMap) -> Response {
+    match *site.stage.borrow() {
+        Stage::Serving => json(&site, &request, &index::readiness(&site.engine, site.engine.clock().now())),
+        Stage::Starting => starting().into_response(),
+        Stage::Draining => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is shutting down").into_response(),
+    }
+}
+
+async fn nowhere(State(site): State<Site>, request: Request) -> Response {
+    let path: String = request.uri().path().chars().take(200).collect();
+    let routes = json!(["/", "/api", "/api/{source}", "/api/{source}/status", "/api/{source}/refresh", "/health", "/ready"]);
+    let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at `{path}`"));
+    problem.with("routes", routes).with("known_sources", json!(known(&site))).into_response()
+}
+
+/// What all of these answers share: errors as problems, OPTIONS, who may read from elsewhere.
+async fn finish(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let (method, headers) = (request.method().clone(), request.headers().clone());
+    let reads = !request.uri().path().ends_with("/refresh");
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED && response.headers().get(CONTENT_TYPE).is_none() {
+        let allow = response.headers().get(ALLOW).and_then(|a| a.to_str().ok()).unwrap_or("GET, HEAD").replace(',', ", ");
+        response = if method == Method::OPTIONS {
+            let mut options = StatusCode::NO_CONTENT.into_response();
+            if let Ok(allow) = HeaderValue::from_str(&allow) {
+                if reads {
+                    options.headers_mut().insert(ACCESS_CONTROL_ALLOW_METHODS, allow.clone());
+                }
+                options.headers_mut().insert(ALLOW, allow);
+            }
+            options
+        } else {
+            Problem::method_not_allowed(&allow, format!("this route takes {allow}")).into_response()
+        };
+    }
+    if reads {
+        site.cors.apply(&headers, response.headers_mut());
+    }
+    response
+}
+
+/// An answer that tells of this moment.
+pub(super) fn json(site: &Site, request: &HeaderMap, value: &impl Serialize) -> Response {
+    let text = serde_json::to_string_pretty(value).unwrap_or_else(|_| Value::Null.to_string());
+    let mut response = (StatusCode::OK, text + "\n").into_response();
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response.headers_mut().insert(CACHE_CONTROL, Caching::Never.header());
+    site.cors.apply(request, response.headers_mut());
+    response
+}
+
+fn find(site: &Site, name: &str) -> Result<Arc<Source>, Box<Problem>> {
+    if *site.stage.borrow() == Stage::Starting {
+        return Err(Box::new(starting()));
+    }
+    let catalog = site.engine.catalog();
+    catalog.source(name).cloned().ok_or_else(|| {
+        let known = known(site);
+        Box::new(Problem::unknown_source(name, &known.iter().map(String::as_str).collect::<Vec<_>>()))
+    })
+}
+
+fn known(site: &Site) -> Vec<String> {
+    site.engine.catalog().sources().map(|s| s.name().to_owned()).collect()
+}
+
+fn starting() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "the server is starting").retry_after(std::time::Duration::from_secs(1))
+}

@@ -1,0 +1,119 @@
+//! Our own accept loop on hyper: a header timeout that works, a drain that no idle connection holds up.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::Router;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+use super::body::Body;
+use super::{Site, Stage, read};
+use crate::lifecycle::Tasks;
+
+/// How long a client may take to send its request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// After a failed accept (no descriptors left), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts until the stage is draining, then lets what is open finish for `patience` and cuts the rest.
+pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: Duration) {
+    let mut stage = site.stage.clone();
+    let mut connections = Tasks::default();
+    let service = Answers { site, router };
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => connections.spawn(connection(stream, service.clone())),
+                Err(error) => {
+                    warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            () = draining(&mut stage) => break,
+        }
+    }
+    drop(listener);
+    let cut = connections.drain(patience).await;
+    if cut > 0 {
+        warn!(connections = cut, "cut connections that did not finish in time");
+    }
+}
+
+async fn connection(stream: TcpStream, service: Answers) {
+    // Answers are written whole; waiting for more would only delay them.
+    let _ = stream.set_nodelay(true);
+    let mut stage: watch::Receiver<Stage> = service.site.stage.clone();
+    let connection =
+        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = draining(&mut stage) => {
+            // Closes an idle connection now and a busy one after its answer.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a connection ended early");
+    }
+}
+
+async fn draining(stage: &mut watch::Receiver<Stage>) {
+    // A closed channel means that the server is gone, which is as good a reason.
+    drop(stage.wait_for(|s| *s == Stage::Draining).await);
+}
+
+/// Answers one request: a hit at once, the rest by the router.
+#[derive(Clone, Debug)]
+struct Answers {
+    site: Site,
+    router: Router,
+}
+
+impl Service<Request<Incoming>> for Answers {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        if let Some(response) = read::hit(&self.site, &request) {
+            return Answer::Ready(Some(response));
+        }
+        let router = self.router.clone();
+        Answer::Routed(Box::pin(async move {
+            let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+            Ok(response.map(Body::Made))
+        }))
+    }
+}
+
+/// An answer: ready at once where it is a hit.
+enum Answer {
+    Ready(Option<Response<Body>>),
+    Routed(Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>),
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        match &mut *self {
+            Self::Ready(response) => match response.take() {
+                Some(response) => std::task::Poll::Ready(Ok(response)),
+                None => std::task::Poll::Pending,
+            },
+            Self::Routed(future) => future.as_mut().poll(context),
+        }
+    }
+}
