@@ -1,1 +1,99 @@
-//! Transforms.
+//! Transforms. The bytes of a body and a source's compiled rules go in, items come out.
+//!
+//! Nothing here does IO or reads a clock, so the same body and rules always give the same items. Bodies are hostile until
+//! read: depth, nodes and entities are bounded while parsing, and no body makes a parser panic.
+
+mod charset;
+mod columns;
+mod error;
+mod feed;
+mod html;
+mod json;
+mod rows;
+mod value;
+
+use url::Url;
+use wellspring_core::gate::Tally;
+use wellspring_core::source::{Format, Rules};
+
+pub use columns::FieldReport;
+pub use error::{ExtractError, RuleError};
+pub use rows::Dropped;
+
+/// A source's rules, ready to be used on any number of bodies.
+#[derive(Debug)]
+pub struct Compiled {
+    reader: Reader,
+    finish: rows::Finish,
+}
+
+#[derive(Debug)]
+enum Reader {
+    Html(html::Html),
+    Json(json::Json),
+    Feed(feed::Feed),
+}
+
+/// A body as it was fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct Body<'a> {
+    /// Decompressed, of at most `max_body` bytes.
+    pub bytes: &'a [u8],
+    /// `Content-Type`, verbatim.
+    pub content_type: Option<&'a str>,
+    /// Where it came from after redirects: what its relative addresses are relative to.
+    pub url: &'a Url,
+}
+
+/// What a body gave.
+#[derive(Clone, Debug)]
+pub struct Extraction {
+    /// The items, in the order of the body.
+    pub rows: Vec<serde_json::Value>,
+    /// What the gates judge.
+    pub tally: Tally,
+    /// How it came about, for people.
+    pub report: Report,
+}
+
+/// How an extraction came about.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Report {
+    /// Each field and what found it. Empty where items are taken whole.
+    pub fields: Vec<FieldReport>,
+    /// The first rows dropped for want of a required field, at most 20.
+    pub dropped: Vec<Dropped>,
+    /// Rows dropped because an earlier one had the same `unique_by`.
+    pub duplicates: u32,
+    /// Rows past `limit`.
+    pub cut: u32,
+}
+
+impl Compiled {
+    /// Compiles the selectors, paths and names of a source's rules.
+    ///
+    /// # Errors
+    /// [`RuleError`] for the first rule that cannot be read, with its place in the TOML.
+    pub fn compile(rules: &Rules) -> Result<Self, RuleError> {
+        let finish = rows::Finish::compile(rules)?;
+        let reader = match rules.format {
+            Format::Html => Reader::Html(html::Html::compile(rules)?),
+            Format::Json => Reader::Json(json::Json::compile(rules)?),
+            Format::Feed => Reader::Feed(feed::Feed::compile(rules)?),
+        };
+        Ok(Self { reader, finish })
+    }
+
+    /// Reads a body. No rows is an answer, not an error: the gates judge it.
+    ///
+    /// # Errors
+    /// [`ExtractError`] where the body is not what the rules can read.
+    pub fn extract(&self, body: &Body<'_>) -> Result<Extraction, ExtractError> {
+        let (rows, fields) = match &self.reader {
+            Reader::Html(html) => html.read(body)?,
+            Reader::Json(json) => json.read(body)?,
+            Reader::Feed(feed) => feed.read(body)?,
+        };
+        Ok(self.finish.apply(rows, fields))
+    }
+}

@@ -1,0 +1,67 @@
+//! HTML pages: `items` and fields are CSS selectors.
+
+use scraper::{ElementRef, Html as Page, Selector};
+use serde_json::Value;
+use url::Url;
+use wellspring_core::source::Rules;
+
+use crate::columns::{Columns, FieldReport};
+use crate::error::{ExtractError, RuleError, is_binary};
+use crate::{Body, charset};
+
+mod depth;
+mod pick;
+mod text;
+
+const EXPECTED: &str = "HTML";
+
+/// Rules for a page.
+#[derive(Debug)]
+pub(crate) struct Html {
+    /// `None`: the whole page is one row.
+    items: Option<Selector>,
+    fields: Columns<pick::Pick>,
+}
+
+impl Html {
+    pub(crate) fn compile(rules: &Rules) -> Result<Self, RuleError> {
+        let items = rules.items.as_ref().map(|at| pick::compile(at, at.value.trim())).transpose()?;
+        if rules.fields.is_empty() {
+            let span = rules.items.as_ref().map_or(0..0, |at| at.span.clone());
+            return Err(RuleError::new(span, "a page's items need fields").help("add `fields = { title = \"h2\" }`"));
+        }
+        Ok(Self { items, fields: Columns::compile(&rules.fields, pick::Pick::compile)? })
+    }
+
+    pub(crate) fn read(&self, body: &Body<'_>) -> Result<(Vec<Value>, Vec<FieldReport>), ExtractError> {
+        let source = charset::html(body);
+        refuse_other_formats(&source)?;
+        let page = depth::parse(&source)?;
+        let base = base(&page, body.url);
+        let rows: Vec<ElementRef<'_>> = match &self.items {
+            Some(items) => page.select(items).filter(|element| !text::is_in_template(*element)).collect(),
+            None => vec![page.root_element()],
+        };
+        Ok(self.fields.fill(rows, |pick, row| pick.look(*row, &base)))
+    }
+}
+
+/// Anything parses as HTML, so what is certainly something else is refused before it passes for a page without items.
+fn refuse_other_formats(source: &str) -> Result<(), ExtractError> {
+    let text = source.trim();
+    let is_json = text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    if text.is_empty() || is_json || is_binary(text) {
+        return Err(ExtractError::unlike(text, EXPECTED));
+    }
+    Ok(())
+}
+
+/// What the page's addresses are relative to: its first `<base href>`, where that leads to the web.
+fn base(page: &Page, url: &Url) -> Url {
+    let href = page
+        .tree
+        .nodes()
+        .filter_map(ElementRef::wrap)
+        .find_map(|element| (element.value().name() == "base").then(|| element.attr("href")).flatten());
+    href.and_then(|href| url.join(href.trim()).ok()).filter(|base| matches!(base.scheme(), "http" | "https")).unwrap_or_else(|| url.clone())
+}

@@ -1,0 +1,125 @@
+//! A field's candidate on an HTML page: a selector, `@attribute`, both, or `.`.
+
+use scraper::error::SelectorErrorKind;
+use scraper::{ElementRef, Selector};
+use serde_json::Value;
+use url::Url;
+use wellspring_core::source::{At, Field};
+
+use super::text;
+use crate::error::RuleError;
+use crate::value;
+
+/// Where to look within an item, and what to take there.
+#[derive(Debug)]
+pub(super) struct Pick {
+    /// `None`: the item itself.
+    selector: Option<Selector>,
+    /// `None`: the text.
+    attribute: Option<String>,
+}
+
+impl Pick {
+    pub(super) fn compile(field: &Field, at: &At<String>) -> Result<Self, RuleError> {
+        let (selector, attribute) = split(&at.value);
+        let attribute = attribute.or(field.attr.as_deref()).map(str::trim);
+        if let Some(name) = attribute
+            && (name.is_empty()
+                || name.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '>' | '/' | '=' | '@')))
+        {
+            return Err(RuleError::at(at, format!("`{name}` is no attribute's name"))
+                .help("write one attribute behind the selector, as in `a img@src`; an `@` in a selector stands in quotes or brackets"));
+        }
+        let selector = match selector.trim() {
+            "." => None,
+            "" if attribute.is_some() => None,
+            "" => return Err(RuleError::at(at, "the selector is empty").help("write `.` for the item's own text")),
+            selector => Some(compile(at, selector)?),
+        };
+        Ok(Self { selector, attribute: attribute.map(str::to_owned) })
+    }
+
+    /// What the first element with something to give gives.
+    pub(super) fn look(&self, item: ElementRef<'_>, base: &Url) -> Option<Value> {
+        let found = match &self.selector {
+            None => self.take(item, base),
+            Some(selector) => {
+                item.select(selector).filter(|element| !text::is_in_template(*element)).find_map(|element| self.take(element, base))
+            }
+        };
+        found.map(Value::String)
+    }
+
+    fn take(&self, element: ElementRef<'_>, base: &Url) -> Option<String> {
+        match &self.attribute {
+            None => Some(text::of(element)).filter(|text| !text.is_empty()),
+            Some(name) => {
+                let (name, value) = element.value().attrs().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+                value::attribute(name, value, base)
+            }
+        }
+    }
+}
+
+/// Compiles a selector, which may begin with a combinator that then starts at the item (`> a`).
+pub(super) fn compile(at: &At<String>, selector: &str) -> Result<Selector, RuleError> {
+    let scoped = if selector.starts_with(['>', '+', '~']) { format!(":scope {selector}") } else { selector.to_owned() };
+    Selector::parse(&scoped).map_err(|error| {
+        let error = RuleError::at(at, format!("`{selector}` is no CSS selector: {}", reason(&error)));
+        if selector.starts_with('$') { error.help("JSONPath is for `format = \"json\"`") } else { error }
+    })
+}
+
+/// The parser's reason in words of CSS.
+fn reason(error: &SelectorErrorKind) -> &'static str {
+    match error {
+        SelectorErrorKind::EndOfLine => "something is opened and not closed",
+        // By its name: the type itself belongs to a crate whose version scraper chooses.
+        SelectorErrorKind::UnexpectedSelectorParseError(kind) => match format!("{kind:?}").as_str() {
+            "UnsupportedPseudoClassOrElement" => "it has a pseudo-class or pseudo-element that is not known here",
+            "EmptySelector" | "DanglingCombinator" => "a part of it is empty",
+            _ => "something stands where CSS has no place for it",
+        },
+        _ => "something stands where CSS has no place for it",
+    }
+}
+
+/// Splits `selector@attribute` at the first `@` outside brackets, parentheses and quotes.
+fn split(candidate: &str) -> (&str, Option<&str>) {
+    let (mut depth, mut quote, mut escaped) = (0_u32, None, false);
+    for (index, c) in candidate.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if quote == Some(c) => quote = None,
+            _ if quote.is_some() => {}
+            '"' | '\'' => quote = Some(c),
+            '[' | '(' => depth += 1,
+            ']' | ')' => depth = depth.saturating_sub(1),
+            '@' if depth == 0 => return (&candidate[..index], Some(&candidate[index + 1..])),
+            _ => {}
+        }
+    }
+    (candidate, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(candidate: &str, selector: &str, attribute: Option<&str>) {
+        assert_eq!(split(candidate), (selector, attribute), "{candidate}");
+    }
+
+    #[test]
+    fn an_attribute_is_behind_an_at_outside_brackets_and_quotes() {
+        check("a img@src", "a img", Some("src"));
+        check("@title", "", Some("title"));
+        check(".", ".", None);
+        check("a[href*='x@y']", "a[href*='x@y']", None);
+        check("a[href*='x@y']@href", "a[href*='x@y']", Some("href"));
+        check("a[href*=x@y] b@title", "a[href*=x@y] b", Some("title"));
+        check("a:not([x=\"]@\"])@href", "a:not([x=\"]@\"])", Some("href"));
+        check(r".sm\@wide a@href", r".sm\@wide a", Some("href"));
+    }
+}

@@ -1,0 +1,90 @@
+//! The text of an element as a reader sees it.
+
+use ego_tree::iter::Edge;
+use scraper::{ElementRef, Node};
+
+use crate::value::collapse;
+
+/// The text of an element with its white space collapsed. Scripts, styles and templates in it have none; blocks and line breaks
+/// part words.
+pub(super) fn of(element: ElementRef<'_>) -> String {
+    if is_silent(element.value().name()) {
+        // Asked for by name, as with JSON in a script: given as it stands.
+        return element.text().collect::<String>().trim().to_owned();
+    }
+    let mut text = String::new();
+    let mut silent: u32 = 0;
+    for edge in element.traverse() {
+        let (node, opens) = match edge {
+            Edge::Open(node) => (node, true),
+            Edge::Close(node) => (node, false),
+        };
+        match node.value() {
+            Node::Element(inner) if is_silent(inner.name()) => silent = if opens { silent + 1 } else { silent.saturating_sub(1) },
+            Node::Element(inner) if silent == 0 && is_parting(inner.name()) => text.push(' '),
+            Node::Text(piece) if opens && silent == 0 => text.push_str(piece),
+            _ => {}
+        }
+    }
+    collapse(&text)
+}
+
+/// True within a `<template>`, whose content is no part of the page.
+pub(super) fn is_in_template(element: ElementRef<'_>) -> bool {
+    element.ancestors().any(|node| matches!(node.value(), Node::Fragment))
+}
+
+fn is_silent(name: &str) -> bool {
+    matches!(name, "script" | "style" | "template")
+}
+
+/// True of elements that start a new line, or a cell, where they are shown.
+fn is_parting(name: &str) -> bool {
+    matches!(
+        name,
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "br"
+            | "caption"
+            | "dd"
+            | "details"
+            | "dialog"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "legend"
+            | "li"
+            | "main"
+            | "nav"
+            | "ol"
+            | "option"
+            | "p"
+            | "pre"
+            | "section"
+            | "summary"
+            | "table"
+            | "tbody"
+            | "td"
+            | "tfoot"
+            | "th"
+            | "thead"
+            | "tr"
+            | "ul"
+    )
+}

@@ -1,0 +1,102 @@
+//! No body makes a parser panic or run away.
+
+use proptest::prelude::*;
+use url::Url;
+use wellspring_core::source::{Format, Rules};
+use wellspring_extract::{Body, Compiled};
+
+use crate::support::{at, field, number, rules};
+
+fn all_formats() -> Vec<Compiled> {
+    let fields = |names: &[&str]| vec![field("a", names), number("b", names)];
+    let html = Rules { items: Some(at("li, p, div")), fields: fields(&["a@href", "."]), ..rules(Format::Html) };
+    let json = Rules { items: Some(at("$..*")), fields: fields(&["$.a", "$[0]"]), ..rules(Format::Json) };
+    let feed = Rules { fields: fields(&["link", "published", "author", "a/b@url"]), ..rules(Format::Feed) };
+    [html, json, feed, rules(Format::Json), rules(Format::Feed)].iter().map(|rules| Compiled::compile(rules).unwrap()).collect()
+}
+
+fn check(compiled: &[Compiled], bytes: &[u8], content_type: Option<&str>) {
+    let url = Url::parse("https://example.org/").unwrap();
+    for compiled in compiled {
+        match compiled.extract(&Body { bytes, content_type, url: &url }) {
+            Ok(extraction) => assert_eq!(extraction.rows.len(), extraction.tally.kept as usize),
+            Err(error) => assert!(error.to_string().len() < 400, "{error}"),
+        }
+    }
+}
+
+/// Pieces of what the formats are made of: random bytes alone never get past the first tag.
+fn soup() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("<rss>"),
+        Just("<channel>"),
+        Just("<item>"),
+        Just("</item>"),
+        Just("<feed>"),
+        Just("<entry>"),
+        Just("<link href=x>"),
+        Just("<link"),
+        Just("<title>"),
+        Just("</title>"),
+        Just("<![CDATA["),
+        Just("]]>"),
+        Just("<!DOCTYPE"),
+        Just("<!--"),
+        Just("-->"),
+        Just("&nbsp;"),
+        Just("&#0;"),
+        Just("&#xD800;"),
+        Just("&"),
+        Just("<table>"),
+        Just("<a>"),
+        Just("</a>"),
+        Just("<b>"),
+        Just("</b>"),
+        Just("<p>"),
+        Just("<svg>"),
+        Just("<math>"),
+        Just("<template>"),
+        Just("</template>"),
+        Just("<select>"),
+        Just("<frameset>"),
+        Just("<script>"),
+        Just("</script>"),
+        Just("<li>"),
+        Just("{"),
+        Just("}"),
+        Just("["),
+        Just("]"),
+        Just("\"a\":"),
+        Just("\""),
+        Just("1e999"),
+        Just("\\u"),
+        Just("<?xml"),
+        Just("?>"),
+        Just("<meta charset="),
+        Just(" xml:base='::'"),
+        Just("\u{feff}"),
+        Just("\0"),
+        Just(">"),
+        Just("2026-10-01T"),
+        Just("/"),
+    ];
+    proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        check(&all_formats(), &bytes, None);
+    }
+
+    #[test]
+    fn no_soup_panics(soup in soup(), content_type in proptest::option::of("[a-z/;= ]{0,30}charset=[\"a-z0-9-]{0,12}")) {
+        check(&all_formats(), soup.as_bytes(), content_type.as_deref());
+    }
+}
+
+#[test]
+fn rules_are_shared_between_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Compiled>();
+}

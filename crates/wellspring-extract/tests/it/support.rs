@@ -1,0 +1,56 @@
+//! Rules as short text, and the one way to run them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use url::Url;
+use wellspring_core::source::{At, Field, Format, Parse, Rules};
+use wellspring_extract::{Body, Compiled, ExtractError, Extraction};
+
+/// Rules for a format, to be widened.
+pub(crate) fn rules(format: Format) -> Rules {
+    Rules { format, items: None, fields: Vec::new(), unique_by: None, limit: None, required: Vec::new() }
+}
+
+pub(crate) fn at(text: &str) -> At<String> {
+    At { value: text.to_owned(), span: 10..12 + text.len() }
+}
+
+pub(crate) fn field(name: &str, candidates: &[&str]) -> Field {
+    Field { name: name.to_owned(), candidates: candidates.iter().map(|c| at(c)).collect(), attr: None, parse: Parse::Text, default: None }
+}
+
+pub(crate) fn number(name: &str, candidates: &[&str]) -> Field {
+    Field { parse: Parse::Number { decimal: None }, ..field(name, candidates) }
+}
+
+/// Runs rules on a body that came from `https://example.org/films/`.
+pub(crate) fn extract(rules: &Rules, body: impl AsRef<[u8]>) -> Result<Extraction, ExtractError> {
+    let url = Url::parse("https://example.org/films/").unwrap();
+    let compiled = Compiled::compile(rules).unwrap_or_else(|error| panic!("{error}"));
+    compiled.extract(&Body { bytes: body.as_ref(), content_type: None, url: &url })
+}
+
+/// The items, one a line.
+pub(crate) fn items(rules: &Rules, body: impl AsRef<[u8]>) -> String {
+    match extract(rules, body) {
+        Ok(extraction) => extraction.rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"),
+        Err(error) => format!("{:?}: {error}", error.failure().kind),
+    }
+}
+
+/// What compiling says of rules that cannot be read.
+pub(crate) fn refusal(rules: &Rules) -> String {
+    let error = Compiled::compile(rules).expect_err("these rules should be refused");
+    format!("{:?}: {}\nhelp: {}", error.span, error.message, error.help.as_deref().unwrap_or("-"))
+}
+
+/// Captured data, kept outside the project. `None`, said so, where it is absent.
+pub(crate) fn captured(path: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(path);
+    if !root.exists() {
+        println!("skipped: {} is absent", root.display());
+        return None;
+    }
+    Some(root)
+}
