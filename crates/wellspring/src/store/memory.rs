@@ -1,1 +1,147 @@
 //! Everything in memory, gone with the process: for tests and for those who want no file.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+use wellspring_core::key::Key;
+use wellspring_core::moment::Moment;
+use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
+
+use super::local::{Local, restored_history};
+use super::{Change, Entry, Health, Lease, Retention, Revision, Slot, Store, StoreError, copy};
+
+/// A store without a file.
+#[derive(Debug)]
+pub struct MemoryStore {
+    retention: Retention,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    local: Local,
+    /// Newest first.
+    history: HashMap<Key, Vec<Snapshot>>,
+}
+
+impl MemoryStore {
+    /// An empty one.
+    pub fn new(retention: Retention) -> Self {
+        Self { retention, state: Mutex::new(State { local: Local::new([]), history: HashMap::new() }) }
+    }
+
+    /// Never held across an await. No change below can panic half-way, so a poisoned state is a whole one.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn prune(&self, history: &mut Vec<Snapshot>) {
+        history.truncate(self.retention.kept(history.iter().map(size)));
+    }
+}
+
+fn size(snapshot: &Snapshot) -> u64 {
+    snapshot.items.json().len() as u64
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn list(&self) -> Result<Vec<Entry>, StoreError> {
+        Ok(self.state().local.list())
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        Ok(self.state().local.get(key))
+    }
+
+    async fn put_if(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.local.put(lease, snapshot, renewal, attempts)?;
+        let history = state.history.entry(lease.key.clone()).or_default();
+        history.insert(0, snapshot.clone());
+        self.prune(history);
+        Ok(())
+    }
+
+    async fn touch_if(&self, lease: &Lease, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
+        self.state().local.touch(lease, renewal, attempts).map(drop)
+    }
+
+    async fn record(&self, key: &Key, attempts: &Attempts) -> Result<(), StoreError> {
+        self.state().local.record(key, attempts);
+        Ok(())
+    }
+
+    async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError> {
+        let state = self.state();
+        let history = state.history.get(key).map_or(&[][..], Vec::as_slice);
+        Ok(history.iter().map(Revision::of).collect())
+    }
+
+    async fn as_of(&self, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, StoreError> {
+        let state = self.state();
+        let history = state.history.get(key).map_or(&[][..], Vec::as_slice);
+        Ok(history.iter().find(|snapshot| snapshot.made_at <= at).cloned())
+    }
+
+    async fn evict(&self, key: &Key) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.local.evict(key);
+        state.history.remove(key);
+        Ok(())
+    }
+
+    async fn acquire(&self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Result<Option<Lease>, StoreError> {
+        Ok(self.state().local.acquire(key, seen, ttl, now))
+    }
+
+    async fn extend(&self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        self.state().local.extend(lease, ttl, now)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.state().local.release(lease);
+        Ok(())
+    }
+
+    async fn slot(&self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Result<Option<Slot>, StoreError> {
+        Ok(self.state().local.slot(host, at_once, ttl, now))
+    }
+
+    async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
+        self.state().local.leave(slot);
+        Ok(())
+    }
+
+    fn watch(&self) -> broadcast::Receiver<Change> {
+        self.state().local.watch()
+    }
+
+    fn health(&self) -> Health {
+        Health::Ok
+    }
+
+    async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError> {
+        let entries = self.state().local.list();
+        let history = |entry: Entry| async move {
+            let state = self.state();
+            Ok(state.history.get(&entry.key).map(|history| history.iter().rev().cloned().collect()).unwrap_or_default())
+        };
+        copy::copy(&entries, history, target).await
+    }
+
+    async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError> {
+        let mut history = restored_history(entry, history);
+        self.prune(&mut history);
+        let mut state = self.state();
+        state.local.restore(entry);
+        state.history.insert(entry.key.clone(), history);
+        Ok(())
+    }
+
+    async fn close(&self) {}
+}

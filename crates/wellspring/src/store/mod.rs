@@ -10,6 +10,9 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Digest, Renewal, Snapshot};
 
+mod copy;
+mod lease;
+mod local;
 pub mod memory;
 pub mod sqlite;
 
@@ -61,6 +64,19 @@ pub struct Revision {
     pub digest: Digest,
 }
 
+impl Revision {
+    /// The line of a snapshot.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            revision: snapshot.revision,
+            made_at: snapshot.made_at,
+            count: snapshot.items.count(),
+            bytes: snapshot.items.json().len() as u64,
+            digest: snapshot.digest,
+        }
+    }
+}
+
 /// What happened to a key, here or in another replica. A hint: whoever needs to be sure reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -107,6 +123,18 @@ impl Default for Retention {
     }
 }
 
+impl Retention {
+    /// How many of a key's revisions are kept, given their sizes in bytes, newest first.
+    pub fn kept(&self, sizes: impl IntoIterator<Item = u64>) -> usize {
+        let mut total = 0_u64;
+        let fits = sizes.into_iter().take(self.revisions).take_while(|size| {
+            total = total.saturating_add(*size);
+            total <= self.bytes
+        });
+        fits.count().max(1)
+    }
+}
+
 /// What a store may answer instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -139,7 +167,9 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// One key.
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError>;
     /// Stores a new revision, its renewal and the attempts, in one step, if the lease is in force and the revision rises.
-    /// Durable when it returns, unless [`Store::health`] says otherwise.
+    /// A lease is in force until it is given back, its key is evicted or restored, or its time has run out and another was
+    /// granted; a store may also refuse it as soon as its time has run out.
+    /// Durable when it returns, unless [`Store::health`] says otherwise; goes through even if the caller stops waiting.
     async fn put_if(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError>;
     /// Renews the latest snapshot, if the lease is in force. Without a snapshot: [`StoreError::Outdated`].
     async fn touch_if(&self, lease: &Lease, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError>;
@@ -147,14 +177,14 @@ pub trait Store: Send + Sync + Debug + 'static {
     async fn record(&self, key: &Key, attempts: &Attempts) -> Result<(), StoreError>;
     /// The history of a key, newest first.
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError>;
-    /// The revision that was the latest at a moment; none where the history does not reach that far.
+    /// The revision that was the latest at a moment: the highest made no later. None where the history does not reach that far.
     async fn as_of(&self, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, StoreError>;
-    /// Forgets a key, history and all.
+    /// Forgets a key, history and all. A refresh in flight loses its lease, so that it cannot bring old data back.
     async fn evict(&self, key: &Key) -> Result<(), StoreError>;
     /// Takes the lease of a key for `ttl`; `None` while another holder has it. The fence lies above every earlier one and
     /// above `seen`, the highest that the caller knows of.
     async fn acquire(&self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Result<Option<Lease>, StoreError>;
-    /// Prolongs a lease in force to `ttl` from now.
+    /// Prolongs a lease whose time has not run out to `ttl` from now.
     async fn extend(&self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError>;
     /// Gives a lease back; one that is no longer in force is left alone.
     async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
@@ -168,7 +198,8 @@ pub trait Store: Send + Sync + Debug + 'static {
     fn health(&self) -> Health;
     /// Copies every key with its history into another store; returns how many keys.
     async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError>;
-    /// Takes a key with its history from another store (newest last), replacing what is there.
+    /// Takes a key with its history from another store (newest last; the latest may be among it or not), replacing what is
+    /// there, leases included. Retention applies.
     async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError>;
     /// Writes out what is not durable yet and lets go of files. The last call.
     async fn close(&self);

@@ -1,1 +1,205 @@
 //! SQLite: the embedded store.
+//!
+//! What is served comes from memory, so a read never waits for the disk and a broken disk never stops an answer: the latest
+//! of every key is held here, and one thread, which owns the only connection, writes behind. A write is answered after its
+//! commit has reached the disk, many writes sharing one commit. While the disk fails, writes are answered at once,
+//! [`Health`] says why they are not durable, and the thread reopens the file each second and writes out what it owes: the
+//! latest of every key changed meanwhile (revisions in between are not kept). Where the file was lost, replaced or found
+//! corrupt, it owes the latest of every key; the history in that file is gone from the store, not from the renamed file.
+
+mod file;
+mod load;
+mod row;
+mod schema;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::{broadcast, oneshot};
+use wellspring_core::key::Key;
+use wellspring_core::moment::Moment;
+use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
+
+use self::file::DataFile;
+use self::writer::{Job, Read, Write, Writer};
+use super::local::{Local, restored_history};
+use super::{Change, Entry, Health, Lease, Retention, Revision, Slot, Store, StoreError, copy};
+use crate::lifecycle;
+
+/// A store in one SQLite file, for one server at a time.
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// What the callers and the writing thread share. Neither lock is ever held across an await or a disk access.
+struct Shared {
+    local: Mutex<Local>,
+    health: Mutex<Health>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or starts a new one, and reads the latest of every key. A corrupt file is renamed to
+    /// `….corrupt-<n>`, and what can still be read of it is carried over. Blocks: call it while starting.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] where another running server uses the file, where a newer version wrote it, where it is no
+    /// file of ours or where its folder does not allow it; the message says what to do.
+    pub fn open(path: &Path, retention: Retention) -> Result<Self, StoreError> {
+        let file = DataFile::claim(path)?;
+        let (conn, entries) = load::first(&file)?;
+        let shared = Arc::new(Shared { local: Mutex::new(Local::new(entries)), health: Mutex::new(Health::Ok) });
+        let (jobs, queue) = mpsc::channel();
+        let mut writer = Writer::new(file, conn, retention, Arc::clone(&shared), queue);
+        writer.settle();
+        let refused = |error| StoreError::Unavailable(format!("the store's thread could not be started: {error}"));
+        lifecycle::thread("store", move || writer.run()).map_err(refused)?;
+        Ok(Self { shared, jobs })
+    }
+
+    /// Applies a change in memory and queues its writing under one lock, so that both happen in the same order.
+    async fn change(&self, apply: impl FnOnce(&mut Local) -> Result<Write, StoreError>) -> Result<(), StoreError> {
+        let answer = {
+            let mut local = self.shared.local();
+            let write = apply(&mut local)?;
+            let (done, answer) = oneshot::channel();
+            self.submit(Job::Write(Box::new(write), done));
+            answer
+        };
+        answer.await.map_err(closed)
+    }
+
+    async fn read<T>(&self, read: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Read) -> Result<T, StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.submit(Job::Read(read(done)));
+        answer.await.map_err(closed)?
+    }
+
+    /// A job that nobody takes any more is dropped, and with it the way to answer it: its caller learns that way.
+    fn submit(&self, job: Job) {
+        if self.jobs.send(job).is_err() {
+            self.shared.set_health(Health::Degraded("the store is closed".to_owned()));
+        }
+    }
+}
+
+impl Shared {
+    /// No change of it can panic half-way, so a poisoned state is a whole one.
+    fn local(&self) -> MutexGuard<'_, Local> {
+        self.local.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_health(&self, health: Health) {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+
+    fn health(&self) -> Health {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn closed(_: oneshot::error::RecvError) -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("health", &self.shared.health()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn list(&self) -> Result<Vec<Entry>, StoreError> {
+        Ok(self.shared.local().list())
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        Ok(self.shared.local().get(key))
+    }
+
+    async fn put_if(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
+        self.change(|local| local.put(lease, snapshot, renewal, attempts).map(Write::Put)).await
+    }
+
+    async fn touch_if(&self, lease: &Lease, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
+        self.change(|local| local.touch(lease, renewal, attempts).map(Write::Renew)).await
+    }
+
+    async fn record(&self, key: &Key, attempts: &Attempts) -> Result<(), StoreError> {
+        self.change(|local| Ok(Write::Renew(local.record(key, attempts)))).await
+    }
+
+    async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError> {
+        self.read(|done| Read::Revisions(key.clone(), done)).await
+    }
+
+    async fn as_of(&self, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, StoreError> {
+        self.read(|done| Read::AsOf(key.clone(), at, done)).await
+    }
+
+    async fn evict(&self, key: &Key) -> Result<(), StoreError> {
+        self.change(|local| {
+            local.evict(key);
+            Ok(Write::Evict(key.clone()))
+        })
+        .await
+    }
+
+    async fn acquire(&self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Result<Option<Lease>, StoreError> {
+        Ok(self.shared.local().acquire(key, seen, ttl, now))
+    }
+
+    async fn extend(&self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        self.shared.local().extend(lease, ttl, now)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.shared.local().release(lease);
+        Ok(())
+    }
+
+    async fn slot(&self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Result<Option<Slot>, StoreError> {
+        Ok(self.shared.local().slot(host, at_once, ttl, now))
+    }
+
+    async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
+        self.shared.local().leave(slot);
+        Ok(())
+    }
+
+    fn watch(&self) -> broadcast::Receiver<Change> {
+        self.shared.local().watch()
+    }
+
+    fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError> {
+        let entries = self.shared.local().list();
+        let history = |entry: Entry| self.read(|done| Read::History(entry.key, done));
+        copy::copy(&entries, history, target).await
+    }
+
+    async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError> {
+        let history = restored_history(entry, history);
+        self.change(|local| {
+            local.restore(entry);
+            Ok(Write::Restore(entry.clone(), history))
+        })
+        .await
+    }
+
+    async fn close(&self) {
+        let (done, answer) = oneshot::channel();
+        self.submit(Job::Close(done));
+        // An answer that never comes means that it is closed already.
+        let _ = answer.await;
+    }
+}

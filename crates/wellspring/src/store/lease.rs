@@ -1,0 +1,110 @@
+//! Leases and slots of a store that serves one process: in memory, by the monotonic clock.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use wellspring_core::key::Key;
+use wellspring_core::moment::{Moment, Mono};
+
+use super::{Lease, Slot, StoreError};
+
+/// Who may refresh what, and the fences given out so far.
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    held: HashMap<Key, Held>,
+    /// The highest fence known: given out, stored or seen by a caller. One for all keys, so that evicting a key forgets none.
+    highest: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    owner: u128,
+    fence: u64,
+    ends: Mono,
+}
+
+impl Leases {
+    /// Makes every later fence lie above this one.
+    pub(super) fn rise_above(&mut self, fence: u64) {
+        self.highest = self.highest.max(fence);
+    }
+
+    pub(super) fn acquire(&mut self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Option<Lease> {
+        if self.held.get(key).is_some_and(|held| now.mono < held.ends) {
+            return None;
+        }
+        self.highest = self.highest.max(seen).saturating_add(1);
+        let lease = Lease { key: key.clone(), owner: token(), fence: self.highest };
+        self.held.insert(key.clone(), Held { owner: lease.owner, fence: lease.fence, ends: now.mono.after(ttl) });
+        Some(lease)
+    }
+
+    pub(super) fn extend(&mut self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        match self.held.get_mut(&lease.key) {
+            Some(held) if held.is(lease) && now.mono < held.ends => {
+                held.ends = now.mono.after(ttl);
+                Ok(())
+            }
+            _ => Err(StoreError::LeaseLost(lease.key.clone())),
+        }
+    }
+
+    pub(super) fn check(&self, lease: &Lease) -> Result<(), StoreError> {
+        let in_force = self.held.get(&lease.key).is_some_and(|held| held.is(lease));
+        if in_force { Ok(()) } else { Err(StoreError::LeaseLost(lease.key.clone())) }
+    }
+
+    /// True where the lease was in force.
+    pub(super) fn release(&mut self, lease: &Lease) -> bool {
+        self.check(lease).is_ok() && self.held.remove(&lease.key).is_some()
+    }
+
+    /// Ends whatever lease the key has; true where it had one.
+    pub(super) fn void(&mut self, key: &Key) -> bool {
+        self.held.remove(key).is_some()
+    }
+}
+
+impl Held {
+    fn is(&self, lease: &Lease) -> bool {
+        self.owner == lease.owner && self.fence == lease.fence
+    }
+}
+
+/// Places among the requests to each host.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    taken: HashMap<String, Vec<(u128, Mono)>>,
+}
+
+impl Slots {
+    pub(super) fn take(&mut self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Option<Slot> {
+        let taken = self.taken.entry(host.to_owned()).or_default();
+        taken.retain(|(_, ends)| now.mono < *ends);
+        let granted = taken.len() < usize::try_from(at_once).unwrap_or(usize::MAX);
+        let slot = granted.then(|| Slot { host: host.to_owned(), owner: token() });
+        taken.extend(slot.iter().map(|slot| (slot.owner, now.mono.after(ttl))));
+        self.drop_if_empty(host);
+        slot
+    }
+
+    pub(super) fn leave(&mut self, slot: &Slot) {
+        if let Some(taken) = self.taken.get_mut(&slot.host) {
+            taken.retain(|(owner, _)| *owner != slot.owner);
+        }
+        self.drop_if_empty(&slot.host);
+    }
+
+    fn drop_if_empty(&mut self, host: &str) {
+        if self.taken.get(host).is_some_and(Vec::is_empty) {
+            self.taken.remove(host);
+        }
+    }
+}
+
+/// A random token. The standard library seeds each hasher state differently; 128 bits of them do not meet twice.
+pub(super) fn token() -> u128 {
+    let half = || u128::from(RandomState::new().hash_one(0_u8));
+    half() << 64 | half()
+}

@@ -1,0 +1,146 @@
+//! What a store of one process holds in memory: the latest of every key, leases, slots, and who watches. SQLite keeps it
+//! durable, memory does not; the rules are here, once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use wellspring_core::key::Key;
+use wellspring_core::moment::Moment;
+use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
+
+use super::lease::{Leases, Slots};
+use super::{Change, Entry, Latest, Lease, Slot, StoreError};
+
+/// Hints that a slow watcher may fall behind before it is told that it missed some.
+const HINTS: usize = 1_024;
+
+#[derive(Debug)]
+pub(super) struct Local {
+    entries: BTreeMap<Key, Entry>,
+    leases: Leases,
+    slots: Slots,
+    changes: broadcast::Sender<Change>,
+}
+
+impl Local {
+    pub(super) fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
+        let entries: BTreeMap<Key, Entry> = entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
+        let mut leases = Leases::default();
+        entries.values().filter_map(|entry| entry.latest.as_ref()).for_each(|latest| leases.rise_above(latest.fence));
+        Self { entries, leases, slots: Slots::default(), changes: broadcast::Sender::new(HINTS) }
+    }
+
+    pub(super) fn list(&self) -> Vec<Entry> {
+        self.entries.values().cloned().collect()
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<Entry> {
+        self.entries.get(key).cloned()
+    }
+
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// Like every change below, returns what is now to be stored.
+    pub(super) fn put(&mut self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<Entry, StoreError> {
+        self.leases.check(lease)?;
+        let key = &lease.key;
+        let stored = self.entries.get(key).and_then(|entry| entry.latest.as_ref()).map_or(0, |latest| latest.snapshot.revision);
+        if snapshot.revision <= stored || snapshot.key != *key {
+            return Err(StoreError::Outdated { key: key.clone(), offered: snapshot.revision, stored });
+        }
+        let latest = Latest { snapshot: snapshot.clone(), renewal: renewal.clone(), fence: lease.fence };
+        let entry = Entry { key: key.clone(), latest: Some(latest), attempts: attempts.clone() };
+        self.entries.insert(key.clone(), entry.clone());
+        self.hint(Change::Revision(key.clone(), snapshot.revision));
+        Ok(entry)
+    }
+
+    pub(super) fn touch(&mut self, lease: &Lease, renewal: &Renewal, attempts: &Attempts) -> Result<Entry, StoreError> {
+        self.leases.check(lease)?;
+        let key = &lease.key;
+        let outdated = StoreError::Outdated { key: key.clone(), offered: 0, stored: 0 };
+        let entry = self.entries.get_mut(key).ok_or_else(|| outdated.clone())?;
+        let latest = entry.latest.as_mut().ok_or(outdated)?;
+        latest.renewal = renewal.clone();
+        latest.fence = lease.fence;
+        entry.attempts = attempts.clone();
+        let entry = entry.clone();
+        self.hint(Change::Touched(key.clone()));
+        Ok(entry)
+    }
+
+    pub(super) fn record(&mut self, key: &Key, attempts: &Attempts) -> Entry {
+        let empty = || Entry { key: key.clone(), latest: None, attempts: Attempts::default() };
+        let entry = self.entries.entry(key.clone()).or_insert_with(empty);
+        entry.attempts = attempts.clone();
+        entry.clone()
+    }
+
+    pub(super) fn evict(&mut self, key: &Key) {
+        self.entries.remove(key);
+        self.void(key);
+    }
+
+    pub(super) fn restore(&mut self, entry: &Entry) {
+        self.void(&entry.key);
+        self.entries.insert(entry.key.clone(), entry.clone());
+        if let Some(latest) = &entry.latest {
+            self.leases.rise_above(latest.fence);
+            self.hint(Change::Revision(entry.key.clone(), latest.snapshot.revision));
+        }
+    }
+
+    pub(super) fn acquire(&mut self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Option<Lease> {
+        let lease = self.leases.acquire(key, seen, ttl, now)?;
+        self.hint(Change::Started(key.clone()));
+        Some(lease)
+    }
+
+    pub(super) fn extend(&mut self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        self.leases.extend(lease, ttl, now)
+    }
+
+    pub(super) fn release(&mut self, lease: &Lease) {
+        if self.leases.release(lease) {
+            self.hint(Change::Ended(lease.key.clone()));
+        }
+    }
+
+    pub(super) fn slot(&mut self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Option<Slot> {
+        self.slots.take(host, at_once, ttl, now)
+    }
+
+    pub(super) fn leave(&mut self, slot: &Slot) {
+        self.slots.leave(slot);
+    }
+
+    pub(super) fn watch(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    fn void(&mut self, key: &Key) {
+        if self.leases.void(key) {
+            self.hint(Change::Ended(key.clone()));
+        }
+    }
+
+    fn hint(&self, change: Change) {
+        // It fails only while nobody watches.
+        let _ = self.changes.send(change);
+    }
+}
+
+/// The history that results from a restore, newest first: what was given and the latest, each revision once, none above the
+/// latest.
+pub(super) fn restored_history(entry: &Entry, history: &[Snapshot]) -> Vec<Snapshot> {
+    let Some(latest) = &entry.latest else { return Vec::new() };
+    let latest = &latest.snapshot;
+    let older = history.iter().filter(|snapshot| snapshot.key == entry.key && snapshot.revision < latest.revision);
+    let mut all: Vec<Snapshot> = older.chain([latest]).cloned().collect();
+    all.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.revision));
+    all.dedup_by_key(|snapshot| snapshot.revision);
+    all
+}

@@ -1,0 +1,135 @@
+//! The database as a file among files: its folder, its lock, whether it is still the one we opened, and setting it aside.
+
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::schema::Fault;
+use crate::store::StoreError;
+
+/// A disk that corrupts every new file must not be filled with them.
+const MOST_ASIDE: u32 = 100;
+
+/// The path of the database, claimed for this process.
+#[derive(Debug)]
+pub(super) struct DataFile {
+    path: PathBuf,
+    /// Held for as long as this lives.
+    lock: File,
+}
+
+/// Which files lay at the path: device and inode of the database and of its write-ahead log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    main: Inode,
+    log: Option<Inode>,
+}
+
+type Inode = (u64, u64);
+
+impl DataFile {
+    /// Makes the folder where needed and takes the lock.
+    pub(super) fn claim(path: &Path) -> Result<Self, StoreError> {
+        if path.is_dir() {
+            let path = path.display();
+            return Err(StoreError::Unusable(format!("the store `{path}` is a folder; name a file in it, such as `{path}/wellspring.db`")));
+        }
+        make_folder(path).and_then(|()| lock(path)).map(|lock| Self { path: path.to_owned(), lock }).map_err(StoreError::Unusable)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Claims it again where its folder or its lock file is gone.
+    pub(super) fn reclaim(&mut self) -> Result<(), Fault> {
+        let held = self.lock.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
+        if inode(&beside(&self.path, ".lock")) != held {
+            self.lock = make_folder(&self.path).and_then(|()| lock(&self.path)).map_err(Fault::Io)?;
+        }
+        Ok(())
+    }
+
+    /// What lies at the path now; `None` where nothing does.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        Some(Identity { main: inode(&self.path)?, log: inode(&beside(&self.path, "-wal")) })
+    }
+
+    /// Whether the database that was opened still lies at the path.
+    pub(super) fn is_still(&self, opened: Option<Identity>) -> bool {
+        opened.is_some_and(|opened| inode(&self.path) == Some(opened.main))
+    }
+
+    /// Removes the log of a database that is no longer at the path: SQLite would apply it to whatever is there now.
+    pub(super) fn drop_stale_log(&self, opened: Identity) {
+        let log = beside(&self.path, "-wal");
+        if opened.log.is_some() && inode(&log) == opened.log {
+            let _ = fs::remove_file(log);
+        }
+    }
+
+    /// Renames a corrupt database and what belongs to it out of the way.
+    pub(super) fn set_aside(&self, why: &str) -> Result<(), Fault> {
+        let mut names = (1..=MOST_ASIDE).map(|n| beside(&self.path, &format!(".corrupt-{n}")));
+        let Some(aside) = names.find(|aside| !aside.exists()) else {
+            let path = self.path.display();
+            return Err(Fault::Unusable(format!(
+                "the store `{path}` is corrupt again and {MOST_ASIDE} corrupt ones lie beside it; check the disk, then remove those"
+            )));
+        };
+        for suffix in ["-wal", "-shm", ""] {
+            match fs::rename(beside(&self.path, suffix), beside(&aside, suffix)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    let path = self.path.display();
+                    return Err(Fault::Unusable(format!(
+                        "the store `{path}` is corrupt ({why}) and cannot be renamed ({error}); move it away"
+                    )));
+                }
+                _ => {}
+            }
+        }
+        tracing::warn!(path = %self.path.display(), aside = %aside.display(), why, "the store's file is corrupt: it was renamed, and a new one is started");
+        Ok(())
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), String> {
+    let folder = folder(path);
+    fs::create_dir_all(folder)
+        .map_err(|error| format!("the folder `{}` for the store cannot be made ({error}); choose another with --data", folder.display()))
+}
+
+fn lock(path: &Path) -> Result<File, String> {
+    let lock = beside(path, ".lock");
+    let open = File::options().create(true).truncate(false).write(true).open(&lock);
+    let file = open.map_err(|error| {
+        let folder = folder(path).display();
+        format!("the folder `{folder}` for the store cannot be written ({error}); allow it to this user, or choose another with --data")
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "the store `{}` is in use by another running server; stop that one, or choose another folder with --data",
+            path.display()
+        )),
+        Err(TryLockError::Error(error)) => {
+            Err(format!("`{}` cannot be locked ({error}); choose a local folder with --data", lock.display()))
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn inode(path: &Path) -> Option<Inode> {
+    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}

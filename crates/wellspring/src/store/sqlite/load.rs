@@ -1,0 +1,165 @@
+//! Reading: the latest of every key at the start, the history of one key later. Bad rows are skipped and said.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use wellspring_core::key::Key;
+use wellspring_core::snapshot::Snapshot;
+
+use super::file::DataFile;
+use super::row::{self, Bad, HEAD, Meta};
+use super::schema::{self, Fault};
+use crate::store::{Entry, Revision, StoreError};
+
+/// Opens the file and reads the latest of every key. Where it is corrupt it is set aside and there is no connection: what
+/// could be read of it is to be written into a new one.
+pub(super) fn first(file: &DataFile) -> Result<(Option<Connection>, Vec<Entry>), StoreError> {
+    let refused = |fault| match fault {
+        Fault::Unusable(why) => StoreError::Unusable(why),
+        Fault::Corrupt(why) | Fault::Io(why) => {
+            let path = file.path().display();
+            StoreError::Unusable(format!(
+                "the store `{path}` cannot be opened ({why}); free the file or the disk, or choose another folder with --data"
+            ))
+        }
+    };
+    let conn = match schema::open(file.path()) {
+        Ok(conn) => conn,
+        Err(Fault::Corrupt(why)) => {
+            file.set_aside(&why).map_err(refused)?;
+            return Ok((None, Vec::new()));
+        }
+        Err(fault) => return Err(refused(fault)),
+    };
+    let mut damage = Damage(None);
+    let entries = latest(&conn, &mut damage).map_err(refused)?;
+    let Some(why) = damage.0 else { return Ok((Some(conn), entries)) };
+    schema::abandon(conn);
+    file.set_aside(&why).map_err(refused)?;
+    Ok((None, entries))
+}
+
+/// The history of a key, newest first.
+pub(super) fn revisions(conn: &Connection, key: &Key) -> Result<Vec<Revision>, Fault> {
+    let mut lines = conn.prepare_cached(&format!("SELECT {HEAD} FROM snapshot WHERE key = ?1 ORDER BY revision DESC"))?;
+    let mut rows = lines.query([key.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        match row::head(row) {
+            Ok((_, line, ..)) => found.push(line),
+            Err(bad) => skip(key.as_str(), &bad),
+        }
+    }
+    Ok(found)
+}
+
+/// The highest revision made no later than `at`.
+pub(super) fn as_of(conn: &Connection, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, Fault> {
+    for line in revisions(conn, key)?.iter().filter(|line| line.made_at <= at) {
+        let mut one = conn.prepare_cached(&format!("SELECT {HEAD}, items FROM snapshot WHERE key = ?1 AND revision = ?2"))?;
+        let mut rows = one.query(params![key.as_str(), line.revision.cast_signed()])?;
+        match rows.next()?.map(row::snapshot) {
+            Some(Ok((snapshot, _))) => return Ok(Some(snapshot)),
+            Some(Err(bad)) => skip(key.as_str(), &bad),
+            None => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Every good snapshot of a key, newest last.
+pub(super) fn history(conn: &Connection, key: &Key) -> Result<Vec<Snapshot>, Fault> {
+    let mut all = conn.prepare_cached(&format!("SELECT {HEAD}, items FROM snapshot WHERE key = ?1 ORDER BY revision"))?;
+    let mut rows = all.query([key.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        match row::snapshot(row) {
+            Ok((snapshot, _)) => found.push(snapshot),
+            Err(bad) => skip(key.as_str(), &bad),
+        }
+    }
+    Ok(found)
+}
+
+/// The first corruption met while reading on around it.
+struct Damage(Option<String>);
+
+impl Damage {
+    /// What could be read; other faults than corruption end the reading.
+    fn absorb<T>(&mut self, read: Result<T, Fault>) -> Result<Option<T>, Fault> {
+        match read {
+            Ok(value) => Ok(Some(value)),
+            Err(Fault::Corrupt(why)) => {
+                self.0.get_or_insert(why);
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+fn latest(conn: &Connection, damage: &mut Damage) -> Result<Vec<Entry>, Fault> {
+    let mut metas = BTreeMap::new();
+    let read = each_meta(conn, &mut metas);
+    damage.absorb(read)?;
+    let mut newest = Vec::new();
+    let read = each_newest(conn, &mut newest);
+    damage.absorb(read)?;
+    let mut found: BTreeMap<Key, (Snapshot, u64)> = BTreeMap::new();
+    for (key, revision) in newest {
+        let read = newest_good(conn, &key, revision);
+        if let Some((snapshot, fence)) = damage.absorb(read)?.flatten()
+            && found.get(&snapshot.key).is_none_or(|(other, _)| other.revision < snapshot.revision)
+        {
+            found.insert(snapshot.key.clone(), (snapshot, fence));
+        }
+    }
+    for key in found.keys().filter(|key| !metas.contains_key(key)).cloned().collect::<Vec<_>>() {
+        metas.insert(key.clone(), Meta::lost(key));
+    }
+    Ok(metas.into_iter().map(|(key, meta)| meta.entry(found.remove(&key))).collect())
+}
+
+fn each_meta(conn: &Connection, metas: &mut BTreeMap<Key, Meta>) -> Result<(), Fault> {
+    let mut all = conn.prepare("SELECT key, format, revision, fence, renewal, attempts, seal FROM entry")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        match row::meta(row) {
+            Ok(meta) => drop(metas.insert(meta.key.clone(), meta)),
+            Err(bad) => skip(&row.get::<_, String>(0).unwrap_or_default(), &bad),
+        }
+    }
+    Ok(())
+}
+
+/// By the index alone: history is not read.
+fn each_newest(conn: &Connection, newest: &mut Vec<(String, i64)>) -> Result<(), Fault> {
+    let mut all = conn.prepare("SELECT key, max(revision) FROM snapshot GROUP BY key")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        // What is no text or no number here is a bad entry of the index; its row is unreachable by key.
+        if let (Ok(key), Ok(revision)) = (row.get(0), row.get(1)) {
+            newest.push((key, revision));
+        }
+    }
+    Ok(())
+}
+
+/// Where the latest is bad, the newest good revision takes its place.
+fn newest_good(conn: &Connection, key: &str, newest: i64) -> Result<Option<(Snapshot, u64)>, Fault> {
+    let mut from_newest =
+        conn.prepare_cached(&format!("SELECT {HEAD}, items FROM snapshot WHERE key = ?1 AND revision <= ?2 ORDER BY revision DESC"))?;
+    let mut rows = from_newest.query(params![key, newest])?;
+    while let Some(row) = rows.next()? {
+        match row::snapshot(row) {
+            Ok(found) => return Ok(Some(found)),
+            Err(bad) => skip(key, &bad),
+        }
+    }
+    Ok(None)
+}
+
+fn skip(key: &str, bad: &Bad) {
+    tracing::warn!(key, reason = %bad, "a bad row of the store is skipped");
+}

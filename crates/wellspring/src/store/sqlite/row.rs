@@ -1,0 +1,235 @@
+//! Rows: what a snapshot and a key look like in the database, and whether what comes back is what was written.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wellspring_core::key::Key;
+use wellspring_core::snapshot::{Attempts, Digest, How, Items, Renewal, Snapshot};
+
+use super::schema::FORMAT;
+use crate::store::{Entry, Latest, Retention, Revision};
+
+/// The columns of a snapshot's head, without its items, in the order that [`head`] reads them.
+pub(super) const HEAD: &str = "key, revision, format, fence, made_at, how, count, bytes, digest, seal";
+
+/// Why a row is skipped.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Bad {
+    #[error("a column cannot be read: {0}")]
+    Column(#[from] rusqlite::Error),
+    #[error("its format is {0}, not {FORMAT}")]
+    Format(i64),
+    #[error("its seal does not match its columns")]
+    Seal,
+    #[error("its items do not match their digest")]
+    Items,
+    #[error("`{0}` has no meaning")]
+    Meaning(String),
+}
+
+/// What is stored of a key beside its snapshots.
+#[derive(Debug)]
+pub(super) struct Meta {
+    pub(super) key: Key,
+    /// Of which revision `renewal` speaks.
+    pub(super) revision: Option<u64>,
+    pub(super) fence: u64,
+    pub(super) renewal: Option<Renewal>,
+    pub(super) attempts: Attempts,
+}
+
+/// Writes the latest of a key, snapshot and all, and prunes its history.
+pub(super) fn put(conn: &Connection, entry: &Entry, retention: Retention) -> rusqlite::Result<()> {
+    if let Some(latest) = &entry.latest {
+        let key = entry.key.as_str();
+        // What lies above can only be a row that failed its check, or another file's: the latest is the highest.
+        let revision = latest.snapshot.revision.cast_signed();
+        conn.prepare_cached("DELETE FROM snapshot WHERE key = ?1 AND revision >= ?2")?.execute(params![key, revision])?;
+        insert(conn, &latest.snapshot, latest.fence)?;
+        prune(conn, key, retention)?;
+    }
+    renew(conn, entry)
+}
+
+/// Writes what is stored of a key beside its snapshots.
+pub(super) fn renew(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+    let latest = entry.latest.as_ref();
+    let revision = latest.map(|latest| latest.snapshot.revision.cast_signed());
+    let fence = latest.map_or(0, |latest| latest.fence).cast_signed();
+    let renewal = latest.map(|latest| json(&latest.renewal));
+    let attempts = json(&entry.attempts);
+    let seal = meta_seal(entry.key.as_str(), revision, fence, renewal.as_deref(), &attempts);
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO entry (key, format, revision, fence, renewal, attempts, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![entry.key.as_str(), FORMAT, revision, fence, renewal, attempts, seal.as_bytes()])?;
+    Ok(())
+}
+
+/// Removes a key.
+pub(super) fn evict(conn: &Connection, key: &Key) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM entry WHERE key = ?1")?.execute([key.as_str()])?;
+    conn.prepare_cached("DELETE FROM snapshot WHERE key = ?1")?.execute([key.as_str()])?;
+    Ok(())
+}
+
+/// Replaces a key by another store's; `history` holds the latest too, newest first.
+pub(super) fn restore(conn: &Connection, entry: &Entry, history: &[Snapshot], retention: Retention) -> rusqlite::Result<()> {
+    evict(conn, &entry.key)?;
+    let fence = entry.latest.as_ref().map_or(0, |latest| latest.fence);
+    let kept = retention.kept(history.iter().map(|snapshot| snapshot.items.json().len() as u64));
+    history.iter().take(kept).try_for_each(|snapshot| insert(conn, snapshot, fence))?;
+    renew(conn, entry)
+}
+
+/// A line of history and the fence it was written under, from the columns [`HEAD`].
+pub(super) fn head(row: &Row<'_>) -> Result<(Key, Revision, How, u64), Bad> {
+    let key: String = row.get(0)?;
+    let (revision, format, fence): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    let (made_at, how): (String, String) = (row.get(4)?, row.get(5)?);
+    let (count, bytes): (u32, i64) = (row.get(6)?, row.get(7)?);
+    let (digest, seal): ([u8; 16], [u8; 16]) = (row.get(8)?, row.get(9)?);
+    if format != FORMAT {
+        return Err(Bad::Format(format));
+    }
+    let digest = Digest::from_slice(&digest).ok_or(Bad::Seal)?;
+    if head_seal(&key, revision, fence, &made_at, &how, count, bytes, digest).as_bytes() != &seal {
+        return Err(Bad::Seal);
+    }
+    let line = Revision {
+        revision: revision.cast_unsigned(),
+        made_at: made_at.parse().map_err(|_| Bad::Meaning(made_at))?,
+        count,
+        bytes: bytes.cast_unsigned(),
+        digest,
+    };
+    Ok((parse_key(key)?, line, parse(how)?, fence.cast_unsigned()))
+}
+
+/// A whole snapshot and the fence it was written under, from the columns [`HEAD`] and then `items`.
+pub(super) fn snapshot(row: &Row<'_>) -> Result<(Snapshot, u64), Bad> {
+    let (key, line, how, fence) = head(row)?;
+    let json: Arc<str> = row.get(10)?;
+    let items = Items::from_stored(json, line.count);
+    if items.digest() != line.digest {
+        return Err(Bad::Items);
+    }
+    Ok((Snapshot { key, revision: line.revision, made_at: line.made_at, how, digest: line.digest, items }, fence))
+}
+
+/// What is stored of a key beside its snapshots, from `key, format, revision, fence, renewal, attempts, seal`.
+pub(super) fn meta(row: &Row<'_>) -> Result<Meta, Bad> {
+    let (key, format): (String, i64) = (row.get(0)?, row.get(1)?);
+    let (revision, fence): (Option<i64>, i64) = (row.get(2)?, row.get(3)?);
+    let (renewal, attempts): (Option<String>, String) = (row.get(4)?, row.get(5)?);
+    let seal: [u8; 16] = row.get(6)?;
+    if format != FORMAT {
+        return Err(Bad::Format(format));
+    }
+    if meta_seal(&key, revision, fence, renewal.as_deref(), &attempts).as_bytes() != &seal {
+        return Err(Bad::Seal);
+    }
+    Ok(Meta {
+        key: parse_key(key)?,
+        revision: revision.map(i64::cast_unsigned),
+        fence: fence.cast_unsigned(),
+        renewal: renewal.map(parse).transpose()?,
+        attempts: parse(attempts)?,
+    })
+}
+
+impl Meta {
+    /// The key with the snapshot that was found for it. Where that is not the one `renewal` speaks of, nothing is known of
+    /// when it was confirmed: it gets a renewal of rules that no source has, which makes it stale at once.
+    pub(super) fn entry(self, found: Option<(Snapshot, u64)>) -> Entry {
+        let latest = found.map(|(snapshot, fence)| {
+            let renewal = self.renewal.filter(|_| self.revision == Some(snapshot.revision));
+            let fence = fence.max(self.fence);
+            let renewal = renewal.unwrap_or_else(|| unconfirmed(&snapshot));
+            Latest { snapshot, renewal, fence }
+        });
+        Entry { key: self.key, latest, attempts: self.attempts }
+    }
+
+    /// Of a key whose own row is bad or missing.
+    pub(super) fn lost(key: Key) -> Self {
+        Self { key, revision: None, fence: 0, renewal: None, attempts: Attempts::default() }
+    }
+}
+
+fn unconfirmed(snapshot: &Snapshot) -> Renewal {
+    Renewal { checked_at: snapshot.made_at, rules: Digest::of(b""), validators: std::collections::BTreeMap::default() }
+}
+
+fn insert(conn: &Connection, snapshot: &Snapshot, fence: u64) -> rusqlite::Result<()> {
+    let Revision { revision, made_at, count, bytes, digest } = Revision::of(snapshot);
+    let (revision, bytes, fence) = (revision.cast_signed(), bytes.cast_signed(), fence.cast_signed());
+    let (made_at, how) = (spell(made_at), json(&snapshot.how));
+    let key = snapshot.key.as_str();
+    let seal = head_seal(key, revision, fence, &made_at, &how, count, bytes, digest);
+    let into = format!("INSERT INTO snapshot ({HEAD}, items) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+    conn.prepare_cached(&into)?.execute(params![
+        key,
+        revision,
+        FORMAT,
+        fence,
+        made_at,
+        how,
+        count,
+        bytes,
+        digest.as_bytes(),
+        seal.as_bytes(),
+        &**snapshot.items.json()
+    ])?;
+    Ok(())
+}
+
+fn prune(conn: &Connection, key: &str, retention: Retention) -> rusqlite::Result<()> {
+    let mut sizes = conn.prepare_cached("SELECT revision, bytes FROM snapshot WHERE key = ?1 ORDER BY revision DESC")?;
+    let rows = sizes.query_map([key], |row| Ok((row.get(0)?, row.get::<_, i64>(1).map_or(0, i64::cast_unsigned))))?;
+    let rows: Vec<(i64, u64)> = rows.collect::<rusqlite::Result<_>>()?;
+    if let Some((first_dropped, _)) = rows.get(retention.kept(rows.iter().map(|(_, bytes)| *bytes))) {
+        conn.prepare_cached("DELETE FROM snapshot WHERE key = ?1 AND revision <= ?2")?.execute(params![key, first_dropped])?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "one a column: a struct between would only repeat the row")]
+fn head_seal(key: &str, revision: i64, fence: i64, made_at: &str, how: &str, count: u32, bytes: i64, digest: Digest) -> Digest {
+    seal(&[&key, &revision, &FORMAT, &fence, &made_at, &how, &count, &bytes, &digest])
+}
+
+fn meta_seal(key: &str, revision: Option<i64>, fence: i64, renewal: Option<&str>, attempts: &str) -> Digest {
+    seal(&[&key, &FORMAT, &revision.map_or_else(String::new, |revision| revision.to_string()), &fence, &renewal.unwrap_or(""), &attempts])
+}
+
+/// The digest of all columns. None contains a line feed: keys are percent-encoded, JSON escapes it.
+fn seal(columns: &[&dyn std::fmt::Display]) -> Digest {
+    let mut text = String::new();
+    for column in columns {
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "{column}");
+    }
+    Digest::of(text.as_bytes())
+}
+
+fn spell(at: Timestamp) -> String {
+    at.to_string()
+}
+
+/// These types have string keys and finite numbers only, so encoding them cannot fail; were it to, the row would be skipped.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn parse<T: DeserializeOwned>(text: String) -> Result<T, Bad> {
+    serde_json::from_str(&text).map_err(|_| Bad::Meaning(text))
+}
+
+fn parse_key(text: String) -> Result<Key, Bad> {
+    Key::parse(&text).map_err(|_| Bad::Meaning(text))
+}

@@ -1,0 +1,113 @@
+//! Opening a connection: how SQLite is set, which format the file has, what is wrong with it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+/// The format that this version writes, in `user_version` and in each row.
+pub(super) const FORMAT: i64 = 1;
+
+/// One row a key, small and often rewritten; one row a revision, large and never changed. `items` comes last: what stands
+/// before it is read without following its overflow pages.
+const TABLES: &str = "
+CREATE TABLE entry (
+    key TEXT NOT NULL PRIMARY KEY, format INTEGER NOT NULL, revision INTEGER, fence INTEGER NOT NULL,
+    renewal TEXT, attempts TEXT NOT NULL, seal BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE snapshot (
+    key TEXT NOT NULL, revision INTEGER NOT NULL, format INTEGER NOT NULL, fence INTEGER NOT NULL, made_at TEXT NOT NULL,
+    how TEXT NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL, digest BLOB NOT NULL, seal BLOB NOT NULL, items TEXT NOT NULL,
+    UNIQUE (key, revision)
+);";
+
+/// What is wrong, by what can be done about it.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The file's content is broken: set it aside.
+    Corrupt(String),
+    /// The file is not ours to touch: a person decides.
+    Unusable(String),
+    /// The disk, the folder or another program: try again.
+    Io(String),
+}
+
+impl Fault {
+    pub(super) fn why(&self) -> &str {
+        let (Self::Corrupt(why) | Self::Unusable(why) | Self::Io(why)) = self;
+        why
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        use ErrorCode::{ConstraintViolation, DatabaseCorrupt, NotADatabase, TypeMismatch, Unknown};
+        match error.sqlite_error_code() {
+            // Our statements are constant and right for our tables: where one does not fit or a value is of no use, the
+            // file is not what we wrote.
+            Some(DatabaseCorrupt | NotADatabase | ConstraintViolation | TypeMismatch | Unknown) | None => Self::Corrupt(error.to_string()),
+            Some(_) => Self::Io(error.to_string()),
+        }
+    }
+}
+
+/// Opens the file, or makes it. A file that is not ours is left as it is.
+pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    // Until all is well: neither a log that a newer version left nor one that failed is worked into the file by our closing.
+    keep_log_on_close(&conn, true)?;
+    conn.busy_timeout(Duration::from_secs(1))?;
+    // The index of the log then lives in our own memory, not in a mapped file that a full disk or a stranger can pull away.
+    conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let place = path.display();
+    if version > FORMAT {
+        return Err(Fault::Unusable(format!(
+            "the store `{place}` was written by a newer version (format {version}, this one knows {FORMAT}); run that version, or choose another folder with --data"
+        )));
+    }
+    if version < FORMAT && tables > 0 {
+        return Err(Fault::Unusable(format!("`{place}` is the database of another program; choose another file for the store")));
+    }
+    if conn.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(Fault::Unusable(format!(
+            "the store `{place}` cannot be written; allow it to this user, or choose another folder with --data"
+        )));
+    }
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "mmap_size", 0)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    if version < FORMAT {
+        conn.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT"))?;
+    }
+    keep_log_on_close(&conn, false)?;
+    Ok(conn)
+}
+
+/// Reads the whole file and says whether its structure holds.
+pub(super) fn check(conn: &Connection) -> Result<(), Fault> {
+    let verdict: String = conn.pragma_query_value(None, "quick_check(1)", |row| row.get(0))?;
+    if verdict == "ok" { Ok(()) } else { Err(Fault::Corrupt(verdict)) }
+}
+
+/// Works the whole log into the database and empties it.
+pub(super) fn checkpoint(conn: &Connection) -> Result<(), Fault> {
+    let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy == 0 { Ok(()) } else { Err(Fault::Io("the log is in use by another program".to_owned())) }
+}
+
+/// Lets go of a connection that failed, or whose file is gone, without another write through it.
+pub(super) fn abandon(conn: Connection) {
+    let _ = keep_log_on_close(&conn, true);
+    drop(conn);
+}
+
+fn keep_log_on_close(conn: &Connection, keep: bool) -> Result<(), rusqlite::Error> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(drop)
+}

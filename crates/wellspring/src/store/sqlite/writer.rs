@@ -1,0 +1,317 @@
+//! The one thread that writes: takes what is queued, commits it in one transaction, answers. When the file fails it lets go of
+//! it, opens it again each second and writes what it owes from memory.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+use wellspring_core::key::Key;
+use wellspring_core::moment::Mono;
+use wellspring_core::snapshot::Snapshot;
+
+use super::file::{DataFile, Identity};
+use super::schema::{self, Fault};
+use super::{Shared, load, row};
+use crate::clock::{Clock as _, SystemClock};
+use crate::store::{Entry, Health, Retention, Revision, StoreError};
+
+/// How often a failed file is tried again, and a good one looked at: somebody may have removed it.
+const TICK: Duration = Duration::from_secs(1);
+/// Jobs that share one commit.
+const AT_ONCE: usize = 256;
+
+pub(super) enum Job {
+    Write(Box<Write>, oneshot::Sender<()>),
+    Read(Read),
+    Close(oneshot::Sender<()>),
+}
+
+pub(super) enum Write {
+    /// A new revision and what belongs to it.
+    Put(Entry),
+    /// What is stored beside the snapshots.
+    Renew(Entry),
+    Evict(Key),
+    /// With its history, newest first.
+    Restore(Entry, Vec<Snapshot>),
+}
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+pub(super) enum Read {
+    Revisions(Key, Reply<Vec<Revision>>),
+    AsOf(Key, Timestamp, Reply<Option<Snapshot>>),
+    /// Newest last.
+    History(Key, Reply<Vec<Snapshot>>),
+}
+
+pub(super) struct Writer {
+    conn: Option<Connection>,
+    /// After the connection, so that its lock outlives that when both are dropped.
+    file: DataFile,
+    /// What lay at the path when the connection was opened; `None` where what lies there now is not what we have written to.
+    opened: Option<Identity>,
+    retention: Retention,
+    shared: Arc<Shared>,
+    jobs: Receiver<Job>,
+    /// Keys whose latest state in memory is not durable yet.
+    owed: BTreeSet<Key>,
+    next_try: Mono,
+}
+
+#[derive(Default)]
+struct Batch {
+    writes: Vec<(Box<Write>, oneshot::Sender<()>)>,
+    reads: Vec<Read>,
+    closes: Vec<oneshot::Sender<()>>,
+}
+
+impl Writer {
+    /// Without a connection every key in memory is owed.
+    pub(super) fn new(file: DataFile, conn: Option<Connection>, retention: Retention, shared: Arc<Shared>, jobs: Receiver<Job>) -> Self {
+        let opened = conn.as_ref().and_then(|_| file.identity());
+        Self { conn, file, opened, retention, shared, jobs, owed: BTreeSet::new(), next_try: Mono::from_nanos(i64::MIN) }
+    }
+
+    /// Starts a new file at once where the old one was set aside: what was saved of it is then safe before anything is served.
+    pub(super) fn settle(&mut self) {
+        if self.conn.is_none() {
+            self.recover();
+        }
+    }
+
+    /// Until it is told to close or nobody is left to tell it anything.
+    pub(super) fn run(mut self) {
+        // Reads the whole file, so it is done here, after what is served has been loaded, and before the first write.
+        if let Some(Err(fault)) = self.conn.as_ref().map(schema::check) {
+            self.fail(&fault);
+        }
+        let closes = loop {
+            let mut batch = Batch::default();
+            match self.jobs.recv_timeout(TICK) {
+                Ok(job) => batch.take(job, &self.jobs),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break Vec::new(),
+            }
+            self.turn(&mut batch);
+            if !batch.closes.is_empty() {
+                break batch.closes;
+            }
+        };
+        self.finish(closes);
+    }
+
+    fn turn(&mut self, batch: &mut Batch) {
+        self.look();
+        if self.conn.is_none() && SystemClock.mono() >= self.next_try {
+            self.recover();
+        }
+        self.write(&batch.writes);
+        for (_, done) in batch.writes.drain(..) {
+            // Whoever stopped waiting does not need to know.
+            let _ = done.send(());
+        }
+        for read in batch.reads.drain(..) {
+            self.read(read);
+        }
+    }
+
+    /// Commits them, or owes their keys and deals with what is wrong.
+    fn write(&mut self, writes: &[(Box<Write>, oneshot::Sender<()>)]) {
+        if writes.is_empty() {
+            return;
+        }
+        let Some(conn) = &mut self.conn else {
+            self.owed.extend(writes.iter().map(|(write, _)| write.key().clone()));
+            return;
+        };
+        if let Err(fault) = commit(conn, |conn| writes.iter().try_for_each(|(write, _)| write.apply(conn, self.retention))) {
+            self.owed.extend(writes.iter().map(|(write, _)| write.key().clone()));
+            self.fail(&fault);
+        }
+    }
+
+    fn read(&mut self, read: Read) {
+        let fault = match read {
+            Read::Revisions(key, reply) => answer(self.conn.as_ref(), reply, |conn| load::revisions(conn, &key)),
+            Read::AsOf(key, at, reply) => answer(self.conn.as_ref(), reply, |conn| load::as_of(conn, &key, at)),
+            Read::History(key, reply) => answer(self.conn.as_ref(), reply, |conn| load::history(conn, &key)),
+        };
+        if let Some(fault) = fault {
+            self.fail(&fault);
+        }
+    }
+
+    /// Lets go of a file that was removed or replaced under us.
+    fn look(&mut self) {
+        if self.conn.is_none() || self.opened == self.file.identity() {
+            return;
+        }
+        tracing::warn!(path = %self.file.path().display(), "the store's file or its log was removed or replaced: it is opened again");
+        if self.file.is_still(self.opened) {
+            // Only the log is gone from the folder: closing works the one we hold open into the database.
+            self.conn = None;
+        }
+        self.let_go();
+        self.recover();
+    }
+
+    /// Lets go of a file that failed, sets it aside where it is corrupt, and tries once, at once, to go on.
+    fn fail(&mut self, fault: &Fault) {
+        tracing::warn!(path = %self.file.path().display(), why = fault.why(), "the store's file failed: it is opened again");
+        self.let_go();
+        if let Fault::Corrupt(why) = fault
+            && let Err(fault) = self.set_aside(why)
+        {
+            return self.degrade(&fault);
+        }
+        self.recover();
+    }
+
+    fn let_go(&mut self) {
+        self.recognise();
+        if let Some(conn) = self.conn.take() {
+            schema::abandon(conn);
+        }
+    }
+
+    /// Forgets what was opened where that is no longer what lies at the path. Before it is closed and before a new file is
+    /// made: that may get the number of the one that is gone.
+    fn recognise(&mut self) {
+        if !self.file.is_still(self.opened) {
+            self.opened.take().into_iter().for_each(|opened| self.file.drop_stale_log(opened));
+        }
+    }
+
+    fn set_aside(&mut self, why: &str) -> Result<(), Fault> {
+        self.file.set_aside(why)?;
+        self.opened = None;
+        Ok(())
+    }
+
+    fn recover(&mut self) {
+        self.recognise();
+        match self.reopen() {
+            Ok(conn) => {
+                self.conn = Some(conn);
+                self.opened = self.file.identity();
+                self.owed.clear();
+                self.shared.set_health(Health::Ok);
+                tracing::info!(path = %self.file.path().display(), "the store's file is open, everything in memory is durable");
+            }
+            Err(fault) => {
+                if let Fault::Corrupt(why) = &fault {
+                    // The next try starts a new one; where it cannot be renamed, that try says so again.
+                    let _ = self.set_aside(why);
+                }
+                self.degrade(&fault);
+            }
+        }
+    }
+
+    /// Opens the file and writes what is owed; never trusts a log whose sync may have failed: what it holds is worked into
+    /// the database, and what is owed goes into a new one.
+    fn reopen(&mut self) -> Result<Connection, Fault> {
+        self.file.reclaim()?;
+        let mut conn = schema::open(self.file.path())?;
+        let outcome = self.pay(&mut conn);
+        if let Err(fault) = outcome {
+            schema::abandon(conn);
+            return Err(fault);
+        }
+        Ok(conn)
+    }
+
+    fn pay(&mut self, conn: &mut Connection) -> Result<(), Fault> {
+        schema::checkpoint(conn)?;
+        let entries: Vec<(Key, Option<Entry>)> = {
+            let local = self.shared.local();
+            if self.opened.is_none() {
+                self.owed.extend(local.keys());
+            }
+            self.owed.iter().map(|key| (key.clone(), local.get(key))).collect()
+        };
+        commit(conn, |conn| {
+            entries.iter().try_for_each(|(key, entry)| match entry {
+                Some(entry) => row::put(conn, entry, self.retention),
+                None => row::evict(conn, key),
+            })
+        })
+    }
+
+    fn degrade(&mut self, fault: &Fault) {
+        self.next_try = SystemClock.mono().after(TICK);
+        let path = self.file.path().display();
+        let health = Health::Degraded(format!("the store cannot write `{path}` ({}); it tries again every second", fault.why()));
+        if self.shared.health() != health {
+            tracing::warn!(path = %path, why = fault.why(), keys = self.owed.len(), "the store is not durable; it serves from memory and tries again");
+        }
+        self.shared.set_health(health);
+    }
+
+    /// Whoever waits for it finds the file closed and the lock free.
+    fn finish(mut self, closes: Vec<oneshot::Sender<()>>) {
+        if self.conn.is_none() {
+            self.recover();
+        }
+        if self.conn.is_none() {
+            tracing::error!(keys = self.owed.len(), "the store closes with changes that could not be written");
+        }
+        drop(self);
+        for done in closes {
+            let _ = done.send(());
+        }
+    }
+}
+
+impl Batch {
+    /// A job and those that wait behind it.
+    fn take(&mut self, first: Job, jobs: &Receiver<Job>) {
+        for job in std::iter::once(first).chain(jobs.try_iter()).take(AT_ONCE) {
+            match job {
+                Job::Write(write, done) => self.writes.push((write, done)),
+                Job::Read(read) => self.reads.push(read),
+                Job::Close(done) => return self.closes.push(done),
+            }
+        }
+    }
+}
+
+impl Write {
+    fn key(&self) -> &Key {
+        match self {
+            Self::Put(entry) | Self::Renew(entry) | Self::Restore(entry, _) => &entry.key,
+            Self::Evict(key) => key,
+        }
+    }
+
+    fn apply(&self, conn: &Connection, retention: Retention) -> rusqlite::Result<()> {
+        match self {
+            Self::Put(entry) => row::put(conn, entry, retention),
+            Self::Renew(entry) => row::renew(conn, entry),
+            Self::Evict(key) => row::evict(conn, key),
+            Self::Restore(entry, history) => row::restore(conn, entry, history, retention),
+        }
+    }
+}
+
+fn commit(conn: &mut Connection, work: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<(), Fault> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    work(&transaction)?;
+    Ok(transaction.commit()?)
+}
+
+fn answer<T>(conn: Option<&Connection>, reply: Reply<T>, read: impl FnOnce(&Connection) -> Result<T, Fault>) -> Option<Fault> {
+    let unavailable = |why: &str| StoreError::Unavailable(format!("history cannot be read now: {why}"));
+    let (answer, fault) = match conn.map(read) {
+        Some(Ok(value)) => (Ok(value), None),
+        Some(Err(fault)) => (Err(unavailable(fault.why())), Some(fault)),
+        None => (Err(unavailable("the store's file is not open")), None),
+    };
+    let _ = reply.send(answer);
+    fault
+}
