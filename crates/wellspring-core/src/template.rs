@@ -61,18 +61,30 @@ pub struct Filled {
     exposed: String,
     /// With `${NAME}` in their place.
     shown: String,
+    /// What came from the environment.
+    secrets: Vec<Secret>,
 }
 
 impl Filled {
     /// A text without secrets.
     pub fn plain(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { shown: text.clone(), exposed: text }
+        Self { shown: text.clone(), exposed: text, secrets: Vec::new() }
     }
 
     /// The text to use, secrets included: for the wire only.
     pub fn expose(&self) -> &str {
         &self.exposed
+    }
+
+    /// True where `text` repeats a secret of this one, percent-encoded or not, in whatever case: what an upstream echoes
+    /// must be shown no more than what it was sent. Secrets under four bytes are found in anything and do not count.
+    pub fn gives_away(&self, text: &str) -> bool {
+        let text = decoded(text);
+        self.secrets
+            .iter()
+            .map(|secret| decoded(secret.expose()))
+            .any(|secret| secret.len() >= 4 && text.windows(secret.len()).any(|window| window == secret))
     }
 
     /// True where the text carries something that came from the environment.
@@ -145,6 +157,7 @@ impl Template {
                     filled.shown.push_str("${");
                     filled.shown.push_str(name);
                     filled.shown.push('}');
+                    filled.secrets.push(value.clone());
                 }
                 Part::Parameter(name) => {
                     let value = params.get(name).map_or("", String::as_str);
@@ -174,6 +187,22 @@ impl fmt::Debug for Template {
     }
 }
 
+/// Percent-decoded and in lower case, for comparing.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut rest = text.as_bytes();
+    let mut plain = Vec::with_capacity(rest.len());
+    while let Some((&first, after)) = rest.split_first() {
+        let escape = (first == b'%').then(|| after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok())).flatten();
+        let (byte, after) = match escape.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => (byte, &after[2..]),
+            None => (first, after),
+        };
+        plain.push(byte.to_ascii_lowercase());
+        rest = after;
+    }
+    plain
+}
+
 fn push_literal(parts: &mut Vec<Part>, literal: &mut String) {
     if !literal.is_empty() {
         parts.push(Part::Literal(std::mem::take(literal)));
@@ -196,6 +225,18 @@ mod tests {
         assert!(filled.is_secret());
         for shown in [filled.to_string(), format!("{filled:?}"), template.to_string(), format!("{template:?}")] {
             assert!(!shown.contains("s3cr3t") && shown.contains("${KEY}"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_recognised_in_what_an_upstream_echoes() {
+        let environment = |name: &str| Some(if name == "KEY" { "S3cr/3t" } else { "abc" }.to_owned());
+        let filled = Template::parse("https://${SHORT}.example/?k=${KEY}", &[], &environment).unwrap().fill(&Params::new());
+        for echoed in ["/?k=S3cr/3t&b", "/S3cr%2F3t", "/s3CR%2f3T/", "https://s3cr%2f3t.example/"] {
+            assert!(filled.gives_away(echoed), "{echoed}");
+        }
+        for clean in ["/", "https://abc.example/", "/?k=${KEY}", "%", "%2", "%zz", ""] {
+            assert!(!filled.gives_away(clean), "{clean}");
         }
     }
 

@@ -1,0 +1,4 @@
+//! Everything from outside: one binary, real sockets.
+
+mod fetch;
+mod support;

@@ -1,0 +1,4 @@
+//! What the whole suite stands on. Each part is used by some tests and not by others.
+#![allow(dead_code, reason = "shared by every test of the suite, used in full by none")]
+
+pub mod origin;
