@@ -1,7 +1,6 @@
 //! The one place that wires concrete types: a config becomes a running server.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,16 +10,19 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::info;
 use wellspring_core::diagnostic::Diagnostic;
+use wellspring_core::key::Params;
+use wellspring_core::snapshot::Digest;
+use wellspring_core::source::SourceSpec;
 use wellspring_extract::Compiled;
 
 use crate::clock::Clock;
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, CorsOrigins};
 use crate::engine::catalog::Recipe;
 use crate::engine::collect::Bounds;
 use crate::engine::limits::PerHost;
 use crate::engine::{Engine, Parts, Settings};
 use crate::fetch::Fetcher;
-use crate::fetch::http::{HttpFetcher, HttpOptions};
+use crate::fetch::http::{HttpFetcher, Options, USER_AGENT};
 use crate::http::admin::Admission;
 use crate::http::headers::Cors;
 use crate::http::render::Renderer;
@@ -86,10 +88,17 @@ pub fn recipes(config: &Config) -> Result<Vec<Arc<Recipe>>, Vec<Diagnostic>> {
             }
         }
         if compiled.len() == spec.alternatives.len() {
-            recipes.push(Arc::new(Recipe { spec: spec.clone(), compiled, fingerprint: source.fingerprint() }));
+            recipes.push(Arc::new(Recipe { spec: spec.clone(), compiled, fingerprint: fingerprint(spec) }));
         }
     }
     if wrong.is_empty() { Ok(recipes) } else { Err(wrong) }
+}
+
+/// What a source is configured with, secrets digested: where it is equal, a reload leaves the source alone.
+fn fingerprint(spec: &SourceSpec) -> String {
+    let defaults: Params = spec.params.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?))).collect();
+    let addresses: Vec<String> = spec.alternatives.iter().map(|a| a.url.fill(&defaults).expose().to_owned()).collect();
+    Digest::of(format!("{spec:?} {addresses:?}").as_bytes()).to_string()
 }
 
 /// The way out, as configured.
@@ -97,8 +106,8 @@ pub fn recipes(config: &Config) -> Result<Vec<Arc<Recipe>>, Vec<Diagnostic>> {
 /// # Errors
 /// Where TLS cannot be set up.
 pub fn fetcher(config: &Config) -> Result<Arc<dyn Fetcher>, StartError> {
-    let options = HttpOptions { allow_private: config.fetch.allow_private, user_agent: config.fetch.user_agent.clone() };
-    let fetcher = HttpFetcher::new(options).map_err(|e| StartError::Fetch(e.to_string()))?;
+    let user_agent = config.fetch.user_agent.clone().unwrap_or_else(|| USER_AGENT.to_owned());
+    let fetcher = HttpFetcher::new(&Options { allow_private: config.fetch.allow_private, user_agent }).map_err(|e| StartError::Fetch(e.to_string()))?;
     Ok(Arc::new(fetcher))
 }
 
@@ -108,16 +117,16 @@ pub fn settings(config: &Config) -> Settings {
     let bounds = Bounds {
         timeout: fetch.timeout,
         max_body: fetch.max_body,
-        per_host: PerHost { at_once: fetch.per_host, gap: fetch.gap },
+        per_host: PerHost { at_once: u32::try_from(fetch.per_host).unwrap_or(u32::MAX), gap: fetch.gap },
         proxy: fetch.proxy.clone(),
     };
     Settings { bounds, at_once: fetch.at_once }
 }
 
 fn store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match &config.store {
-        StoreUrl::Memory => Arc::new(MemoryStore::new(Retention::default())),
-        StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(Path::new(path), Retention::default())?),
+    Ok(match config.store.path() {
+        Some(path) => Arc::new(SqliteStore::open(path, Retention::default())?),
+        None => Arc::new(MemoryStore::new(Retention::default())),
     })
 }
 
@@ -142,7 +151,10 @@ impl App {
         let site = Site {
             engine: engine.clone(),
             renderer,
-            cors: Arc::new(config.server.cors_origins.as_ref().map_or(Cors::Any, |only| Cors::Only(only.clone()))),
+            cors: Arc::new(match &config.server.cors_origins {
+                CorsOrigins::Any => Cors::Any,
+                CorsOrigins::List(origins) => Cors::Only(origins.clone()),
+            }),
             admission: Arc::clone(&admission),
             stage: watched,
         };

@@ -42,7 +42,7 @@ async fn serve(listen: SocketAddr) -> ExitCode {
         }
     };
     let text = CONFIG.replace("SITES", &sites.to_string()).replace("LISTEN", &listen.to_string());
-    let (config, recipes) = match configured_from(Config::parse("demo.toml", &text)) {
+    let (config, recipes) = match configured_from(Config::parse("demo.toml", &text, &|_| None)) {
         Ok(configured) => configured,
         Err(code) => return code,
     };

@@ -1,10 +1,16 @@
 //! The command line: one command a file.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use wellspring_core::diagnostic::Diagnostic;
+
+use crate::app;
+use crate::config::Config;
+use crate::engine::catalog::Recipe;
 
 mod check;
 mod client;
@@ -111,10 +117,17 @@ const BAD_CONFIG: u8 = 2;
 /// Exit code of a server that lost one of its own tasks (`EX_SOFTWARE`).
 const BROKEN: u8 = 70;
 
+/// A config and its compiled sources.
+type Configured = (Config, Vec<Arc<Recipe>>);
+
 /// Loads the config and compiles its rules, or prints what is wrong with it.
-fn configured(path: Option<&std::path::Path>) -> Result<(crate::config::Config, Vec<std::sync::Arc<crate::engine::catalog::Recipe>>), ExitCode> {
-    let loaded = crate::config::Config::load(path).and_then(|config| crate::app::recipes(&config).map(|recipes| (config, recipes)));
-    loaded.map_err(|diagnostics| {
+fn configured(path: Option<&Path>) -> Result<Configured, ExitCode> {
+    configured_from(Config::load(path))
+}
+
+/// The same for a config that was read elsewhere.
+fn configured_from(loaded: Result<Config, Vec<Diagnostic>>) -> Result<Configured, ExitCode> {
+    loaded.and_then(|config| app::recipes(&config).map(|recipes| (config, recipes))).map_err(|diagnostics| {
         for diagnostic in diagnostics {
             eprintln!("{diagnostic}\n");
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
+use wellspring_core::template::Filled;
 
 use super::{BAD_CONFIG, BROKEN, configured, runtime};
 use crate::app::{self, App};
@@ -15,7 +16,7 @@ use crate::config::{Config, StoreUrl};
 use crate::engine::catalog::Recipe;
 
 /// What the command line says over the config, at start and at every reload.
-struct Overrides {
+pub(super) struct Overrides {
     config: Option<PathBuf>,
     listen: Option<SocketAddr>,
     data: Option<PathBuf>,
@@ -39,7 +40,7 @@ pub(super) fn run(config: Option<&Path>, listen: Option<SocketAddr>, data: Optio
     let code = runtime.block_on(async {
         let started = async { App::start(&config, recipes, Arc::new(SystemClock), app::fetcher(&config)?).await };
         match started.await {
-            Ok(app) => attend(app, &overrides).await,
+            Ok(app) => attend(app, Some(&overrides)).await,
             Err(error) => {
                 eprintln!("error: {error}");
                 ExitCode::FAILURE
@@ -51,8 +52,8 @@ pub(super) fn run(config: Option<&Path>, listen: Option<SocketAddr>, data: Optio
     code
 }
 
-/// Attends to signals until the server is to stop.
-async fn attend(mut app: App, overrides: &Overrides) -> ExitCode {
+/// Attends to signals until the server is to stop. Without overrides there is nothing to reload.
+pub(super) async fn attend(mut app: App, overrides: Option<&Overrides>) -> ExitCode {
     let signals = || -> std::io::Result<[Signal; 3]> {
         Ok([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?])
     };
@@ -68,7 +69,10 @@ async fn attend(mut app: App, overrides: &Overrides) -> ExitCode {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(&app, overrides).await,
+            _ = hangup.recv() => match overrides {
+                Some(overrides) => reload(&app, overrides).await,
+                None => info!("there is no config file to reload"),
+            },
             what = app.failed() => {
                 error!("{what} ended unexpectedly; the process ends so that its supervisor starts it anew");
                 return ExitCode::from(BROKEN);
@@ -116,7 +120,7 @@ impl Overrides {
             config.server.listen = listen;
         }
         if let Some(data) = &self.data {
-            config.store = StoreUrl::Sqlite(data.join("wellspring.db"));
+            config.store = StoreUrl::Sqlite(Filled::plain(format!("sqlite:{}", data.join("wellspring.db").display())));
         }
     }
 }

@@ -1,4 +1,9 @@
 //! What the whole suite stands on. Each part is used by some tests and not by others.
 #![allow(dead_code, reason = "shared by every test of the suite, used in full by none")]
 
+pub mod app;
+pub mod client;
+pub mod clock;
 pub mod origin;
+pub mod program;
+pub mod tix;

@@ -1,0 +1,173 @@
+//! A whole server in this process, on a free port of 127.0.0.1.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::Value;
+use wellspring::app::{self, App};
+use wellspring::config::Config;
+
+use super::client::{self, Connection, Reply};
+use super::clock::TestClock;
+
+/// Builds a server.
+#[derive(Debug, Default)]
+pub struct Builder {
+    server: String,
+    fetch: String,
+    store: Option<String>,
+    sources: String,
+}
+
+/// A server that must be stopped: dropping a running one fails the test.
+pub struct TestApp {
+    pub address: SocketAddr,
+    pub clock: Arc<TestClock>,
+    app: Option<App>,
+}
+
+impl Builder {
+    /// A server without sources, in memory, that may fetch from loopback.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds lines to `[server]`.
+    pub fn with_server(mut self, lines: &str) -> Self {
+        self.server += lines;
+        self.server += "\n";
+        self
+    }
+
+    /// Adds lines to `[fetch]`.
+    pub fn with_fetch(mut self, lines: &str) -> Self {
+        self.fetch += lines;
+        self.fetch += "\n";
+        self
+    }
+
+    /// Keeps snapshots in a SQLite file in this folder.
+    pub fn with_data(mut self, folder: &Path) -> Self {
+        self.store = Some(format!("sqlite:{}/wellspring.db", folder.display()));
+        self
+    }
+
+    /// Adds source tables.
+    pub fn with_source(mut self, toml: &str) -> Self {
+        self.sources += toml;
+        self.sources += "\n";
+        self
+    }
+
+    /// The whole config.
+    pub fn toml(&self) -> String {
+        let store = self.store.as_deref().unwrap_or("memory:");
+        format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\ntimezone = \"Asia/Jakarta\"\n{}[store]\nurl = \"{store}\"\n[fetch]\nallow_private = true\n{}\n{}",
+            self.server, self.fetch, self.sources
+        )
+    }
+
+    fn config(&self) -> Config {
+        Config::parse("test.toml", &self.toml(), &|_| None).unwrap_or_else(|wrong| panic!("{}", wrong[0]))
+    }
+
+    /// Starts it.
+    pub async fn start(&self) -> TestApp {
+        let config = self.config();
+        let recipes = app::recipes(&config).unwrap_or_else(|wrong| panic!("{}", wrong[0]));
+        let clock = Arc::new(TestClock::default());
+        let app = App::start(&config, recipes, clock.clone(), app::fetcher(&config).unwrap()).await.unwrap();
+        TestApp { address: app.address, clock, app: Some(app) }
+    }
+}
+
+impl TestApp {
+    /// Starts a server with one source.
+    pub async fn with_source(toml: &str) -> Self {
+        Builder::new().with_source(toml).start().await
+    }
+
+    /// The server itself.
+    pub fn app(&self) -> &App {
+        self.app.as_ref().expect("it runs")
+    }
+
+    /// GET on a connection of its own.
+    pub async fn get(&self, path: &str) -> Reply {
+        client::get(self.address, path).await
+    }
+
+    /// POST on a connection of its own.
+    pub async fn post(&self, path: &str) -> Reply {
+        client::post(self.address, path, &[]).await
+    }
+
+    /// POST with headers.
+    pub async fn post_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        client::post(self.address, path, headers).await
+    }
+
+    /// A request of any kind.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
+        self.connect().await.send(method, path, headers).await
+    }
+
+    /// A connection that is kept.
+    pub async fn connect(&self) -> Connection {
+        Connection::open(self.address).await
+    }
+
+    /// The status of a source.
+    pub async fn status(&self, source: &str) -> Value {
+        self.get(&format!("/api/{source}/status")).await.json()
+    }
+
+    /// Waits until the status of a source satisfies a condition; the status.
+    pub async fn until(&self, source: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        let mut connection = self.connect().await;
+        let path = format!("/api/{source}/status");
+        let mut last = Value::Null;
+        let met = async {
+            loop {
+                last = connection.get(&path).await.json();
+                if condition(&last) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let met = tokio::time::timeout(Duration::from_secs(30), met).await;
+        assert!(met.is_ok(), "the condition was never met: {last:#}");
+        last
+    }
+
+    /// Waits until nothing is refreshed and so many attempts were made.
+    pub async fn until_attempts(&self, source: &str, attempts: usize) -> Value {
+        let resting = |s: &Value| matches!(s["phase"].as_str(), Some("idle" | "backing_off" | "disabled"));
+        self.until(source, |s| resting(s) && s["recent"].as_array().is_some_and(|r| r.len() >= attempts)).await
+    }
+
+    /// Exchanges the config.
+    pub async fn reload(&self, builder: &Builder) {
+        let config = builder.config();
+        let recipes = app::recipes(&config).unwrap_or_else(|wrong| panic!("{}", wrong[0]));
+        self.app().reload(&config, recipes).await;
+    }
+
+    /// Stops it as SIGTERM does.
+    pub async fn stop(mut self) {
+        if let Some(app) = self.app.take() {
+            app.shutdown().await;
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        assert!(self.app.is_none() || std::thread::panicking(), "a test left its server running: call stop()");
+    }
+}
