@@ -13,6 +13,7 @@ use crate::{Body, charset};
 use entry::Entry;
 use xml::Element;
 
+mod base64;
 mod date;
 mod entry;
 mod xml;

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::date;
 use super::xml::Element;
+use super::{base64, date};
 use crate::value;
 
 /// An entry with what its addresses are relative to.
@@ -164,7 +164,8 @@ impl<'a> Entry<'a> {
     /// An element's text, or its content as it stands in the feed where that has elements of its own.
     fn markup(&self, element: &Element) -> String {
         if element.children.is_empty() {
-            return element.text.trim().to_owned();
+            let text = element.text.trim();
+            return if is_base64(element) { base64::decode(text).unwrap_or_default() } else { text.to_owned() };
         }
         // Atom wraps XHTML in a `<div>` that is no part of the content.
         let inner = match element.children.as_slice() {
@@ -173,6 +174,11 @@ impl<'a> Entry<'a> {
         };
         self.source.get(inner.clone()).unwrap_or_default().trim().to_owned()
     }
+}
+
+/// True of Atom's way to say what is no text; 0.3 says so outright.
+fn is_base64(element: &Element) -> bool {
+    element.attribute("mode") == Some("base64") || element.attribute("type") == Some("application/octet-stream")
 }
 
 /// What addresses in an element are relative to.
