@@ -71,7 +71,8 @@ impl<'a> Entry<'a> {
             }
             "author" => self.author(),
             "enclosure" => self.enclosure(),
-            "categories" => return self.categories(),
+            "categories" => return self.categories().map(Value::Array),
+            "category" => return self.categories().and_then(|words| words.into_iter().next()),
             _ => None,
         };
         text.map(Value::String)
@@ -118,14 +119,14 @@ impl<'a> Entry<'a> {
         enclosures.into_iter().find_map(|element| self.attribute(element, "url"))
     }
 
-    fn categories(&self) -> Option<Value> {
+    fn categories(&self) -> Option<Vec<Value>> {
         let elements = ["category", "atom:category", "dc:subject"].into_iter().flat_map(|name| self.element.named(name));
         let word = |element: &Element| {
             let text = value::collapse(&element.text);
             if text.is_empty() { element.attribute("label").or_else(|| element.attribute("term")).map(str::to_owned) } else { Some(text) }
         };
         let words: Vec<Value> = elements.filter_map(word).map(Value::String).collect();
-        (!words.is_empty()).then_some(Value::Array(words))
+        (!words.is_empty()).then_some(words)
     }
 
     /// Atom's links of a relation, which RSS has as elements of their own.
