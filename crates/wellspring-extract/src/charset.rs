@@ -31,8 +31,11 @@ pub(crate) fn json<'a>(body: &Body<'a>) -> Cow<'a, str> {
 }
 
 fn html_encoding(body: &Body<'_>) -> &'static Encoding {
-    // `Encoding::decode` itself lets a byte order mark win over all of these.
-    labelled(body.content_type).or_else(|| prescan::html(body.bytes)).unwrap_or_else(|| guess(body, Utf8Detection::Allow))
+    let marked = Encoding::for_bom(body.bytes).map(|(encoding, _)| encoding);
+    marked
+        .or_else(|| labelled(body.content_type))
+        .or_else(|| prescan::html(body.bytes))
+        .unwrap_or_else(|| guess(body, Utf8Detection::Allow))
 }
 
 fn xml_encoding(body: &Body<'_>) -> &'static Encoding {
@@ -61,6 +64,10 @@ fn labelled(content_type: Option<&str>) -> Option<&'static Encoding> {
 }
 
 fn guess(body: &Body<'_>, utf8: Utf8Detection) -> &'static Encoding {
+    // Nothing to tell apart: what browsers take.
+    if body.bytes.is_ascii() && !body.bytes.contains(&b'\x1b') {
+        return WINDOWS_1252;
+    }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(body.bytes, true);
     // The detector panics on anything that is no top-level domain as `Url` writes it.
@@ -79,43 +86,4 @@ fn in_document(label: &[u8]) -> Option<&'static Encoding> {
 }
 
 #[cfg(test)]
-mod tests {
-    use url::Url;
-
-    use super::*;
-
-    fn check(read: fn(&Body<'_>) -> &'static Encoding, bytes: &[u8], content_type: Option<&str>, encoding: &str) {
-        let url = Url::parse("https://example.org/").unwrap();
-        assert_eq!(read(&Body { bytes, content_type, url: &url }).name(), encoding, "{}", String::from_utf8_lossy(bytes));
-    }
-
-    #[test]
-    fn transport_wins_over_the_page_and_the_page_over_a_guess() {
-        let page = b"<meta charset=shift_jis>\xe3\x81\x82";
-        check(html_encoding, page, Some("text/html; Charset=\"EUC-JP\""), "EUC-JP");
-        check(html_encoding, page, Some("text/html"), "Shift_JIS");
-        check(html_encoding, page, Some("text/html; charset=nonsense"), "Shift_JIS");
-        check(html_encoding, "<p>naïve café, déjà vu".as_bytes(), None, "UTF-8");
-        check(html_encoding, b"<p>na\xefve caf\xe9, d\xe9j\xe0 vu", None, "windows-1252");
-    }
-
-    #[test]
-    fn a_feed_with_a_wrong_label_is_read_all_the_same() {
-        let utf8 = "<?xml version='1.0' encoding='iso-8859-1'?><rss>é</rss>".as_bytes();
-        check(xml_encoding, utf8, None, "UTF-8");
-        check(xml_encoding, utf8, Some("text/xml; charset=iso-8859-1"), "UTF-8");
-        let latin = b"<?xml version='1.0' encoding='utf-8'?><rss>d\xe9j\xe0 vu, caf\xe9</rss>";
-        check(xml_encoding, latin, None, "windows-1252");
-        check(xml_encoding, b"\n <?xml version=\"1.0\" encoding=\"koi8-r\"?><rss>\xf2</rss>", None, "KOI8-R");
-        check(xml_encoding, b"<?xml version='1.0' encoding='utf-16'?><rss/>", None, "UTF-8");
-        check(xml_encoding, b"<\0r\0s\0s\0", None, "UTF-16LE");
-    }
-
-    #[test]
-    fn json_is_utf8_with_or_without_a_mark() {
-        let url = Url::parse("https://example.org/").unwrap();
-        let read = |bytes| json(&Body { bytes, content_type: None, url: &url }).into_owned();
-        assert_eq!(read(b"\xef\xbb\xbf[1]"), "[1]");
-        assert_eq!(read(b"\xff\xfe[\x001\x00]\x00"), "[1]");
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use wellspring_core::source::{At, Field, Parse};
 
-use crate::error::RuleError;
+use crate::error::{ExtractError, RuleError};
 use crate::value::number;
 
 /// What found one field, over all rows that the rules matched.
@@ -19,6 +19,16 @@ pub struct FieldReport {
     /// In how many rows the default stands in.
     pub defaulted: u32,
 }
+
+/// How much items may hold, in bytes. Rows can lie within each other, so that a small body has large items.
+const MAX_HELD: usize = 64 * 1024 * 1024;
+
+/// Items before the last steps, and what found their fields.
+pub(crate) type Items = (Vec<Value>, Vec<FieldReport>);
+
+/// What items may still hold.
+#[derive(Debug)]
+pub(crate) struct Budget(usize);
 
 /// The fields of an item, with candidates compiled by the format.
 #[derive(Debug)]
@@ -51,20 +61,18 @@ impl<C> Columns<C> {
     }
 
     /// Builds an item of each row. `look` gives what a candidate finds in a row; null and blank text count as nothing.
-    pub(crate) fn fill<R>(
-        &self,
-        rows: impl IntoIterator<Item = R>,
-        look: impl Fn(&C, &R) -> Option<Value>,
-    ) -> (Vec<Value>, Vec<FieldReport>) {
+    ///
+    /// # Errors
+    /// [`ExtractError::TooMuch`] past [`MAX_HELD`].
+    pub(crate) fn fill<R>(&self, rows: impl IntoIterator<Item = R>, look: impl Fn(&C, &R) -> Option<Value>) -> Result<Items, ExtractError> {
         let mut reports: Vec<FieldReport> = self.0.iter().map(Column::report).collect();
-        let items = rows
-            .into_iter()
-            .map(|row| {
-                let cells = self.0.iter().zip(&mut reports).map(|(column, report)| (column.name.clone(), column.cell(&row, &look, report)));
-                Value::Object(cells.collect::<Map<_, _>>())
-            })
-            .collect();
-        (items, reports)
+        let mut budget = Budget::default();
+        let mut items = Vec::new();
+        for row in rows {
+            let cells = self.0.iter().zip(&mut reports).map(|(column, report)| (column.name.clone(), column.cell(&row, &look, report)));
+            items.push(budget.spend(Value::Object(cells.collect::<Map<_, _>>()))?);
+        }
+        Ok((items, reports))
     }
 }
 
@@ -96,6 +104,31 @@ impl<C> Column<C> {
         report.defaulted += 1;
         default.clone()
     }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(MAX_HELD)
+    }
+}
+
+impl Budget {
+    /// Lets a value through while there is room for it.
+    pub(crate) fn spend(&mut self, value: Value) -> Result<Value, ExtractError> {
+        self.0 = self.0.checked_sub(weight(&value)).ok_or(ExtractError::TooMuch { limit: MAX_HELD >> 20 })?;
+        Ok(value)
+    }
+}
+
+/// About how many bytes a value holds. Values nest no deeper than the parsers let bodies nest.
+fn weight(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(list) => list.iter().map(weight).sum(),
+            Value::Object(members) => members.iter().map(|(name, value)| name.len() + weight(value)).sum(),
+            _ => 0,
+        }
 }
 
 /// True of what counts as nothing: null and blank text.

@@ -83,6 +83,12 @@ pub enum ExtractError {
         /// The limit.
         limit: usize,
     },
+    /// Items that come to more than is kept: rows within rows. Permanent.
+    #[error("the items come to more than {limit} MiB, which is not kept; `items` may select rows within rows")]
+    TooMuch {
+        /// The limit in MiB.
+        limit: usize,
+    },
     /// XML that declares entities, the means of an entity bomb. Permanent.
     #[error("the feed declares entities of its own (`<!ENTITY`), which are not read")]
     DeclaresEntities,

@@ -3,16 +3,16 @@
 //! A feed is read as the XML it is, with our own small tree: feeds are seldom valid, and one wrong date, one undeclared entity or one
 //! unknown namespace must not cost the entries.
 
-use serde_json::Value;
 use url::Url;
 use wellspring_core::source::{At, Field, Rules};
 
-use crate::columns::{Columns, FieldReport};
+use crate::columns::{Columns, Items};
 use crate::error::{ExtractError, RuleError};
 use crate::{Body, charset};
 use entry::Entry;
 use xml::Element;
 
+mod base64;
 mod date;
 mod entry;
 mod xml;
@@ -40,7 +40,7 @@ impl Feed {
         Ok(Self { fields: Columns::compile(&rules.fields, Path::compile)? })
     }
 
-    pub(crate) fn read(&self, body: &Body<'_>) -> Result<(Vec<Value>, Vec<FieldReport>), ExtractError> {
+    pub(crate) fn read(&self, body: &Body<'_>) -> Result<Items, ExtractError> {
         let source = charset::xml(body);
         // White space, a second byte order mark or a warning of the server's before the first tag.
         let source = source.find('<').map_or(&source[..0], |start| &source[start..]);
@@ -52,7 +52,7 @@ impl Feed {
         if self.fields.is_empty() {
             return Ok((entries.iter().map(Entry::whole).collect(), Vec::new()));
         }
-        Ok(self.fields.fill(entries, |path, entry| entry.look(&path.steps, path.attribute.as_deref())))
+        self.fields.fill(entries, |path, entry| entry.look(&path.steps, path.attribute.as_deref()))
     }
 }
 

@@ -1,11 +1,10 @@
 //! HTML pages: `items` and fields are CSS selectors.
 
 use scraper::{ElementRef, Html as Page, Selector};
-use serde_json::Value;
 use url::Url;
 use wellspring_core::source::Rules;
 
-use crate::columns::{Columns, FieldReport};
+use crate::columns::{Columns, Items};
 use crate::error::{ExtractError, RuleError, is_binary};
 use crate::{Body, charset};
 
@@ -33,7 +32,7 @@ impl Html {
         Ok(Self { items, fields: Columns::compile(&rules.fields, pick::Pick::compile)? })
     }
 
-    pub(crate) fn read(&self, body: &Body<'_>) -> Result<(Vec<Value>, Vec<FieldReport>), ExtractError> {
+    pub(crate) fn read(&self, body: &Body<'_>) -> Result<Items, ExtractError> {
         let source = charset::html(body);
         refuse_other_formats(&source)?;
         let page = depth::parse(&source)?;
@@ -42,7 +41,7 @@ impl Html {
             Some(items) => page.select(items).filter(|element| !text::is_in_template(*element)).collect(),
             None => vec![page.root_element()],
         };
-        Ok(self.fields.fill(rows, |pick, row| pick.look(*row, &base)))
+        self.fields.fill(rows, |pick, row| pick.look(*row, &base))
     }
 }
 

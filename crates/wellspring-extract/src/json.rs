@@ -4,7 +4,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 use wellspring_core::source::{At, Rules};
 
-use crate::columns::{Columns, FieldReport, is_missing};
+use crate::columns::{Budget, Columns, Items, is_missing};
 use crate::error::{ExtractError, RuleError};
 use crate::{Body, charset};
 
@@ -33,7 +33,7 @@ impl Json {
         Ok(Self { items, fields })
     }
 
-    pub(crate) fn read(&self, body: &Body<'_>) -> Result<(Vec<Value>, Vec<FieldReport>), ExtractError> {
+    pub(crate) fn read(&self, body: &Body<'_>) -> Result<Items, ExtractError> {
         let text = charset::json(body);
         let root = parse(&text)?;
         let rows: Vec<&Value> = match (&self.items, &root) {
@@ -43,9 +43,11 @@ impl Json {
             (None, other) => return Err(ExtractError::NoRows { found: kind(other) }),
         };
         if self.fields.is_empty() {
-            return Ok((rows.into_iter().cloned().collect(), Vec::new()));
+            let mut budget = Budget::default();
+            let whole = rows.into_iter().map(|row| budget.spend(row.clone())).collect::<Result<_, _>>()?;
+            return Ok((whole, Vec::new()));
         }
-        Ok(self.fields.fill(rows, |path, row| first(path, row)))
+        self.fields.fill(rows, |path, row| first(path, row))
     }
 }
 

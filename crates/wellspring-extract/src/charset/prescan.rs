@@ -4,8 +4,9 @@ use encoding_rs::Encoding;
 
 use super::in_document;
 
-/// How far into a page the search goes. The standard asks for at least 1,024 bytes and lets a later `<meta>` restart the parser.
-const SCANNED: usize = 4096;
+/// How far into a page the search goes. The standard asks for 1,024 bytes and starts the parser anew at a later `<meta>`; reading further at
+/// once comes to the same.
+const SCANNED: usize = 64 * 1024;
 
 /// What a page's `<meta>` says.
 pub(super) fn html(bytes: &[u8]) -> Option<&'static Encoding> {
@@ -67,6 +68,9 @@ pub(super) fn charset_of(content: &[u8]) -> Option<&'static Encoding> {
 /// The bytes ended within a tag: what it would have said is unknown, and the search is over.
 struct Ended;
 
+/// Its name and value.
+type Attribute = (Vec<u8>, Vec<u8>);
+
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -99,7 +103,7 @@ impl Scan<'_> {
     }
 
     /// The next attribute of a tag, lower-case; `None` at its `>`.
-    fn attribute(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, Ended> {
+    fn attribute(&mut self) -> Result<Option<Attribute>, Ended> {
         self.skip(|b| b.is_ascii_whitespace() || b == b'/')?;
         if self.peek()? == b'>' {
             return Ok(None);

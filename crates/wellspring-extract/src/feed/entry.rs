@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::date;
 use super::xml::Element;
+use super::{base64, date};
 use crate::value;
 
 /// An entry with what its addresses are relative to.
@@ -71,7 +71,8 @@ impl<'a> Entry<'a> {
             }
             "author" => self.author(),
             "enclosure" => self.enclosure(),
-            "categories" => return self.categories(),
+            "categories" => return self.categories().map(Value::Array),
+            "category" => return self.categories().and_then(|words| words.into_iter().next()),
             _ => None,
         };
         text.map(Value::String)
@@ -118,14 +119,14 @@ impl<'a> Entry<'a> {
         enclosures.into_iter().find_map(|element| self.attribute(element, "url"))
     }
 
-    fn categories(&self) -> Option<Value> {
+    fn categories(&self) -> Option<Vec<Value>> {
         let elements = ["category", "atom:category", "dc:subject"].into_iter().flat_map(|name| self.element.named(name));
         let word = |element: &Element| {
             let text = value::collapse(&element.text);
             if text.is_empty() { element.attribute("label").or_else(|| element.attribute("term")).map(str::to_owned) } else { Some(text) }
         };
         let words: Vec<Value> = elements.filter_map(word).map(Value::String).collect();
-        (!words.is_empty()).then_some(Value::Array(words))
+        (!words.is_empty()).then_some(words)
     }
 
     /// Atom's links of a relation, which RSS has as elements of their own.
@@ -164,7 +165,8 @@ impl<'a> Entry<'a> {
     /// An element's text, or its content as it stands in the feed where that has elements of its own.
     fn markup(&self, element: &Element) -> String {
         if element.children.is_empty() {
-            return element.text.trim().to_owned();
+            let text = element.text.trim();
+            return if is_base64(element) { base64::decode(text).unwrap_or_default() } else { text.to_owned() };
         }
         // Atom wraps XHTML in a `<div>` that is no part of the content.
         let inner = match element.children.as_slice() {
@@ -173,6 +175,11 @@ impl<'a> Entry<'a> {
         };
         self.source.get(inner.clone()).unwrap_or_default().trim().to_owned()
     }
+}
+
+/// True of Atom's way to say what is no text; 0.3 says so outright.
+fn is_base64(element: &Element) -> bool {
+    element.attribute("mode") == Some("base64") || element.attribute("type") == Some("application/octet-stream")
 }
 
 /// What addresses in an element are relative to.

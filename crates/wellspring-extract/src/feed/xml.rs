@@ -128,7 +128,8 @@ impl Tree {
 
     fn text(&mut self, text: &str) {
         if let Some(element) = self.open.last_mut() {
-            element.text.push_str(text);
+            // Characters that XML forbids come from whatever was pasted into the feed.
+            element.text.extend(text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\u{85}')));
         }
     }
 

@@ -65,6 +65,7 @@ fn rss_and_atom_answer_to_each_others_names() {
         "guid",
         "author",
         "categories",
+        "category",
         "category@term",
         "enclosure",
         "enclosure@url",
@@ -72,11 +73,11 @@ fn rss_and_atom_answer_to_each_others_names() {
         "@xml:lang",
     ];
     let fields = || names.iter().map(|name| field(name, &[name])).collect();
-    insta::assert_snapshot!(items(&with(fields()), ATOM), @r#"{"title":"A <b>bold</b> claim","link":"https://atom.example.org/blog/posts/1","published":"2026-10-01T09:20:00+00:00","pubDate":"2026-10-01T09:20:00+00:00","updated":"2026-10-01T09:20:00+00:00","summary":"Some <i>text</i>","description":"Some <i>text</i>","id":"urn:1","guid":"urn:1","author":"Box","categories":["Label","u"],"category@term":"t","enclosure":"https://atom.example.org/blog/a.mp3","enclosure@url":"https://atom.example.org/blog/a.mp3","author/uri":"https://example.org","@xml:lang":null}"#);
+    insta::assert_snapshot!(items(&with(fields()), ATOM), @r#"{"title":"A <b>bold</b> claim","link":"https://atom.example.org/blog/posts/1","published":"2026-10-01T09:20:00+00:00","pubDate":"2026-10-01T09:20:00+00:00","updated":"2026-10-01T09:20:00+00:00","summary":"Some <i>text</i>","description":"Some <i>text</i>","id":"urn:1","guid":"urn:1","author":"Box","categories":["Label","u"],"category":"Label","category@term":"t","enclosure":"https://atom.example.org/blog/a.mp3","enclosure@url":"https://atom.example.org/blog/a.mp3","author/uri":"https://example.org","@xml:lang":null}"#);
     let rss = r#"<rss version="2.0"><channel><item xml:lang="id"><title>T</title><guid>https://example.org/1</guid><pubDate>1 Oct 2026 09:20 GMT</pubDate>
         <description><![CDATA[<p>D</p>]]></description><author>box@example.org</author><category>a</category><category>b</category>
         <enclosure url="a.mp3" length="7" type="audio/mpeg"/></item></channel></rss>"#;
-    insta::assert_snapshot!(items(&with(fields()), rss), @r#"{"title":"T","link":"https://example.org/1","published":"2026-10-01T09:20:00+00:00","pubDate":"2026-10-01T09:20:00+00:00","updated":null,"summary":"<p>D</p>","description":"<p>D</p>","id":"https://example.org/1","guid":"https://example.org/1","author":"box@example.org","categories":["a","b"],"category@term":null,"enclosure":"https://example.org/films/a.mp3","enclosure@url":"https://example.org/films/a.mp3","author/uri":null,"@xml:lang":"id"}"#);
+    insta::assert_snapshot!(items(&with(fields()), rss), @r#"{"title":"T","link":"https://example.org/1","published":"2026-10-01T09:20:00+00:00","pubDate":"2026-10-01T09:20:00+00:00","updated":null,"summary":"<p>D</p>","description":"<p>D</p>","id":"https://example.org/1","guid":"https://example.org/1","author":"box@example.org","categories":["a","b"],"category":"a","category@term":null,"enclosure":"https://example.org/films/a.mp3","enclosure@url":"https://example.org/films/a.mp3","author/uri":null,"@xml:lang":"id"}"#);
 }
 
 #[test]

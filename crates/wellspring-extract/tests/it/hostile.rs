@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 use url::Url;
+use wellspring_core::failure::Code;
 use wellspring_core::source::{Format, Rules};
 use wellspring_extract::{Body, Compiled};
 
-use crate::support::{at, field, number, rules};
+use crate::support::{at, field, items, number, rules};
 
 fn all_formats() -> Vec<Compiled> {
     let fields = |names: &[&str]| vec![field("a", names), number("b", names)];
@@ -20,7 +21,10 @@ fn check(compiled: &[Compiled], bytes: &[u8], content_type: Option<&str>) {
     for compiled in compiled {
         match compiled.extract(&Body { bytes, content_type, url: &url }) {
             Ok(extraction) => assert_eq!(extraction.rows.len(), extraction.tally.kept as usize),
-            Err(error) => assert!(error.to_string().len() < 400, "{error}"),
+            Err(error) => {
+                assert!(error.to_string().len() < 400, "{error}");
+                assert_eq!(error.failure().code, Code::ExtractFailed);
+            }
         }
     }
 }
@@ -99,4 +103,14 @@ proptest! {
 fn rules_are_shared_between_threads() {
     fn check<T: Send + Sync>() {}
     check::<Compiled>();
+}
+
+#[test]
+fn rows_within_rows_do_not_multiply_a_body() {
+    let html = Rules { items: Some(at("div")), fields: vec![field("a", &["."])], ..rules(Format::Html) };
+    let page = format!("{}{}", "<div>".repeat(400), "text ".repeat(100_000));
+    insta::assert_snapshot!(items(&html, page), @"Permanent: the items come to more than 64 MiB, which is not kept; `items` may select rows within rows");
+    let json = Rules { items: Some(at("$..*")), ..rules(Format::Json) };
+    let body = format!("{}\"{}\"{}", "[".repeat(100), "x".repeat(1_000_000), "]".repeat(100));
+    insta::assert_snapshot!(items(&json, body), @"Permanent: the items come to more than 64 MiB, which is not kept; `items` may select rows within rows");
 }

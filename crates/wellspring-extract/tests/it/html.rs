@@ -129,10 +129,22 @@ fn rules_that_cannot_be_read_are_refused_with_their_place() {
     let with = |items: &str, candidate: &str| {
         refusal(&Rules { items: Some(at(items)), fields: vec![field("f", &[candidate])], ..rules(Format::Html) })
     };
-    insta::assert_snapshot!(with("li[", "a"), @"");
-    insta::assert_snapshot!(with("$.items[*]", "a"), @"");
-    insta::assert_snapshot!(with("li", "a:nope(1)"), @"");
-    insta::assert_snapshot!(with("li", "@"), @"");
+    insta::assert_snapshot!(with("li[", "a"), @"
+    10..15: `li[` is no CSS selector: something is opened and not closed
+    help: -
+    ");
+    insta::assert_snapshot!(with("$.items[*]", "a"), @r#"
+    10..22: `$.items[*]` is no CSS selector: a part of it is empty
+    help: JSONPath is for `format = "json"`
+    "#);
+    insta::assert_snapshot!(with("li", "a:nope(1)"), @"
+    10..21: `a:nope(1)` is no CSS selector: it has a pseudo-class or pseudo-element that is not known here
+    help: -
+    ");
+    insta::assert_snapshot!(with("li", "a@ "), @"
+    10..15: `` is no attribute's name
+    help: write one attribute behind the selector, as in `a img@src`; an `@` in a selector stands in quotes or brackets
+    ");
     insta::assert_snapshot!(with("li", "a@href@src"), @"
     10..22: `href@src` is no attribute's name
     help: write one attribute behind the selector, as in `a img@src`; an `@` in a selector stands in quotes or brackets

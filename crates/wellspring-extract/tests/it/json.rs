@@ -76,12 +76,18 @@ fn bodies_that_are_not_json_are_named() {
 #[test]
 fn paths_that_cannot_be_read_are_refused_with_their_place() {
     let with = |path: &str| refusal(&Rules { fields: vec![field("f", &[path])], ..rules(Format::Json) });
-    insta::assert_snapshot!(with("query"), @"");
+    insta::assert_snapshot!(with("query"), @"
+    10..17: `query` is no JSONPath: something stands where JSONPath has no place for it
+    help: a JSONPath begins with `$`: `$.query`
+    ");
     insta::assert_snapshot!(with("$.a[0"), @"
     15..16: `$.a[0` is no JSONPath: in long-hand segment, expected closing ']'
     help: -
     ");
-    insta::assert_snapshot!(with("$.categories[0].name!"), @"");
+    insta::assert_snapshot!(with("$.categories[0].name!"), @"
+    30..31: `$.categories[0].name!` is no JSONPath: something stands where JSONPath has no place for it
+    help: -
+    ");
     let attr = Field { attr: Some("href".to_owned()), ..field("f", &["$.a"]) };
     insta::assert_snapshot!(refusal(&Rules { fields: vec![attr], ..rules(Format::Json) }), @"
     10..15: JSON has no attributes

@@ -1,9 +1,16 @@
 //! Whole extractions: rules and a body in, items out.
 
+#[cfg(test)]
 mod captured;
+#[cfg(test)]
 mod feeds;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
 mod html;
+#[cfg(test)]
 mod json;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod tix;
