@@ -24,15 +24,15 @@ pub(super) fn first(file: &DataFile) -> Result<(Option<Connection>, Vec<Entry>),
             ))
         }
     };
-    let conn = match schema::open(file.path()) {
-        Ok(conn) => conn,
-        Err(Fault::Corrupt(why)) => {
-            file.set_aside(&why).map_err(refused)?;
-            return Ok((None, Vec::new()));
-        }
-        Err(fault) => return Err(refused(fault)),
-    };
     let mut damage = Damage(None);
+    let conn = match schema::open(file.path()) {
+        Err(Fault::Corrupt(why)) => {
+            damage.0 = Some(why);
+            schema::open_corrupt(file.path())
+        }
+        opened => opened,
+    };
+    let conn = conn.map_err(refused)?;
     let entries = latest(&conn, &mut damage).map_err(refused)?;
     let Some(why) = damage.0 else { return Ok((Some(conn), entries)) };
     schema::abandon(conn);

@@ -54,13 +54,7 @@ impl From<rusqlite::Error> for Fault {
 
 /// Opens the file, or makes it. A file that is not ours is left as it is.
 pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
-    // Until all is well: neither a log that a newer version left nor one that failed is worked into the file by our closing.
-    keep_log_on_close(&conn, true)?;
-    conn.busy_timeout(Duration::from_secs(1))?;
-    // The index of the log then lives in our own memory, not in a mapped file that a full disk or a stranger can pull away.
-    conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    let conn = connect(path)?;
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let place = path.display();
@@ -87,6 +81,25 @@ pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
         conn.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT"))?;
     }
     keep_log_on_close(&conn, false)?;
+    Ok(conn)
+}
+
+/// Opens a file that [`open`] found corrupt, to read what can be read: a truncated one too, which SQLite otherwise refuses
+/// as a whole.
+pub(super) fn open_corrupt(path: &Path) -> Result<Connection, Fault> {
+    let conn = connect(path)?;
+    conn.pragma_update(None, "writable_schema", true)?;
+    Ok(conn)
+}
+
+fn connect(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    // Until all is well: neither a log that a newer version left nor one that failed is worked into the file by our closing.
+    keep_log_on_close(&conn, true)?;
+    conn.busy_timeout(Duration::from_secs(1))?;
+    // The index of the log then lives in our own memory, not in a mapped file that a full disk or a stranger can pull away.
+    conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     Ok(conn)
 }
 

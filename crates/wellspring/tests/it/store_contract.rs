@@ -1,0 +1,380 @@
+//! What every store promises. A property is a function; the macro at the end runs each on every store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Barrier;
+use wellspring::lifecycle::spawn;
+use wellspring::store::{Change, Health, Lease, Retention, StoreError};
+use wellspring_core::snapshot::{Attempts, Digest};
+
+use crate::store_kit::{Kind, Subject, TTL, at, attempts, check, key, lease, put, renewal, snapshot, wall};
+
+async fn what_is_put_comes_back(kind: Kind) {
+    let subject = Subject::new(kind);
+    let (cinema, trend) = (key("cinema"), key("google_trend?geo=ID"));
+    assert_eq!(subject.store.get(&cinema).await, Ok(None));
+    put(&*subject.store, &cinema, 1).await;
+    put(&*subject.store, &cinema, 2).await;
+    put(&*subject.store, &trend, 7).await;
+    let subject = subject.reopened().await;
+    let entry = check(&*subject.store, &cinema, Some(2), &[2, 1]).await.unwrap();
+    let latest = entry.latest.unwrap();
+    assert_eq!((latest.snapshot, latest.renewal), (snapshot(&cinema, 2, 0), renewal(2)));
+    check(&*subject.store, &trend, Some(7), &[7]).await;
+    assert_eq!(subject.store.list().await.unwrap().len(), 2);
+    assert_eq!(subject.store.health(), Health::Ok);
+}
+
+async fn a_lease_is_exclusive(kind: Kind) {
+    let Subject { store, .. } = &Subject::new(kind);
+    let (cinema, events) = (key("cinema"), key("events"));
+    let held = lease(&**store, &cinema).await;
+    assert_eq!(store.acquire(&cinema, 0, TTL, at(59)).await, Ok(None));
+    lease(&**store, &events).await;
+    let stranger = Lease { owner: held.owner ^ 1, ..held.clone() };
+    store.release(&stranger).await.unwrap();
+    assert_eq!(store.acquire(&cinema, 0, TTL, at(59)).await, Ok(None), "a stranger's release changes nothing");
+    store.release(&held).await.unwrap();
+    assert!(store.acquire(&cinema, 0, TTL, at(59)).await.unwrap().is_some());
+}
+
+async fn a_lease_ends_with_its_time(kind: Kind) {
+    let Subject { store, .. } = &Subject::new(kind);
+    let cinema = key("cinema");
+    let first = lease(&**store, &cinema).await;
+    store.extend(&first, TTL, at(50)).await.unwrap();
+    assert_eq!(store.acquire(&cinema, 0, TTL, at(100)).await, Ok(None), "it was prolonged");
+    let second = store.acquire(&cinema, 0, TTL, at(110)).await.unwrap().expect("its time has run out");
+    assert!(second.fence > first.fence);
+    let lost = Err(StoreError::LeaseLost(cinema.clone()));
+    assert_eq!(store.extend(&first, TTL, at(111)).await, lost);
+    assert_eq!(store.put_if(&first, &snapshot(&cinema, 1, 0), &renewal(1), &Attempts::default()).await, lost);
+    assert_eq!(store.touch_if(&first, &renewal(1), &Attempts::default()).await, lost);
+    store.release(&first).await.unwrap();
+    assert_eq!(store.acquire(&cinema, 0, TTL, at(112)).await, Ok(None), "the second holder keeps it");
+    assert_eq!(store.extend(&second, TTL, at(170)).await, lost, "too late");
+    check(&**store, &cinema, None, &[]).await;
+}
+
+async fn fences_rise(kind: Kind) {
+    let mut subject = Subject::new(kind);
+    let cinema = key("cinema");
+    let mut highest = 0;
+    for revision in 1..=5 {
+        let seen = if revision == 3 { 1_000 } else { 0 };
+        let lease = subject.store.acquire(&cinema, seen, TTL, at(0)).await.unwrap().unwrap();
+        assert!(lease.fence > highest.max(seen), "{} after {highest}, seen {seen}", lease.fence);
+        highest = lease.fence;
+        let store = &*subject.store;
+        if revision == 4 {
+            store.touch_if(&lease, &renewal(9), &Attempts::default()).await.unwrap();
+        } else {
+            store.put_if(&lease, &snapshot(&cinema, revision, 0), &renewal(1), &Attempts::default()).await.unwrap();
+        }
+        assert_eq!(store.get(&cinema).await.unwrap().unwrap().latest.unwrap().fence, highest);
+        subject = subject.reopened().await;
+    }
+}
+
+async fn trap_a_claim_that_is_not_atomic_is_granted_twice(kind: Kind) {
+    let subject = Subject::new(kind);
+    let together = Arc::new(Barrier::new(32));
+    let claims: Vec<_> = (0..32)
+        .map(|_| {
+            let (store, together) = (Arc::clone(&subject.store), Arc::clone(&together));
+            spawn(async move {
+                together.wait().await;
+                store.acquire(&key("cinema"), 0, TTL, at(0)).await.unwrap().is_some()
+            })
+        })
+        .collect();
+    let mut granted = 0;
+    for claim in claims {
+        granted += u32::from(claim.await.unwrap());
+    }
+    assert_eq!(granted, 1);
+}
+
+async fn a_write_needs_its_lease(kind: Kind) {
+    let Subject { store, .. } = &Subject::new(kind);
+    let cinema = key("cinema");
+    let lost = Err(StoreError::LeaseLost(cinema.clone()));
+    let held = lease(&**store, &cinema).await;
+    for forged in [Lease { owner: held.owner ^ 1, ..held.clone() }, Lease { fence: held.fence + 1, ..held.clone() }] {
+        assert_eq!(store.put_if(&forged, &snapshot(&cinema, 1, 0), &renewal(1), &Attempts::default()).await, lost);
+    }
+    store.release(&held).await.unwrap();
+    assert_eq!(store.put_if(&held, &snapshot(&cinema, 1, 0), &renewal(1), &Attempts::default()).await, lost);
+    check(&**store, &cinema, None, &[]).await;
+}
+
+async fn the_revision_must_rise(kind: Kind) {
+    let Subject { store, .. } = &Subject::new(kind);
+    let cinema = key("cinema");
+    put(&**store, &cinema, 5).await;
+    let lease = lease(&**store, &cinema).await;
+    for offered in [4, 5] {
+        let answer = store.put_if(&lease, &snapshot(&cinema, offered, 9), &renewal(9), &attempts(1)).await;
+        assert_eq!(answer, Err(StoreError::Outdated { key: cinema.clone(), offered, stored: 5 }));
+    }
+    let entry = check(&**store, &cinema, Some(5), &[5]).await.unwrap();
+    assert_eq!(entry.attempts, Attempts::default(), "a refused write changes nothing");
+}
+
+async fn a_touch_renews_without_a_revision(kind: Kind) {
+    let subject = Subject::new(kind);
+    let cinema = key("cinema");
+    let held = lease(&*subject.store, &cinema).await;
+    let nothing = subject.store.touch_if(&held, &renewal(1), &Attempts::default()).await;
+    assert_eq!(nothing, Err(StoreError::Outdated { key: cinema.clone(), offered: 0, stored: 0 }));
+    subject.store.put_if(&held, &snapshot(&cinema, 1, 0), &renewal(1), &attempts(3)).await.unwrap();
+    subject.store.touch_if(&held, &renewal(500), &Attempts::default()).await.unwrap();
+    let subject = subject.reopened().await;
+    let entry = check(&*subject.store, &cinema, Some(1), &[1]).await.unwrap();
+    assert_eq!((entry.latest.unwrap().renewal, entry.attempts), (renewal(500), Attempts::default()));
+}
+
+async fn attempts_are_kept(kind: Kind) {
+    let subject = Subject::new(kind);
+    let (cinema, events) = (key("cinema"), key("events"));
+    put(&*subject.store, &cinema, 1).await;
+    subject.store.record(&cinema, &attempts(3)).await.unwrap();
+    subject.store.record(&events, &attempts(1)).await.unwrap();
+    let subject = subject.reopened().await;
+    assert_eq!(check(&*subject.store, &cinema, Some(1), &[1]).await.unwrap().attempts, attempts(3));
+    assert_eq!(check(&*subject.store, &events, None, &[]).await.unwrap().attempts, attempts(1));
+}
+
+async fn trap_a_reload_prolongs_life(kind: Kind) {
+    let subject = Subject::new(kind);
+    put(&*subject.store, &key("cinema"), 1).await;
+    let subject = subject.reopened().await.reopened().await;
+    let latest = subject.store.get(&key("cinema")).await.unwrap().unwrap().latest.unwrap();
+    assert_eq!(latest.renewal.checked_at, wall(1));
+}
+
+async fn trap_an_eviction_races_a_refresh(kind: Kind) {
+    let subject = Subject::new(kind);
+    let cinema = key("cinema");
+    put(&*subject.store, &cinema, 1).await;
+    let held = lease(&*subject.store, &cinema).await;
+    subject.store.evict(&cinema).await.unwrap();
+    let late = subject.store.put_if(&held, &snapshot(&cinema, 2, 0), &renewal(2), &Attempts::default()).await;
+    assert_eq!(late, Err(StoreError::LeaseLost(cinema.clone())));
+    let subject = subject.reopened().await;
+    check(&*subject.store, &cinema, None, &[]).await;
+    assert_eq!(subject.store.get(&cinema).await, Ok(None));
+    put(&*subject.store, &cinema, 1).await;
+}
+
+async fn history_answers_for_a_moment(kind: Kind) {
+    let Subject { store, .. } = &Subject::new(kind);
+    let cinema = key("cinema");
+    for revision in [10, 20, 30] {
+        put(&**store, &cinema, revision).await;
+    }
+    for (second, expected) in [(9, None), (11, Some(10)), (20, Some(10)), (21, Some(20)), (30, Some(20)), (9_999, Some(30))] {
+        let found = store.as_of(&cinema, wall(second)).await.unwrap();
+        assert_eq!(found.as_ref().map(|snapshot| snapshot.revision), expected, "as of {second}");
+        assert!(found.is_none_or(|found| found == snapshot(&cinema, found.revision, 0)));
+    }
+    assert_eq!(store.as_of(&key("events"), wall(9_999)).await, Ok(None));
+    let line = store.revisions(&cinema).await.unwrap().remove(0);
+    let newest = snapshot(&cinema, 30, 0);
+    assert_eq!((line.made_at, line.count, line.digest), (newest.made_at, 1, newest.digest));
+    assert_eq!(line.bytes, newest.items.json().len() as u64);
+}
+
+async fn trap_the_clock_steps_backward_and_history_loses_its_order(kind: Kind) {
+    let Subject { store, .. } = &Subject::new(kind);
+    let cinema = key("cinema");
+    put(&**store, &cinema, 1_000).await;
+    let mut earlier = snapshot(&cinema, 1_001, 0);
+    earlier.made_at = wall(500);
+    let held = lease(&**store, &cinema).await;
+    store.put_if(&held, &earlier, &renewal(500), &Attempts::default()).await.unwrap();
+    assert_eq!(store.as_of(&cinema, wall(5_000)).await.unwrap().unwrap().revision, 1_001);
+    assert_eq!(store.as_of(&cinema, wall(600)).await.unwrap().unwrap().revision, 1_001);
+    assert_eq!(store.as_of(&cinema, wall(400)).await, Ok(None));
+}
+
+async fn retention_limits_revisions(kind: Kind) {
+    let subject = Subject::with(kind, Retention { revisions: 3, ..Retention::default() });
+    for revision in 1..=6 {
+        put(&*subject.store, &key("cinema"), revision).await;
+        put(&*subject.store, &key("events"), revision).await;
+    }
+    let subject = subject.reopened().await;
+    check(&*subject.store, &key("cinema"), Some(6), &[6, 5, 4]).await;
+    check(&*subject.store, &key("events"), Some(6), &[6, 5, 4]).await;
+    let none = Subject::with(kind, Retention { revisions: 0, bytes: 0 });
+    put(&*none.store, &key("cinema"), 1).await;
+    put(&*none.store, &key("cinema"), 2).await;
+    check(&*none.store, &key("cinema"), Some(2), &[2]).await;
+}
+
+async fn retention_limits_bytes(kind: Kind) {
+    let Subject { store, .. } = &Subject::with(kind, Retention { revisions: 20, bytes: 3_000 });
+    let cinema = key("cinema");
+    for (revision, filler, kept) in [(1, 900, &[1][..]), (2, 900, &[2, 1]), (3, 900, &[3, 2, 1]), (4, 900, &[4, 3, 2]), (5, 5_000, &[5])] {
+        let held = lease(&**store, &cinema).await;
+        store.put_if(&held, &snapshot(&cinema, revision, filler), &renewal(1), &Attempts::default()).await.unwrap();
+        store.release(&held).await.unwrap();
+        check(&**store, &cinema, Some(revision), kept).await;
+    }
+}
+
+async fn changes_are_hinted(kind: Kind) {
+    let Subject { store, .. } = &Subject::new(kind);
+    let cinema = key("cinema");
+    put(&**store, &cinema, 1).await;
+    let mut hints = store.watch();
+    let held = lease(&**store, &cinema).await;
+    store.put_if(&held, &snapshot(&cinema, 2, 0), &renewal(1), &Attempts::default()).await.unwrap();
+    store.touch_if(&held, &renewal(2), &Attempts::default()).await.unwrap();
+    store.release(&held).await.unwrap();
+    store.release(&held).await.unwrap();
+    let expected = [
+        Change::Started(cinema.clone()),
+        Change::Revision(cinema.clone(), 2),
+        Change::Touched(cinema.clone()),
+        Change::Ended(cinema.clone()),
+    ];
+    for change in expected {
+        assert_eq!(hints.recv().await, Ok(change));
+    }
+    assert!(hints.is_empty(), "the second release ended nothing");
+}
+
+async fn slots_are_limited_by_host(kind: Kind) {
+    let Subject { store, .. } = &Subject::new(kind);
+    let first = store.slot("a.example", 2, TTL, at(0)).await.unwrap().unwrap();
+    let second = store.slot("a.example", 2, TTL, at(10)).await.unwrap().unwrap();
+    assert_ne!(first.owner, second.owner);
+    assert_eq!(store.slot("a.example", 2, TTL, at(59)).await, Ok(None));
+    assert!(store.slot("b.example", 2, TTL, at(59)).await.unwrap().is_some(), "another host");
+    let third = store.slot("a.example", 2, TTL, at(60)).await.unwrap().expect("the first has run out");
+    store.leave(&first).await.unwrap();
+    assert_eq!(store.slot("a.example", 2, TTL, at(61)).await, Ok(None), "leaving what has run out frees nothing");
+    store.leave(&third).await.unwrap();
+    assert!(store.slot("a.example", 2, TTL, at(62)).await.unwrap().is_some());
+    assert_eq!(store.slot("c.example", 0, TTL, at(0)).await, Ok(None));
+}
+
+async fn a_copy_is_whole(kind: Kind) {
+    for other in [Kind::Memory, Kind::Sqlite] {
+        let (from, to) = (Subject::new(kind), Subject::new(other));
+        for number in 0..100 {
+            let key = key(&format!("source_{number}"));
+            put(&*from.store, &key, 1).await;
+            put(&*from.store, &key, 2).await;
+            from.store.record(&key, &attempts(number)).await.unwrap();
+        }
+        from.store.record(&key("empty"), &attempts(1)).await.unwrap();
+        put(&*to.store, &key("source_7"), 99).await;
+        put(&*to.store, &key("own"), 1).await;
+        assert_eq!(from.store.copy_to(&*to.store).await, Ok(101));
+        let to = to.reopened().await;
+        for entry in from.store.list().await.unwrap() {
+            let history: &[u64] = if entry.latest.is_some() { &[2, 1] } else { &[] };
+            assert_eq!(check(&*to.store, &entry.key, history.first().copied(), history).await, Some(entry));
+        }
+        check(&*to.store, &key("own"), Some(1), &[1]).await;
+        let fence = |entry: wellspring::store::Entry| entry.latest.map(|latest| latest.fence);
+        let highest = from.store.list().await.unwrap().into_iter().filter_map(fence).max().unwrap();
+        assert!(lease(&*to.store, &key("own")).await.fence > highest);
+    }
+}
+
+async fn a_restore_takes_what_it_is_given(kind: Kind) {
+    let subject = Subject::with(kind, Retention { revisions: 3, ..Retention::default() });
+    let (cinema, donor) = (key("cinema"), Subject::new(kind));
+    put(&*donor.store, &cinema, 5).await;
+    let entry = donor.store.get(&cinema).await.unwrap().unwrap();
+    let held = lease(&*subject.store, &cinema).await;
+    let history: Vec<_> = [2, 3, 4, 9].map(|revision| snapshot(&cinema, revision, 0)).into();
+    subject.store.restore(&entry, &history).await.unwrap();
+    assert!(subject.store.put_if(&held, &snapshot(&cinema, 6, 0), &renewal(1), &Attempts::default()).await.is_err());
+    check(&*subject.store, &cinema, Some(5), &[5, 4, 3]).await;
+}
+
+async fn many_keys_are_written_at_once(kind: Kind) {
+    let subject = Subject::new(kind);
+    let writers: Vec<_> = (0..64)
+        .map(|number| {
+            let store = Arc::clone(&subject.store);
+            spawn(async move {
+                for revision in 1..=5 {
+                    put(&*store, &key(&format!("source_{number}")), revision).await;
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let subject = subject.reopened().await;
+    assert_eq!(subject.store.list().await.unwrap().len(), 64);
+    for number in 0..64 {
+        check(&*subject.store, &key(&format!("source_{number}")), Some(5), &[5, 4, 3, 2, 1]).await;
+    }
+}
+
+async fn trap_a_caller_that_goes_away_takes_the_write_with_it(kind: Kind) {
+    let subject = Subject::new(kind);
+    let cinema = key("cinema");
+    let held = lease(&*subject.store, &cinema).await;
+    {
+        let (snapshot, renewal, attempts) = (snapshot(&cinema, 1, 0), renewal(1), Attempts::default());
+        let mut write = subject.store.put_if(&held, &snapshot, &renewal, &attempts);
+        // Polled once, then dropped.
+        let _ = tokio::time::timeout(Duration::ZERO, &mut write).await;
+    }
+    let subject = subject.reopened().await;
+    check(&*subject.store, &cinema, Some(1), &[1]).await;
+}
+
+async fn a_large_snapshot_is_kept(kind: Kind) {
+    let subject = Subject::new(kind);
+    let cinema = key("cinema");
+    let large = snapshot(&cinema, 1, 8 << 20);
+    let held = lease(&*subject.store, &cinema).await;
+    subject.store.put_if(&held, &large, &renewal(1), &Attempts::default()).await.unwrap();
+    let subject = subject.reopened().await;
+    let latest = subject.store.get(&cinema).await.unwrap().unwrap().latest.unwrap();
+    assert_eq!(latest.snapshot.items.digest(), large.digest);
+    assert_ne!(latest.renewal.rules, Digest::of(b""));
+}
+
+macro_rules! on_every_store {
+    ($($property:ident),* $(,)?) => {
+        mod memory { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $property() { super::$property(super::Kind::Memory).await; })* }
+        mod sqlite { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $property() { super::$property(super::Kind::Sqlite).await; })* }
+    };
+}
+
+on_every_store!(
+    what_is_put_comes_back,
+    a_lease_is_exclusive,
+    a_lease_ends_with_its_time,
+    fences_rise,
+    trap_a_claim_that_is_not_atomic_is_granted_twice,
+    a_write_needs_its_lease,
+    the_revision_must_rise,
+    a_touch_renews_without_a_revision,
+    attempts_are_kept,
+    trap_a_reload_prolongs_life,
+    trap_an_eviction_races_a_refresh,
+    history_answers_for_a_moment,
+    trap_the_clock_steps_backward_and_history_loses_its_order,
+    retention_limits_revisions,
+    retention_limits_bytes,
+    changes_are_hinted,
+    slots_are_limited_by_host,
+    a_copy_is_whole,
+    a_restore_takes_what_it_is_given,
+    many_keys_are_written_at_once,
+    trap_a_caller_that_goes_away_takes_the_write_with_it,
+    a_large_snapshot_is_kept,
+);

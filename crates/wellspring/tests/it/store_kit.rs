@@ -1,0 +1,156 @@
+//! What the tests of stores share: a store of either kind, and small values to put into it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tempfile::TempDir;
+use wellspring::store::memory::MemoryStore;
+use wellspring::store::sqlite::SqliteStore;
+use wellspring::store::{Entry, Lease, Retention, Store, StoreError};
+use wellspring_core::failure::{Code, Failure};
+use wellspring_core::key::Key;
+use wellspring_core::moment::{Moment, Mono};
+use wellspring_core::snapshot::{Attempts, Digest, How, Items, Renewal, Snapshot, Validator};
+
+pub(crate) const TTL: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Memory,
+    Sqlite,
+}
+
+/// A store and the folder it lives in.
+pub(crate) struct Subject {
+    pub(crate) store: Arc<dyn Store>,
+    kind: Kind,
+    retention: Retention,
+    folder: TempDir,
+}
+
+impl Subject {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self::with(kind, Retention::default())
+    }
+
+    pub(crate) fn with(kind: Kind, retention: Retention) -> Self {
+        Self::within(kind, retention, TempDir::new().unwrap())
+    }
+
+    /// Over whatever already lies in that folder.
+    pub(crate) fn within(kind: Kind, retention: Retention, folder: TempDir) -> Self {
+        let store: Arc<dyn Store> = match kind {
+            Kind::Memory => Arc::new(MemoryStore::new(retention)),
+            Kind::Sqlite => Arc::new(SqliteStore::open(&folder.path().join("wellspring.db"), retention).unwrap()),
+        };
+        Self { store, kind, retention, folder }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("wellspring.db")
+    }
+
+    /// Closes it and lets go of it.
+    pub(crate) async fn closed(self) -> TempDir {
+        self.store.close().await;
+        self.folder
+    }
+
+    /// The same data in a store that was just opened; what lives in memory alone is carried there by a copy.
+    pub(crate) async fn reopened(self) -> Self {
+        let Self { kind, retention, .. } = self;
+        if kind == Kind::Sqlite {
+            return Self::within(kind, retention, self.closed().await);
+        }
+        let next = Self::with(kind, retention);
+        self.store.copy_to(&*next.store).await.unwrap();
+        next
+    }
+}
+
+pub(crate) fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(path, Retention::default())
+}
+
+pub(crate) fn key(text: &str) -> Key {
+    Key::parse(text).unwrap()
+}
+
+/// Both clocks, so many seconds after the start of the tests' time.
+pub(crate) fn at(seconds: i64) -> Moment {
+    Moment { wall: wall(seconds), mono: Mono::from_nanos(seconds * 1_000_000_000) }
+}
+
+pub(crate) fn wall(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+/// A revision whose items say which it is; `filler` bytes make it larger. Made as many seconds into the tests' time.
+pub(crate) fn snapshot(key: &Key, revision: u64, filler: usize) -> Snapshot {
+    let row = json!({ "title": format!("{key} № {revision}"), "filler": "x".repeat(filler) });
+    let items = Items::encode(&[row]);
+    Snapshot {
+        key: key.clone(),
+        revision,
+        made_at: wall(revision.cast_signed()).checked_add(Duration::from_nanos(123_456_789)).unwrap(),
+        how: How { alternative: 1, took: Duration::from_millis(1_234), bytes: 4_321 },
+        digest: items.digest(),
+        items,
+    }
+}
+
+pub(crate) fn renewal(seconds: i64) -> Renewal {
+    let validator = Validator { etag: Some(format!("\"{seconds}\nx\"")), last_modified: None };
+    Renewal { checked_at: wall(seconds), rules: Digest::of(b"rules"), validators: [("request".to_owned(), validator)].into() }
+}
+
+pub(crate) fn attempts(failures: u32) -> Attempts {
+    Attempts {
+        failures,
+        last_failure: Some(Failure { retry_after: Some(TTL), ..Failure::retryable(Code::Timeout, "the host did not answer\nin time") }),
+        failed_at: Some(wall(5)),
+        not_before: Some(wall(65)),
+        forced_at: None,
+    }
+}
+
+pub(crate) async fn lease(store: &dyn Store, key: &Key) -> Lease {
+    store.acquire(key, 0, TTL, at(0)).await.unwrap().expect("nobody holds it")
+}
+
+/// Puts one revision under a lease of its own.
+pub(crate) async fn put(store: &dyn Store, key: &Key, revision: u64) {
+    let lease = lease(store, key).await;
+    store.put_if(&lease, &snapshot(key, revision, 0), &renewal(revision.cast_signed()), &Attempts::default()).await.unwrap();
+    store.release(&lease).await.unwrap();
+}
+
+/// The one way that these tests look at what a store holds of a key: its number, when it was confirmed, its history.
+pub(crate) async fn check(store: &dyn Store, key: &Key, latest: Option<u64>, history: &[u64]) -> Option<Entry> {
+    let entry = store.get(key).await.unwrap();
+    let listed = store.list().await.unwrap().into_iter().find(|entry| entry.key == *key);
+    assert_eq!(entry, listed, "`get` and `list` disagree");
+    let found = entry.as_ref().and_then(|entry| entry.latest.as_ref());
+    assert_eq!(found.map(|latest| latest.snapshot.revision), latest, "latest of {key}");
+    let revisions = store.revisions(key).await.unwrap();
+    assert_eq!(revisions.iter().map(|line| line.revision).collect::<Vec<_>>(), history, "history of {key}");
+    for line in revisions {
+        let past = store.as_of(key, line.made_at).await.unwrap().expect("a listed revision can be read");
+        assert_eq!((past.revision, past.items.digest()), (line.revision, line.digest));
+    }
+    entry
+}
+
+/// Waits for a condition that another thread brings about.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    let waiting = async {
+        while !holds().await {
+            tick.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+}
