@@ -223,10 +223,11 @@ async fn two_hundred_fetches_at_once() {
 async fn in_a_child(test: &str, environment: &[(&str, &str)]) {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     // With REQUEST_METHOD in it, an environment is that of a CGI script, and clients ignore `HTTP_PROXY` by themselves.
-    child.args(["--exact", test, "--ignored"]).env_remove("NO_PROXY").env_remove("no_proxy").env_remove("REQUEST_METHOD");
+    child.args(["--exact", test, "--ignored", "--nocapture"]).env_remove("NO_PROXY").env_remove("no_proxy").env_remove("REQUEST_METHOD");
     child.envs(environment.iter().copied());
     let output = wellspring::lifecycle::blocking(move || child.output().unwrap()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
+    print!("{said}");
     assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -84,3 +84,43 @@ async fn what_is_not_http_is_told() {
     let long = "x".repeat(1 << 20);
     insta::assert_snapshot!(check(Answer::raw(format!("HTTP/1.1 200 OK\r\nh: {long}\r\n\r\n"))).await, @r#"Retryable upstream_unreachable: 127.0.0.1:PORT: the head of its answer is too large"#);
 }
+
+const BOMBS: &str = "WELLSPRING_TEST_BOMBS";
+
+/// Decoders that ask for the largest window they may, included.
+#[tokio::test]
+async fn bombs_take_little_memory() {
+    let origin = Origin::start().await;
+    let size = 64 << 20;
+    for coding in CODINGS {
+        origin.script(&format!("/{coding:?}"), Answer::bomb(coding, size));
+    }
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(27).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::io::repeat(0), size as u64), &mut encoder).unwrap();
+    origin.script("/window", Answer::ok(encoder.finish().unwrap()).header("content-encoding", "zstd"));
+    in_a_child("fetch::bodies::defusing_bombs", &[(BOMBS, &origin.url(""))]).await;
+    assert_eq!(origin.total(), 5);
+}
+
+#[tokio::test]
+#[ignore = "run by the test above, in a process of its own"]
+async fn defusing_bombs() {
+    let fetcher = HttpFetcher::guarded(Guard::new(true), USER_AGENT).unwrap();
+    let before = peak_kib();
+    for name in CODINGS.map(|coding| format!("{coding:?}")).iter().map(String::as_str).chain(["window"]) {
+        let request = Request { max_body: 8 << 20, ..get(format!("{}/{name}", variable(BOMBS))) };
+        let error = fetcher.fetch(&request).await.unwrap_err();
+        assert!(matches!(error, FetchError::TooLarge { .. }), "{name}: {error}");
+        let grown = peak_kib() - before;
+        println!("{name}: at most {grown} KiB so far");
+        assert!(grown < 64 << 10, "{name}: {grown} KiB");
+    }
+}
+
+/// The most memory this process ever held.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:").or_else(|| line.strip_prefix("VmRSS:"))).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
