@@ -60,3 +60,71 @@ pub async fn read_body<B: Body>(body: B, limit: u64) -> Result<Bytes, BodyError<
 
 /// How much room an announced length may claim at once, in bytes.
 const FIRST: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use http_body::{Frame, SizeHint};
+
+    use super::*;
+
+    /// A body in chunks, which may announce whatever length it likes.
+    struct Chunks {
+        left: VecDeque<usize>,
+        announced: u64,
+    }
+
+    impl Body for Chunks {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.left.pop_front().map(|size| Ok(Frame::data(vec![b'x'; size].into()))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            let mut hint = SizeHint::new();
+            hint.set_lower(self.announced);
+            hint
+        }
+    }
+
+    /// How many bytes come of these chunks, and how much room they take.
+    async fn check(chunks: &[usize], announced: u64, limit: u64) -> Option<(usize, usize)> {
+        let body = Chunks { left: chunks.iter().copied().collect(), announced };
+        let whole = read_body(body, limit).await.ok()?;
+        let size = whole.len();
+        Some((size, whole.try_into_mut().map_or(size, |room| room.capacity())))
+    }
+
+    #[tokio::test]
+    async fn a_body_takes_no_more_room_than_the_limit() {
+        for (chunks, limit) in
+            [(vec![], 0), (vec![10], 10), (vec![7; 100], 700), (vec![7; 100], 1000), (vec![1; 1500], 2000), (vec![0, 5, 0], 5)]
+        {
+            for announced in [0, limit] {
+                let (size, room) = check(&chunks, announced, limit).await.unwrap();
+                assert_eq!(size, chunks.iter().sum::<usize>());
+                assert!(room as u64 <= limit.max(size as u64), "{room} for {size} of {limit}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_announced_length_is_no_claim_to_room() {
+        let (size, room) = check(&[10], 1 << 30, 1 << 30).await.unwrap();
+        assert_eq!(size, 10);
+        assert!(room <= FIRST, "{room}");
+    }
+
+    #[tokio::test]
+    async fn one_byte_too_many_is_too_many() {
+        assert_eq!(check(&[5, 5, 1], 0, 10).await, None);
+        assert_eq!(check(&[1], 0, 0).await, None);
+        assert_eq!(check(&[], 11, 10).await, None);
+    }
+}

@@ -217,7 +217,7 @@ impl Hop {
             return bad("it redirects more than five times");
         }
         let Some(url) = answer::target(&self.url, response.headers()) else {
-            return bad("it redirects without saying where to");
+            return bad("it redirects without a usable address");
         };
         if self.url.scheme() == "https" && url.scheme() == "http" {
             return bad("it redirects from https to http");

@@ -22,7 +22,8 @@ pub struct Request {
     pub method: Method,
     /// The address; its secrets never leave for another host or for a message.
     pub url: Filled,
-    /// Further headers. Secret ones go to the host of `url` only, redirects included.
+    /// Further headers. Secret ones (from the environment, or called after a key, a token, a cookie …) go to the scheme, host and
+    /// port of `url` only, and so does the validator, redirects included.
     pub headers: Vec<(HeaderName, Filled)>,
     /// The body, where there is one.
     pub body: Option<Bytes>,
@@ -39,9 +40,10 @@ pub struct Request {
 /// A successful answer with its whole body.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// 2xx.
+    /// 2xx, but not 206: nobody asked for a part.
     pub status: u16,
-    /// Where it came from after redirects.
+    /// Where it came from after redirects, fit to resolve relative links against and to be shown: secrets stand as `${NAME}` in it,
+    /// or what carried them is cut.
     pub url: Url,
     /// `Content-Type`, verbatim.
     pub content_type: Option<String>,

@@ -41,7 +41,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scheme => "neither http nor https",
-            Self::Userinfo => "an address with a user name or password, which belong into a header",
+            Self::Userinfo => "an address with a user name or password, which belong in a header",
             Self::LocalName => "a local name",
             Self::Loopback => "a loopback address",
             Self::Private => "a private address",
@@ -83,11 +83,12 @@ fn classify_v4(ip: Ipv4Addr) -> Option<Reason> {
         [127, ..] => Some(Reason::Loopback),
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Some(Reason::Private),
         [169, 254, ..] => Some(Reason::LinkLocal),
-        // Protocol assignments, documentation three times, the old 6to4 relay, benchmarks.
-        [192, 0, 0 | 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [192, 88, 99, _] | [198, 18..=19, ..] => Some(Reason::Reserved),
         [255, 255, 255, 255] => Some(Reason::Broadcast),
+        // Protocol assignments, documentation three times, the old 6to4 relay, benchmarks, and what was kept for later.
+        [192, 0, 0 | 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [192, 88, 99, _] | [198, 18..=19, ..] | [240..=255, ..] => {
+            Some(Reason::Reserved)
+        }
         [224..=239, ..] => Some(Reason::Multicast),
-        [240..=255, ..] => Some(Reason::Reserved),
         _ => None,
     }
 }
@@ -108,7 +109,7 @@ fn classify_v6(ip: Ipv6Addr) -> Option<Reason> {
         [0xfe80..=0xfebf, ..] => Some(Reason::LinkLocal),
         [0xff00..=0xffff, ..] => Some(Reason::Multicast),
         // Inside 2000::/3: protocol assignments (Teredo, ORCHID, benchmarks …), documentation twice, 6to4.
-        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] | [0x2002, ..] => Some(Reason::Reserved),
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] | [0x2002, ..] => Some(Reason::Reserved),
         [0x2000..=0x3fff, ..] => None,
         _ => Some(Reason::Reserved),
     }

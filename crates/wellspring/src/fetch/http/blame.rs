@@ -52,24 +52,28 @@ fn words(error: &reqwest::Error) -> String {
     if error.is_connect() && error.is_timeout() {
         return format!("no connection within {CONNECT_WITHIN:?}");
     }
-    if let Some(error) = find::<hyper::Error>(error) {
-        if error.is_incomplete_message() {
+    let broken = find::<io::Error>(error).map(io::Error::kind);
+    let transport = find::<hyper::Error>(error);
+    if let Some(transport) = transport {
+        if transport.is_incomplete_message() || broken == Some(io::ErrorKind::UnexpectedEof) {
             return "the connection closed before the whole answer had arrived".to_owned();
         }
-        if error.is_parse_too_large() {
+        if transport.is_parse_too_large() {
             return "the head of its answer is too large".to_owned();
         }
-        if error.is_parse() {
+        if transport.is_parse() {
             return "its answer is no valid HTTP".to_owned();
         }
     }
-    if let Some(words) = find::<io::Error>(error).and_then(|e| io_words(e.kind())) {
+    if let Some(words) = broken.and_then(io_words) {
         return words.to_owned();
     }
-    if error.is_decode() {
+    // What breaks while a body is read, and is not the transport, is the decoder.
+    if transport.is_none() && (error.is_decode() || error.is_body()) {
         return format!("its body cannot be decompressed: {}", deepest(error));
     }
-    deepest(error)
+    let last = deepest(error);
+    last.strip_prefix("tunnel error: ").map(|why| format!("it opened no tunnel ({why})")).unwrap_or(last)
 }
 
 fn io_words(kind: io::ErrorKind) -> Option<&'static str> {

@@ -60,12 +60,11 @@ impl Clients {
     pub(super) fn through(&self, proxy: &Url) -> Result<Client, reqwest::Error> {
         let mut proxied = self.proxied.lock().unwrap_or_else(PoisonError::into_inner);
         let known = proxied.iter().position(|(address, _)| address == proxy.as_str()).map(|at| proxied.remove(at));
-        let entry = match known {
-            Some(entry) => entry,
-            None => {
-                let client = common(&self.tls, &self.headers).proxy(reqwest::Proxy::all(proxy.clone())?).build()?;
-                (proxy.as_str().to_owned(), client)
-            }
+        let entry = if let Some(entry) = known {
+            entry
+        } else {
+            let client = common(&self.tls, &self.headers).proxy(reqwest::Proxy::all(proxy.clone())?).build()?;
+            (proxy.as_str().to_owned(), client)
         };
         if proxied.len() >= PROXIES {
             proxied.remove(0);

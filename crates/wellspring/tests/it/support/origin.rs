@@ -153,9 +153,8 @@ impl Origin {
 
     async fn wait(&self, what: &str, condition: impl Fn(&Script) -> bool) {
         let waiting = self.state.until(|script| condition(script).then_some(()));
-        if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-            panic!("waited {PATIENCE:?} for {what}; had {:?}", self.state.counts());
-        }
+        let came = tokio::time::timeout(PATIENCE, waiting).await.is_ok();
+        assert!(came, "waited {PATIENCE:?} for {what}; had {:?}", self.state.counts());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an origin answers.
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 /// One scripted answer.
 #[derive(Clone, Debug)]
@@ -35,8 +36,8 @@ pub(super) enum Manner {
     Raw,
     /// Nothing: the connection ends.
     Close,
-    /// 200, then bytes go both ways between the client and the target that the tunnel's request named.
-    Tunnel,
+    /// 200, then bytes go both ways between the client and this target, wherever the client asked to go.
+    Tunnel(SocketAddr),
 }
 
 /// How a body is compressed.
@@ -105,8 +106,8 @@ impl Answer {
     }
 
     /// What a proxy answers to `CONNECT`.
-    pub fn tunnel() -> Self {
-        Self::ok("").manner(Manner::Tunnel)
+    pub fn tunnel(to: SocketAddr) -> Self {
+        Self::ok("").manner(Manner::Tunnel(to))
     }
 
     /// Adds a header.

@@ -127,8 +127,8 @@ async fn send(stream: &mut BufReader<TcpStream>, request: &Recorded, answer: Ans
         }
         Manner::Raw => stream.write_all(body).await?,
         Manner::Close => {}
-        Manner::Tunnel => {
-            let mut target = TcpStream::connect(&request.path).await?;
+        Manner::Tunnel(to) => {
+            let mut target = TcpStream::connect(to).await?;
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
             tokio::io::copy_bidirectional(stream, &mut target).await?;
         }
@@ -137,15 +137,10 @@ async fn send(stream: &mut BufReader<TcpStream>, request: &Recorded, answer: Ans
 }
 
 fn head(status: u16, headers: &[(String, String)], length: Option<&str>) -> String {
-    let mut head = format!("HTTP/1.1 {status} Scripted\r\n");
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    if let Some(length) = length {
-        head += length;
-        head += "\r\n";
-    }
-    head + "\r\n"
+    let mut lines = vec![format!("HTTP/1.1 {status} Scripted")];
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    lines.extend(length.map(str::to_owned));
+    lines.join("\r\n") + "\r\n\r\n"
 }
 
 fn chunk(part: &[u8]) -> Vec<u8> {
