@@ -109,6 +109,7 @@ impl Reader<'_> {
         let reason = match Url::parse(template.fill(&samples).expose()) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") => "it must begin with http:// or https://".to_owned(),
             Ok(_) => return Some(template),
+            Err(url::ParseError::RelativeUrlWithoutBase) => "it must begin with http:// or https://".to_owned(),
             Err(error) => error.to_string(),
         };
         self.error(&at.span, format!("`{key}` is no http address: {reason}"), Some("write it in full, as in https://www.example.com/list"));
@@ -152,10 +153,18 @@ impl Reader<'_> {
         let missing = raw.items.is_none();
         match format {
             Format::Html if missing => {
-                self.error(&at.span, "this page has no `items`", Some("add a CSS selector that matches each item: items = \"ul.list > li\""));
+                self.error(
+                    &at.span,
+                    "this page has no `items`",
+                    Some("add a CSS selector that matches each item: items = \"ul.list > li\""),
+                );
             }
             Format::Html if raw.fields.as_ref().is_none_or(|fields| fields.0.is_empty()) => {
-                self.error(&at.span, "this page has no `fields`", Some("say where each is found: fields = { title = \"h2\", link = \"a@href\" }"));
+                self.error(
+                    &at.span,
+                    "this page has no `fields`",
+                    Some("say where each is found: fields = { title = \"h2\", link = \"a@href\" }"),
+                );
             }
             Format::Json if missing => {
                 self.error(&at.span, "this JSON has no `items`", Some("add a JSONPath that matches each item: items = \"$.results[*]\""));
@@ -189,7 +198,9 @@ impl Reader<'_> {
             self.error(&name.span, "a field needs a name, and one without commas", Some("clients pick fields by ?fields=a,b"));
         }
         let field = match &raw.value {
-            RawField::One(place) => Field { candidates: vec![At { value: place.clone(), span: raw.span.clone() }], ..Field::named(&name.value) },
+            RawField::One(place) => {
+                Field { candidates: vec![At { value: place.clone(), span: raw.span.clone() }], ..Field::named(&name.value) }
+            }
             RawField::Many(places) => Field { candidates: places.clone(), ..Field::named(&name.value) },
             RawField::Table(table) => self.field_table(name, table, format)?,
         };

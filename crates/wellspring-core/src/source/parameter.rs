@@ -49,7 +49,11 @@ impl Reader<'_> {
         if let Some(default) = &raw.default
             && !takes.accepts(&default.value)
         {
-            self.error(&default.span, format!("the default of `{word}` is not one that it takes"), Some(&format!("it takes {}", takes.words())));
+            self.error(
+                &default.span,
+                format!("the default of `{word}` is not one that it takes"),
+                Some(&format!("it takes {}", takes.words())),
+            );
         }
         Some(Param { name: word.clone(), default: raw.default.as_ref().map(|d| d.value.clone()), takes })
     }
@@ -62,7 +66,7 @@ impl Reader<'_> {
             Err(error) => {
                 // The last line of the message says what; the others draw the pattern again.
                 let text = error.to_string();
-                let reason = text.lines().last().unwrap_or("").trim_start_matches("error: ").trim();
+                let reason = text.lines().last().unwrap_or("").trim_start_matches("error: ").trim_end_matches('.');
                 self.error(&pattern.span, format!("this pattern cannot be read: {reason}"), None);
                 None
             }

@@ -46,7 +46,12 @@ impl Default for Defaults {
 ///
 /// # Errors
 /// A diagnostic for each thing that is wrong, as far as they can be told apart.
-pub fn parse_sources(file: &str, text: &str, defaults: Defaults, environment: Environment<'_>) -> Result<Vec<At<SourceSpec>>, Vec<Diagnostic>> {
+pub fn parse_sources(
+    file: &str,
+    text: &str,
+    defaults: Defaults,
+    environment: Environment<'_>,
+) -> Result<Vec<At<SourceSpec>>, Vec<Diagnostic>> {
     let document = Document::new(file, text);
     let mut specs = Vec::new();
     let mut found = Vec::new();
@@ -132,7 +137,8 @@ impl Reader<'_> {
         let params = self.params(&raw.params);
         let policy = self.policy(raw);
         let (alternatives, shapes) = self.alternatives(raw, &params).into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
-        let usable: Vec<_> = alternatives.iter().zip(&shapes).filter(|(alternative, _)| alternative.usable).map(|(_, shape)| shape).collect();
+        let usable: Vec<_> =
+            alternatives.iter().zip(&shapes).filter(|(alternative, _)| alternative.usable).map(|(_, shape)| shape).collect();
         let rules = rules_digest(raw, &usable);
         let items_key = self.items_key(raw.items_key.as_ref());
         let max_keys = raw.max_keys.as_ref().map_or(MAX_KEYS, |at| at.value);

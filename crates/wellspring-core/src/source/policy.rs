@@ -91,7 +91,8 @@ pub fn zone_named(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|_| {
         let known: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
         // People remember the city.
-        let by_city = || known.iter().map(String::as_str).find(|zone| zone.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name)));
+        let by_city =
+            || known.iter().map(String::as_str).find(|zone| zone.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name)));
         match nearest(name, known.iter().map(String::as_str)).or_else(by_city) {
             Some(zone) => format!("did you mean `{zone}`?"),
             None => "write its IANA name, as in `Asia/Jakarta` or `UTC`".to_owned(),
