@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::explain::explain;
 use crate::diagnostic::{Diagnostic, nearest};
 
-/// Keys whose strings may hold `${NAME}`. Anywhere else it would stand as it is, which nobody means.
-const VARIABLES_IN: [&str; 6] = ["admin_token", "description", "executable", "listen", "proxy", "url"];
+/// Keys whose `${NAME}` are read. Anywhere else they would stand as they are, which nobody means but in a description.
+const VARIABLES_IN: [&str; 4] = ["admin_token", "listen", "proxy", "url"];
 
 /// A TOML file by name and text.
 #[derive(Clone, Copy)]
@@ -47,14 +47,14 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// A diagnostic at the first thing that is not as `T` takes it.
-    pub fn read<T: DeserializeOwned>(&self, value: Spanned<DeValue<'a>>) -> Result<T, Diagnostic> {
+    pub fn read<T: DeserializeOwned>(&self, value: Spanned<DeValue<'a>>) -> Result<T, Box<Diagnostic>> {
         let whole = value.span();
         T::deserialize(ValueDeserializer::from(value)).map_err(|error| {
             let mut diagnostic = explain(self, self.text, &error);
             if diagnostic.place.is_none() {
                 diagnostic = Diagnostic { help: diagnostic.help, ..self.error(whole, diagnostic.message) };
             }
-            diagnostic
+            Box::new(diagnostic)
         })
     }
 
@@ -62,7 +62,7 @@ impl<'a> Document<'a> {
     /// itself.
     pub fn error(&self, span: Range<usize>, message: impl Into<String>) -> Diagnostic {
         let mut diagnostic = Diagnostic::at(self.file, self.text, span, message);
-        if diagnostic.excerpt.as_ref().is_some_and(|(line, _)| line.contains("admin_token")) {
+        if diagnostic.excerpt.as_ref().is_some_and(|(line, _)| holds_token(line)) {
             diagnostic.excerpt = None;
         }
         diagnostic
@@ -82,7 +82,7 @@ impl<'a> Document<'a> {
 
     fn find_stray_variables(&self, key: &str, value: &Spanned<DeValue<'_>>, found: &mut Vec<Diagnostic>) {
         match value.get_ref() {
-            DeValue::String(text) if text.contains("${") && !VARIABLES_IN.contains(&key) => found.push(
+            DeValue::String(text) if text.contains("${") && key != "description" && !VARIABLES_IN.contains(&key) => found.push(
                 self.error(value.span(), format!("`${{…}}` is not read in `{}`", key.escape_debug()))
                     .help(format!("variables of the environment are read in {}", VARIABLES_IN.join(", "))),
             ),
@@ -91,6 +91,11 @@ impl<'a> Document<'a> {
             _ => {}
         }
     }
+}
+
+/// True where a line may hold the admin token itself and not just the variable it is in.
+fn holds_token(line: &str) -> bool {
+    line.split_once("admin_token").is_some_and(|(_, value)| !value.trim_start_matches(['"', '\'', ' ', '\t', '=']).starts_with("${"))
 }
 
 /// What to try instead of an unknown word: the one that was meant, or all there are.

@@ -107,7 +107,7 @@ fn parse_source<'a>(
         let message = format!("`{}` is no table of a source", name.value.escape_debug());
         return Err(vec![document.error(name.span, message).help("write [source.NAME] above a source's keys")]);
     }
-    let raw: RawSource = document.read(table).map_err(|diagnostic| vec![diagnostic])?;
+    let raw: RawSource = document.read(table).map_err(|diagnostic| vec![*diagnostic])?;
     Reader { document: *document, name: &name, defaults, environment, found: Vec::new() }.spec(&raw)
 }
 

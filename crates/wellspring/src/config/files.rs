@@ -32,12 +32,14 @@ impl File {
         Self { name: name.into(), text: text.into() }
     }
 
-    fn read(path: &Path) -> Result<Self, Diagnostic> {
+    fn read(path: &Path) -> Result<Self, Box<Diagnostic>> {
         let name = path.display().to_string();
         match fs::read_to_string(path) {
             Ok(text) => Ok(Self { name: name.into(), text: text.into() }),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Diagnostic::of_file(name, "this file is not UTF-8 text")),
-            Err(error) => Err(Diagnostic::of_file(name, format!("this file cannot be read: {error}"))),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(Diagnostic::of_file(name, "this file is not UTF-8 text").into())
+            }
+            Err(error) => Err(Diagnostic::of_file(name, format!("this file cannot be read: {error}")).into()),
         }
     }
 }
@@ -59,7 +61,7 @@ impl Files {
         })? {
             match File::read(&path) {
                 Ok(file) => sources.push(file),
-                Err(diagnostic) => found.push(diagnostic),
+                Err(diagnostic) => found.push(*diagnostic),
             }
         }
         if found.is_empty() { Ok(Self { main: Some((path.to_owned(), main)), sources }) } else { Err(found) }

@@ -77,7 +77,11 @@ fn read_main(file: &File, environment: Environment<'_>) -> Result<Main, Vec<Diag
             "browser" => reader.browser(value),
             "use" => used = reader.section(value),
             "source" => sources = Some(value),
-            _ => reader.found.push(document.unknown_key(&key, &SECTIONS)),
+            word => {
+                let unknown = document.unknown_key(&key, &SECTIONS);
+                let help = section_of(word).map(|section| format!("it goes into [{section}]"));
+                reader.found.push(Diagnostic { help: help.or(unknown.help), ..unknown });
+            }
         }
     }
     let (sections, mut found) = match reader.finish() {
@@ -93,6 +97,16 @@ fn read_main(file: &File, environment: Environment<'_>) -> Result<Main, Vec<Diag
             Err(found)
         }
     }
+}
+
+/// Where a key belongs that stands above all sections.
+fn section_of(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "listen" | "admin_token" | "timezone" | "hosts" | "cors_origins" => "server",
+        "allow_private" | "proxy" | "timeout" | "deadline" | "max_body" | "per_host" | "gap" | "at_once" | "user_agent" => "fetch",
+        "sandbox" | "executable" | "idle" => "browser",
+        _ => return None,
+    })
 }
 
 /// The sources so far, and where each name stands.

@@ -9,16 +9,18 @@ use super::raw::RawConfig;
 
 /// The JSON Schema (draft 7, which editors of TOML read) of `wellspring.toml` and of the files in `sources`.
 pub fn schema() -> Value {
-    let settings = SchemaSettings::draft07().with_transform(WithoutNull);
+    let settings = SchemaSettings::draft07().with_transform(ForToml);
     settings.into_generator().into_root_schema_for::<RawConfig>().to_value()
 }
 
-/// Takes `null` out: TOML has none, a key that says nothing is left out.
+/// Takes out what means nothing in TOML: `null` first of all, for a key that says nothing is left out.
 #[derive(Clone)]
-struct WithoutNull;
+struct ForToml;
 
-impl Transform for WithoutNull {
+impl Transform for ForToml {
     fn transform(&mut self, schema: &mut Schema) {
+        // Keys that the rules digest leaves out are not written back; nobody reads a config from us either way.
+        schema.remove("writeOnly");
         if let Some(Value::Array(types)) = schema.get_mut("type") {
             types.retain(|name| name != "null");
             if let [only] = &types[..] {

@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
     /// A section, or its defaults after a complaint.
     pub(super) fn section<T: DeserializeOwned + Default>(&mut self, value: Spanned<DeValue<'a>>) -> T {
         self.document.read(value).unwrap_or_else(|diagnostic| {
-            self.found.push(diagnostic);
+            self.found.push(*diagnostic);
             T::default()
         })
     }
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
             listen_from_port,
             admin_token: raw.admin_token.and_then(|token| self.admin_token(&token)),
             timezone: self.timezone(raw.timezone.as_ref()),
-            hosts: raw.hosts.unwrap_or_default().into_iter().filter_map(|host| self.host(host)).collect(),
+            hosts: raw.hosts.unwrap_or_default().into_iter().filter_map(|host| self.host(&host)).collect(),
             cors_origins: raw.cors_origins.map_or(CorsOrigins::Any, |origins| self.origins(origins)),
         }
     }
@@ -160,13 +160,13 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn host(&mut self, at: At<String>) -> Option<String> {
+    fn host(&mut self, at: &At<String>) -> Option<String> {
         let sound = Url::parse(&format!("http://{}/", at.value)).is_ok_and(|url| {
             url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && !at.value.ends_with('/')
         });
         if !sound || at.value.contains('*') {
             let message = format!("`{}` is no host name", at.value.escape_debug());
-            self.error(&at, message, "write it as browsers send it, as in data.example or data.example:8080");
+            self.error(at, message, "write it as browsers send it, as in data.example or data.example:8080");
             return None;
         }
         Some(at.value.to_ascii_lowercase())
@@ -252,7 +252,7 @@ impl<'a> Reader<'a> {
         let raw = std::mem::take(&mut self.browser);
         BrowserOptions {
             sandbox: raw.sandbox.unwrap_or(true),
-            executable: raw.executable.and_then(|at| self.expand(&at)).map(|path| PathBuf::from(path.expose())),
+            executable: raw.executable.map(|at| PathBuf::from(at.value)),
             idle: self.positive("idle", raw.idle, Duration::from_secs(30)),
         }
     }

@@ -36,7 +36,15 @@ fn of_sections() {
       |
     1 | listen = "127.0.0.1:1"
       | ^^^^^^
-      = help: known here: use, server, store, fetch, browser, source
+      = help: it goes into [server]
+    "#);
+    assert_snapshot!(refused("timeout = \"5s\"\n"), @r#"
+    error: unknown key `timeout`
+      --> wellspring.toml:1:1
+      |
+    1 | timeout = "5s"
+      | ^^^^^^^
+      = help: it goes into [fetch]
     "#);
     assert_snapshot!(refused("use = [\"cinemas\"]\n"), @r#"
     error: `cinemas` is not known here
@@ -80,16 +88,22 @@ fn of_the_server() {
       |          ^^^^^^^^^^^^^^^^
       = help: write an address and a port, as in 127.0.0.1:5500; 0.0.0.0:5500 listens on every interface
     "#);
-    assert_snapshot!(refused("[server]\nadmin_token = \"${NOPE}\"\n"), @"
+    assert_snapshot!(refused("[server]\nadmin_token = \"${NOPE}\"\n"), @r#"
     error: the environment variable `NOPE` is not set
       --> wellspring.toml:2:15
+      |
+    2 | admin_token = "${NOPE}"
+      |               ^^^^^^^^^
       = help: set it before the server starts, or write the value itself
-    ");
-    assert_snapshot!(refused("[server]\nadmin_token = \"${EMPTY}\"\n"), @"
+    "#);
+    assert_snapshot!(refused("[server]\nadmin_token = \"${EMPTY}\"\n"), @r#"
     error: the admin token is empty
       --> wellspring.toml:2:15
+      |
+    2 | admin_token = "${EMPTY}"
+      |               ^^^^^^^^^^
       = help: anyone could show it: set it, or remove the line to allow local refreshes only
-    ");
+    "#);
     assert_snapshot!(refused("[server]\ntimezone = \"Asia/Jakrta\"\n"), @r#"
     error: there is no time zone `Asia/Jakrta`
       --> wellspring.toml:2:12
@@ -135,7 +149,7 @@ fn of_the_server() {
       |
     2 | hosts = ["${SECRET}"]
       |          ^^^^^^^^^^^
-      = help: variables of the environment are read in admin_token, description, executable, listen, proxy, url
+      = help: variables of the environment are read in admin_token, listen, proxy, url
     "#);
 }
 

@@ -39,7 +39,7 @@ fn read(files: &Files, environment: Environment<'_>) -> Result<Config, Vec<Diagn
     let result = read::read(files, environment);
     let shown = match &result {
         Ok(config) => format!("{config:?}"),
-        Err(found) => found.iter().map(|d| format!("{d}\n{d:?}\n")).collect(),
+        Err(found) => format!("{}\n{found:?}", self::shown(found)),
     };
     assert!(!shown.contains(CANARY), "a secret is shown: {shown}");
     result
@@ -276,7 +276,7 @@ fn the_schema_describes_every_key() {
         }
     }
     assert!(!schema.to_string().contains("null"), "{schema:#}");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&definitions["Parameter"]).unwrap(), @r#"
+    insta::assert_snapshot!(serde_json::to_string_pretty(&definitions["Parameter"]).unwrap(), @r##"
     {
       "type": "object",
       "additionalProperties": false,
@@ -299,10 +299,9 @@ fn the_schema_describes_every_key() {
       },
       "description": "A parameter that a request may give. Either `values` or `pattern`."
     }
-    "#);
-    insta::assert_snapshot!(serde_json::to_string_pretty(&definitions["Source"]["properties"]["format"]).unwrap(), @r#"
+    "##);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&definitions["Source"]["properties"]["format"]).unwrap(), @r##"
     {
-      "writeOnly": true,
       "description": "What the body is read as.",
       "allOf": [
         {
@@ -310,8 +309,8 @@ fn the_schema_describes_every_key() {
         }
       ]
     }
-    "#);
-    insta::assert_snapshot!(serde_json::to_string_pretty(&schema["properties"]["use"]).unwrap(), @r#"
+    "##);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&schema["properties"]["use"]).unwrap(), @r##"
     {
       "type": "array",
       "items": {
@@ -319,8 +318,8 @@ fn the_schema_describes_every_key() {
       },
       "description": "Shipped sources to run beside one's own."
     }
-    "#);
-    insta::assert_snapshot!(serde_json::to_string_pretty(&definitions["Alternative"]["properties"]["fields"]).unwrap(), @r#"
+    "##);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&definitions["Alternative"]["properties"]["fields"]).unwrap(), @r##"
     {
       "type": "object",
       "additionalProperties": {
@@ -328,7 +327,7 @@ fn the_schema_describes_every_key() {
       },
       "description": "An item's fields and where each is found. Without any, JSON items and feed entries are taken whole."
     }
-    "#);
+    "##);
 }
 
 /// One edit of some bytes.
@@ -337,6 +336,8 @@ enum Edit {
     Remove(usize, usize),
     Insert(usize, Vec<u8>),
     Swap(usize, usize),
+    /// Only where a letter or digit stands, so that the text often stays TOML.
+    Letter(usize, u8),
 }
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
@@ -345,6 +346,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
         (place.clone(), 1..40_usize).prop_map(|(at, count)| Edit::Remove(at, count)),
         (place.clone(), proptest::collection::vec(any::<u8>(), 1..4)).prop_map(|(at, bytes)| Edit::Insert(at, bytes)),
         (place.clone(), "[\\[\\]{}\"'=#.\n$0-9]{1,3}").prop_map(|(at, text)| Edit::Insert(at, text.into_bytes())),
+        (place.clone(), b'0'..b'z').prop_map(|(at, letter)| Edit::Letter(at, letter)),
         (place.clone(), place).prop_map(|(one, other)| Edit::Swap(one, other)),
     ];
     proptest::collection::vec(edit, 1..4)
@@ -357,7 +359,10 @@ fn edited(edits: &[Edit]) -> String {
             Edit::Remove(at, count) => drop(bytes.drain((*at).min(bytes.len())..(at + count).min(bytes.len()))),
             Edit::Insert(at, new) => drop(bytes.splice((*at).min(bytes.len())..(*at).min(bytes.len()), new.iter().copied())),
             Edit::Swap(one, other) if *one < bytes.len() && *other < bytes.len() => bytes.swap(*one, *other),
-            Edit::Swap(..) => {}
+            Edit::Letter(at, letter) if bytes.get(*at).is_some_and(u8::is_ascii_alphanumeric) && letter.is_ascii_alphanumeric() => {
+                bytes[*at] = *letter;
+            }
+            Edit::Swap(..) | Edit::Letter(..) => {}
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
