@@ -69,7 +69,7 @@ impl fmt::Display for Diagnostic {
         if let Some((text, marked)) = &self.excerpt {
             // Tabs keep their width by standing in the line of marks as well.
             let pad: String = text.chars().take(marked.start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-            write!(f, "\n{:gutter$} |\n{line} | {text}\n{:gutter$} | {pad}{}", "", "", "^".repeat(marked.len()))?;
+            write!(f, "\n{:gutter$} |\n{line} | {}\n{:gutter$} | {pad}{}", "", text.trim_end(), "", "^".repeat(marked.len()))?;
         }
         self.help.iter().try_for_each(|help| write!(f, "\n{:gutter$} = help: {help}", ""))
     }

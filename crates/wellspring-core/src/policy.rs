@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Kind};
 use crate::freshness::Horizon;
@@ -32,7 +34,8 @@ pub enum Fresh {
 }
 
 /// When refreshes start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum RefreshMode {
     /// When a read finds the key stale.
     #[default]

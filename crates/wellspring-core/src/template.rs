@@ -112,6 +112,18 @@ impl Template {
     /// # Errors
     /// [`BadTemplate`] for a missing variable, an undeclared parameter, an unclosed `${`.
     pub fn parse(text: &str, parameters: &[&str], environment: Environment<'_>) -> Result<Self, BadTemplate> {
+        Self::read(text, Some(parameters), environment)
+    }
+
+    /// Reads `${NAME}` by `environment`; braces mean nothing else.
+    ///
+    /// # Errors
+    /// [`BadTemplate`] for a missing variable and an unclosed `${`.
+    pub fn expand(text: &str, environment: Environment<'_>) -> Result<Filled, BadTemplate> {
+        Self::read(text, None, environment).map(|template| template.fill(&Params::new()))
+    }
+
+    fn read(text: &str, parameters: Option<&[&str]>, environment: Environment<'_>) -> Result<Self, BadTemplate> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -125,7 +137,9 @@ impl Template {
                 push_literal(&mut parts, &mut literal);
                 parts.push(Part::Variable { name: name.to_owned(), value: Secret::new(value) });
                 rest = &inner[end + 1..];
-            } else if let Some((name, after)) = rest.strip_prefix('{').and_then(|r| r.split_once('}')).filter(|(name, _)| is_word(name)) {
+            } else if let Some(parameters) = parameters
+                && let Some((name, after)) = rest.strip_prefix('{').and_then(|r| r.split_once('}')).filter(|(name, _)| is_word(name))
+            {
                 if !parameters.contains(&name) {
                     return Err(BadTemplate::UnknownParameter(name.to_owned()));
                 }
@@ -246,5 +260,12 @@ mod tests {
         assert_eq!(parse("${NOPE}"), BadTemplate::MissingVariable("NOPE".into()));
         assert_eq!(parse("{city}"), BadTemplate::UnknownParameter("city".into()));
         assert_eq!(parse("a ${KEY"), BadTemplate::Unclosed);
+    }
+
+    #[test]
+    fn a_setting_is_expanded_and_keeps_its_braces() {
+        let filled = Template::expand("a{b}${KEY}", &environment).unwrap();
+        assert_eq!((filled.expose(), filled.to_string().as_str()), ("a{b}s3cr3t", "a{b}${KEY}"));
+        assert_eq!(Template::expand("${NOPE}", &environment), Err(BadTemplate::MissingVariable("NOPE".into())));
     }
 }

@@ -1,15 +1,34 @@
-//! A source: one slow upstream with a name, rules for reading it and a freshness policy.
+//! A source: one slow upstream with a name, rules for reading it and a freshness policy. The only parser of sources:
+//! TOML is read into the shapes of [`raw`], which are checked and turned into the values here.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use regex::Regex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+pub use self::document::Document;
+pub use self::parameter::RESERVED;
+pub use self::parse::{Defaults, parse_source_table, parse_sources};
+pub use self::policy::zone_named;
 use crate::gate::Expect;
 use crate::key::{Key, Params, SourceName};
 use crate::policy::Policy;
 use crate::snapshot::Digest;
 use crate::template::Template;
+
+mod alternative;
+mod digest;
+mod document;
+mod explain;
+mod parameter;
+mod parse;
+mod policy;
+pub mod raw;
+#[cfg(test)]
+mod tests;
+pub mod words;
 
 /// A source as validated from TOML. Rules are still text here: `wellspring-extract` compiles them at load.
 #[derive(Clone, Debug)]
@@ -93,7 +112,8 @@ pub struct Alternative {
 }
 
 /// How a page is obtained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Render {
     /// Plain HTTP.
     #[default]
@@ -105,7 +125,8 @@ pub enum Render {
 }
 
 /// What a body is read as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Format {
     /// An HTML page; `items` and fields are CSS selectors.
     Html,
@@ -200,14 +221,16 @@ fn declared_words(declared: &[String]) -> String {
 }
 
 impl Takes {
-    fn accepts(&self, value: &str) -> bool {
+    /// True where the value is one it takes.
+    pub fn accepts(&self, value: &str) -> bool {
         match self {
             Self::Values(values) => values.iter().any(|v| v == value),
             Self::Pattern(pattern) => pattern.is_match(value),
         }
     }
 
-    fn words(&self) -> String {
+    /// What it takes, in words.
+    pub fn words(&self) -> String {
         match self {
             Self::Values(values) => values.join(", "),
             // Shown without the anchors that parsing added.

@@ -1,0 +1,196 @@
+//! What the server is told: `wellspring.toml`, the files in `sources` beside it, and the environment, which is read
+//! here and nowhere else.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use wellspring_core::diagnostic::Diagnostic;
+use wellspring_core::key::SourceName;
+use wellspring_core::source::{Document, SourceSpec};
+use wellspring_core::template::{Environment, Filled, Secret};
+
+mod files;
+mod raw;
+mod read;
+mod schema;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+pub use self::schema::schema;
+
+/// The port where neither the config nor the environment names one.
+pub const DEFAULT_PORT: u16 = 5500;
+
+/// Everything that was configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from; `None` where the shipped sources run without one.
+    pub file: Option<PathBuf>,
+    /// How clients are served.
+    pub server: Server,
+    /// Where snapshots are kept.
+    pub store: StoreUrl,
+    /// How upstreams are asked.
+    pub fetch: FetchOptions,
+    /// How pages are rendered.
+    pub browser: BrowserOptions,
+    /// The sources, in the order of their files.
+    pub sources: Vec<Source>,
+}
+
+/// How clients are served.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// True where `PORT` decided that, so that all interfaces are listened on: worth a word in the log.
+    pub listen_from_port: bool,
+    /// What a client must show to force a refresh.
+    pub admin_token: Option<Secret>,
+    /// The zone of `cache_date`.
+    pub timezone: TimeZone,
+    /// Host names that may force a refresh without a token, as configured; empty: see [`Server::allowed_hosts`].
+    pub hosts: Vec<String>,
+    /// Whose pages may read.
+    pub cors_origins: CorsOrigins,
+}
+
+/// Whose pages may read answers in a browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// Anyone's.
+    Any,
+    /// These origins' (`https://a.example`), as browsers write them.
+    List(Vec<String>),
+}
+
+/// Where snapshots are kept. Prints as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// In a SQLite file; see [`StoreUrl::path`].
+    Sqlite(Filled),
+    /// In memory, for as long as the process lives.
+    Memory,
+}
+
+/// How upstreams are asked.
+#[derive(Clone, Debug)]
+pub struct FetchOptions {
+    /// Whether private and loopback addresses may be fetched.
+    pub allow_private: bool,
+    /// A proxy for all sources without their own.
+    pub proxy: Option<Filled>,
+    /// The longest one request may take.
+    pub timeout: Duration,
+    /// The longest one refresh may take; sources carry it in their policy.
+    pub deadline: Duration,
+    /// The largest body after decompression, in bytes.
+    pub max_body: u64,
+    /// Requests to one host at once.
+    pub per_host: usize,
+    /// The shortest time between the starts of two requests to one host.
+    pub gap: Duration,
+    /// Refreshes at once, in all.
+    pub at_once: usize,
+    /// What it calls itself, where not the usual.
+    pub user_agent: Option<String>,
+}
+
+/// How pages are rendered.
+#[derive(Clone, Debug)]
+pub struct BrowserOptions {
+    /// Whether the browser's own sandbox is on.
+    pub sandbox: bool,
+    /// The browser to run, where not the first that is found.
+    pub executable: Option<PathBuf>,
+    /// How long an unused browser is kept.
+    pub idle: Duration,
+}
+
+/// A source and the file it comes from.
+#[derive(Clone)]
+pub struct Source {
+    /// The source itself.
+    pub spec: SourceSpec,
+    /// The file as the user names it.
+    pub file: Arc<str>,
+    /// The bytes of its name in that file.
+    pub span: Range<usize>,
+    text: Arc<str>,
+}
+
+impl Config {
+    /// Reads `wellspring.toml` (or the file given) and every `sources/*.toml` beside it; where there is no such file
+    /// and none was asked for, the shipped sources.
+    ///
+    /// # Errors
+    /// A diagnostic for each thing that is wrong.
+    pub fn load(path: Option<&Path>) -> Result<Self, Vec<Diagnostic>> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+        let environment = |name: &str| std::env::var(name).ok();
+        Self::load_with(path, &environment)
+    }
+
+    /// [`Config::load`] with an environment of one's own.
+    ///
+    /// # Errors
+    /// A diagnostic for each thing that is wrong.
+    pub fn load_with(path: Option<&Path>, environment: Environment<'_>) -> Result<Self, Vec<Diagnostic>> {
+        read::read(&files::Files::find(path)?, environment)
+    }
+
+    /// A complaint about some bytes of a source's file, for what is found out only after loading.
+    pub fn diagnose(&self, source: &SourceName, span: Range<usize>, message: &str, help: Option<&str>) -> Diagnostic {
+        match self.sources.iter().find(|s| s.spec.name == *source) {
+            Some(source) => source.diagnose(span, message, help),
+            None => Diagnostic::of_file(source.as_str(), message),
+        }
+    }
+}
+
+impl Source {
+    /// A complaint about some bytes of its file.
+    pub fn diagnose(&self, span: Range<usize>, message: &str, help: Option<&str>) -> Diagnostic {
+        let diagnostic = Document::new(&self.file, &self.text).error(span, message);
+        Diagnostic { help: help.map(str::to_owned), ..diagnostic }
+    }
+}
+
+/// Without the file's text, which may hold a token.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("file", &self.file).field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Host names that may force a refresh without a token: those configured, else the listen address and `localhost`,
+    /// with and without the port.
+    pub fn allowed_hosts(&self) -> Vec<String> {
+        if !self.hosts.is_empty() {
+            return self.hosts.clone();
+        }
+        let port = self.listen.port();
+        let host = match self.listen {
+            SocketAddr::V4(address) => address.ip().to_string(),
+            SocketAddr::V6(address) => format!("[{}]", address.ip()),
+        };
+        vec![format!("{host}:{port}"), host, format!("localhost:{port}"), "localhost".to_owned()]
+    }
+}
+
+impl StoreUrl {
+    /// The file, for a store that has one. Relative to the working directory.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(url) => url.expose().strip_prefix("sqlite:").map(|path| Path::new(path.strip_prefix("//").unwrap_or(path))),
+            Self::Memory => None,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Which files a configuration is made of.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use wellspring_core::diagnostic::Diagnostic;
+
+use super::raw::RawShipped;
+
+/// The name of the config file where none is given.
+const USUAL: &str = "wellspring.toml";
+
+/// A file's name as the user knows it, and its text.
+#[derive(Clone)]
+pub(super) struct File {
+    pub name: Arc<str>,
+    pub text: Arc<str>,
+}
+
+/// All files of one configuration.
+#[derive(Clone, Default)]
+pub(super) struct Files {
+    /// The config file and its path; none where the shipped sources run.
+    pub main: Option<(PathBuf, File)>,
+    /// Files of sources beside it, by name.
+    pub sources: Vec<File>,
+}
+
+impl File {
+    pub(super) fn new(name: &str, text: &str) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+
+    fn read(path: &Path) -> Result<Self, Box<Diagnostic>> {
+        let name = path.display().to_string();
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Self { name: name.into(), text: text.into() }),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(Diagnostic::of_file(name, "this file is not UTF-8 text").into())
+            }
+            Err(error) => Err(Diagnostic::of_file(name, format!("this file cannot be read: {error}")).into()),
+        }
+    }
+}
+
+impl Files {
+    pub(super) fn find(path: Option<&Path>) -> Result<Self, Vec<Diagnostic>> {
+        let path = match path {
+            Some(path) => path,
+            None if Path::new(USUAL).exists() => Path::new(USUAL),
+            None => return Ok(Self::default()),
+        };
+        let main = File::read(path).map_err(|diagnostic| vec![diagnostic.help("name another one with --config FILE")])?;
+        let folder = path.parent().unwrap_or(Path::new("")).join("sources");
+        let mut sources = Vec::new();
+        let mut found = Vec::new();
+        for path in tomls(&folder).map_err(|error| {
+            let message = format!("this folder cannot be read: {error}");
+            vec![Diagnostic::of_file(folder.display().to_string(), message)]
+        })? {
+            match File::read(&path) {
+                Ok(file) => sources.push(file),
+                Err(diagnostic) => found.push(*diagnostic),
+            }
+        }
+        if found.is_empty() { Ok(Self { main: Some((path.to_owned(), main)), sources }) } else { Err(found) }
+    }
+}
+
+/// The `*.toml` of a folder in the order of their names, hidden ones (editors' own) left out; none where there is no folder.
+fn tomls(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|extension| extension == "toml") && !path.is_dir() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+impl RawShipped {
+    /// All of them, as run without a config file.
+    pub(super) const ALL: [Self; 3] = [Self::Cinema, Self::Events, Self::GoogleTrend];
+
+    /// Its file, which is part of the program.
+    pub(super) fn file(self) -> File {
+        match self {
+            Self::Cinema => File::new("shipped sources/cinema.toml", include_str!("../../../../sources/cinema.toml")),
+            Self::Events => File::new("shipped sources/events.toml", include_str!("../../../../sources/events.toml")),
+            Self::GoogleTrend => File::new("shipped sources/google_trend.toml", include_str!("../../../../sources/google_trend.toml")),
+        }
+    }
+}

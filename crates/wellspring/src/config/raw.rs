@@ -1,0 +1,145 @@
+//! The shape of `wellspring.toml` as people write it. Doc comments here are what editors show.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use wellspring_core::source::At;
+use wellspring_core::source::raw::RawSource;
+use wellspring_core::source::words::{Period, Size};
+
+/// What stands at the top of the file, in the order of the schema. A test holds it equal to [`RawConfig`].
+pub(super) const SECTIONS: [&str; 6] = ["use", "server", "store", "fetch", "browser", "source"];
+
+/// `wellspring.toml`. Files in the folder `sources` beside it hold further `[source.NAME]` tables.
+#[derive(JsonSchema)]
+#[schemars(rename = "Wellspring", title = "The configuration of Wellspring", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the file to editors; sections are read one by one, so that each can be complained about")]
+pub(super) struct RawConfig {
+    /// Shipped sources to run beside one's own.
+    #[schemars(rename = "use")]
+    used: Option<Vec<RawShipped>>,
+    /// How clients are served.
+    server: Option<RawServer>,
+    /// Where snapshots are kept.
+    store: Option<RawStore>,
+    /// How upstreams are asked.
+    fetch: Option<RawFetch>,
+    /// How pages are rendered.
+    browser: Option<RawBrowser>,
+    /// The sources by name: lower-case letters, digits and `_`.
+    source: Option<BTreeMap<String, RawSource>>,
+}
+
+/// A source that ships.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Shipped")]
+pub(super) enum RawShipped {
+    /// Films now showing, from tix.id.
+    Cinema,
+    /// Events on sale, from tix.id.
+    Events,
+    /// Searches trending on Google.
+    GoogleTrend,
+}
+
+/// How clients are served.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Server")]
+pub(super) struct RawServer {
+    /// The address to listen on (default `127.0.0.1:5500`; `0.0.0.0:$PORT` where `PORT` is set).
+    pub listen: Option<At<String>>,
+    /// What a client must show as bearer token to force a refresh, as `${WELLSPRING_TOKEN}`.
+    pub admin_token: Option<At<String>>,
+    /// The time zone of `cache_date`, as `Asia/Jakarta` (default: the system's).
+    pub timezone: Option<At<String>>,
+    /// Host names that may force a refresh where there is no token (default: the listen address and `localhost`).
+    pub hosts: Option<Vec<At<String>>>,
+    /// Whose pages may read answers: `*` (default) or a list of origins such as `https://a.example`.
+    pub cors_origins: Option<At<RawOrigins>>,
+}
+
+/// `*` or a list of origins.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Origins", inline)]
+pub(super) enum RawOrigins {
+    /// One, or `*`.
+    One(String),
+    /// Several.
+    Many(Vec<At<String>>),
+}
+
+/// Where snapshots are kept.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Store")]
+pub(super) struct RawStore {
+    /// `sqlite:PATH` (default `sqlite:data/wellspring.db`) or `memory:`.
+    pub url: Option<At<String>>,
+}
+
+/// How upstreams are asked.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Fetch")]
+pub(super) struct RawFetch {
+    /// Whether sources may read private and loopback addresses (default false).
+    pub allow_private: Option<bool>,
+    /// A proxy for all sources without their own. It is exempt from the guard against private addresses.
+    pub proxy: Option<At<String>>,
+    /// The longest one request may take (default 30s).
+    pub timeout: Option<At<Period>>,
+    /// The longest one whole refresh may take (default 2m).
+    pub deadline: Option<At<Period>>,
+    /// The largest body after decompression (default 8MiB).
+    pub max_body: Option<At<Size>>,
+    /// Requests to one host at once (default 4).
+    pub per_host: Option<At<usize>>,
+    /// The shortest time between the starts of two requests to one host (default none).
+    pub gap: Option<At<Period>>,
+    /// Refreshes at once, in all (default 16).
+    pub at_once: Option<At<usize>>,
+    /// What it calls itself to upstreams.
+    pub user_agent: Option<At<String>>,
+}
+
+/// How pages are rendered.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Browser")]
+pub(super) struct RawBrowser {
+    /// Whether the browser's sandbox is on (default true): false only where the kernel refuses user namespaces.
+    pub sandbox: Option<bool>,
+    /// The browser to run (default: the first that is found).
+    pub executable: Option<At<String>>,
+    /// How long an unused browser is kept (default 30s).
+    pub idle: Option<At<Period>>,
+}
+
+impl<'de> Deserialize<'de> for RawOrigins {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Origins;
+        impl<'de> Visitor<'de> for Origins {
+            type Value = RawOrigins;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"*\" or a list of origins such as \"https://a.example\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawOrigins, E> {
+                Ok(RawOrigins::One(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<RawOrigins, A::Error> {
+                Deserialize::deserialize(SeqAccessDeserializer::new(seq)).map(RawOrigins::Many)
+            }
+        }
+        deserializer.deserialize_any(Origins)
+    }
+}

@@ -1,0 +1,285 @@
+//! `[server]`, `[store]`, `[fetch]` and `[browser]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::http::HeaderValue;
+use jiff::tz::TimeZone;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::DeValue;
+use url::Url;
+use wellspring_core::diagnostic::Diagnostic;
+use wellspring_core::source::words::Period;
+use wellspring_core::source::{At, Defaults, Document, zone_named};
+use wellspring_core::template::{Environment, Filled, Secret, Template};
+
+use super::raw::{RawBrowser, RawFetch, RawOrigins, RawServer, RawStore};
+use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Server, StoreUrl};
+
+const STORE: &str = "sqlite:data/wellspring.db";
+
+/// Everything but the sources.
+pub(super) struct Sections {
+    pub server: Server,
+    pub store: StoreUrl,
+    pub fetch: FetchOptions,
+    pub browser: BrowserOptions,
+}
+
+impl Sections {
+    /// What sources take from here.
+    pub(super) fn defaults(&self) -> Defaults {
+        Defaults { deadline: self.fetch.deadline }
+    }
+}
+
+/// Reads sections one by one and collects what is wrong with them. A section that was not read keeps its defaults.
+pub(super) struct Reader<'a> {
+    document: Document<'a>,
+    environment: Environment<'a>,
+    server: RawServer,
+    store: RawStore,
+    fetch: RawFetch,
+    browser: RawBrowser,
+    pub(super) found: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(document: Document<'a>, environment: Environment<'a>) -> Self {
+        Self {
+            document,
+            environment,
+            server: RawServer::default(),
+            store: RawStore::default(),
+            fetch: RawFetch::default(),
+            browser: RawBrowser::default(),
+            found: Vec::new(),
+        }
+    }
+
+    pub(super) fn server(&mut self, value: Spanned<DeValue<'a>>) {
+        self.server = self.section(value);
+    }
+
+    pub(super) fn store(&mut self, value: Spanned<DeValue<'a>>) {
+        self.store = self.section(value);
+    }
+
+    pub(super) fn fetch(&mut self, value: Spanned<DeValue<'a>>) {
+        self.fetch = self.section(value);
+    }
+
+    pub(super) fn browser(&mut self, value: Spanned<DeValue<'a>>) {
+        self.browser = self.section(value);
+    }
+
+    /// A section, or its defaults after a complaint.
+    pub(super) fn section<T: DeserializeOwned + Default>(&mut self, value: Spanned<DeValue<'a>>) -> T {
+        self.document.read(value).unwrap_or_else(|diagnostic| {
+            self.found.push(*diagnostic);
+            T::default()
+        })
+    }
+
+    /// The values of all sections.
+    pub(super) fn finish(mut self) -> Result<Sections, Vec<Diagnostic>> {
+        let sections =
+            Sections { server: self.take_server(), store: self.take_store(), fetch: self.take_fetch(), browser: self.take_browser() };
+        if self.found.is_empty() { Ok(sections) } else { Err(self.found) }
+    }
+
+    fn take_server(&mut self) -> Server {
+        let raw = std::mem::take(&mut self.server);
+        let (listen, listen_from_port) = self.listen(raw.listen.as_ref());
+        Server {
+            listen,
+            listen_from_port,
+            admin_token: raw.admin_token.and_then(|token| self.admin_token(&token)),
+            timezone: self.timezone(raw.timezone.as_ref()),
+            hosts: raw.hosts.unwrap_or_default().into_iter().filter_map(|host| self.host(&host)).collect(),
+            cors_origins: raw.cors_origins.map_or(CorsOrigins::Any, |origins| self.origins(origins)),
+        }
+    }
+
+    /// Where to listen, and whether `PORT` decided it.
+    fn listen(&mut self, listen: Option<&At<String>>) -> (SocketAddr, bool) {
+        let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
+        if let Some(at) = listen {
+            return (self.listen_address(at).unwrap_or(usual), false);
+        }
+        match (self.environment)("PORT").filter(|port| !port.is_empty()).map(|port| port.trim().parse::<u16>()) {
+            None => (usual, false),
+            Some(Ok(port)) if port > 0 => ((Ipv4Addr::UNSPECIFIED, port).into(), true),
+            Some(_) => {
+                let message = "the environment variable `PORT` is no port number";
+                self.found.push(Diagnostic::of_file("the environment", message).help("set it to 1 to 65535, or write a `listen` setting"));
+                (usual, false)
+            }
+        }
+    }
+
+    fn listen_address(&mut self, at: &At<String>) -> Option<SocketAddr> {
+        let filled = self.expand(at)?;
+        let text = filled.expose();
+        let local = text.strip_prefix("localhost:").map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
+        let address = local.as_deref().unwrap_or(text).parse().ok();
+        if address.is_none() {
+            let help = "write an address and a port, as in 127.0.0.1:5500; 0.0.0.0:5500 listens on every interface";
+            self.error(at, format!("`{filled}` is nothing to listen on"), help);
+        }
+        address
+    }
+
+    fn admin_token(&mut self, at: &At<String>) -> Option<Secret> {
+        let token = self.expand(at)?;
+        let visible = token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        if token.expose().is_empty() {
+            self.error(at, "the admin token is empty", "anyone could show it: set it, or remove the line to allow local refreshes only");
+        } else if !visible {
+            self.error(
+                at,
+                "the admin token holds characters that no header can carry",
+                "use letters, digits and signs of ASCII, without spaces",
+            );
+        } else {
+            return Some(Secret::new(token.expose()));
+        }
+        None
+    }
+
+    fn timezone(&mut self, at: Option<&At<String>>) -> TimeZone {
+        let Some(at) = at else {
+            #[expect(clippy::disallowed_methods, reason = "the config is where the machine's own zone is read")]
+            return TimeZone::system();
+        };
+        zone_named(&at.value).unwrap_or_else(|help| {
+            self.error(at, format!("there is no time zone `{}`", at.value.escape_debug()), &help);
+            TimeZone::UTC
+        })
+    }
+
+    fn host(&mut self, at: &At<String>) -> Option<String> {
+        let sound = Url::parse(&format!("http://{}/", at.value)).is_ok_and(|url| {
+            url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && !at.value.ends_with('/')
+        });
+        if !sound || at.value.contains('*') {
+            let message = format!("`{}` is no host name", at.value.escape_debug());
+            self.error(at, message, "write it as browsers send it, as in data.example or data.example:8080");
+            return None;
+        }
+        Some(at.value.to_ascii_lowercase())
+    }
+
+    fn origins(&mut self, origins: At<RawOrigins>) -> CorsOrigins {
+        let list = match origins.value {
+            RawOrigins::One(origin) => vec![At { value: origin, span: origins.span }],
+            RawOrigins::Many(list) => list,
+        };
+        if list.iter().any(|at| at.value == "*") {
+            return CorsOrigins::Any;
+        }
+        CorsOrigins::List(list.into_iter().filter_map(|at| self.origin(&at)).collect())
+    }
+
+    fn origin(&mut self, at: &At<String>) -> Option<String> {
+        let origin =
+            Url::parse(&at.value).ok().map(|url| url.origin()).filter(url::Origin::is_tuple).map(|origin| origin.ascii_serialization());
+        let (message, help) = match origin {
+            Some(origin) if origin == at.value => return Some(origin),
+            Some(origin) => (format!("`{}` is more than an origin", at.value.escape_debug()), format!("write {origin}")),
+            None => {
+                (format!("`{}` is no origin", at.value.escape_debug()), "write it as in https://a.example, or \"*\" for any".to_owned())
+            }
+        };
+        self.error(at, message, &help);
+        None
+    }
+
+    fn take_store(&mut self) -> StoreUrl {
+        let Some(at) = self.store.url.take() else { return StoreUrl::Sqlite(Filled::plain(STORE)) };
+        let Some(url) = self.expand(&at) else { return StoreUrl::Memory };
+        let (scheme, rest) = url.expose().split_once(':').unwrap_or(("", url.expose()));
+        let complaint = match (scheme, rest) {
+            ("memory", "" | "//") => return StoreUrl::Memory,
+            ("sqlite", ":memory:") | ("memory", _) => "a store in memory is written `memory:`".to_owned(),
+            ("sqlite", "" | "//") => "`sqlite:` needs the path of a file".to_owned(),
+            ("sqlite", _) => return StoreUrl::Sqlite(url),
+            ("redis" | "rediss", _) => "a store in Redis is not built yet".to_owned(),
+            _ => format!("`{url}` is no store"),
+        };
+        self.error(&at, complaint, &format!("write {STORE}, or memory: for one that ends with the process"));
+        StoreUrl::Memory
+    }
+
+    fn take_fetch(&mut self) -> FetchOptions {
+        let raw = std::mem::take(&mut self.fetch);
+        let seconds = Duration::from_secs;
+        if let Some(at) = raw.max_body.as_ref().filter(|at| at.value.0 == 0) {
+            self.error(at, "`max_body` must be more than nothing", "8MiB is usual");
+        }
+        if let Some(at) = raw.user_agent.as_ref().filter(|at| at.value.trim().is_empty() || HeaderValue::from_str(&at.value).is_err()) {
+            self.error(
+                at,
+                "this cannot be sent as a user agent",
+                "write a name and a way to reach you, as in \"example-bot (+https://a.example)\"",
+            );
+        }
+        FetchOptions {
+            allow_private: raw.allow_private.unwrap_or(false),
+            proxy: raw.proxy.and_then(|at| self.proxy(&at)),
+            timeout: self.positive("timeout", raw.timeout, seconds(30)),
+            deadline: self.positive("deadline", raw.deadline, seconds(120)),
+            max_body: raw.max_body.map_or(8 << 20, |at| at.value.0),
+            per_host: self.at_least_one("per_host", raw.per_host, 4),
+            gap: raw.gap.map_or(Duration::ZERO, |at| at.value.0),
+            at_once: self.at_least_one("at_once", raw.at_once, 16),
+            user_agent: raw.user_agent.map(|at| at.value),
+        }
+    }
+
+    fn proxy(&mut self, at: &At<String>) -> Option<Filled> {
+        let proxy = self.expand(at)?;
+        if Url::parse(proxy.expose()).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            return Some(proxy);
+        }
+        self.error(at, "`proxy` is no http address", "write it in full, as in http://127.0.0.1:9100");
+        None
+    }
+
+    fn take_browser(&mut self) -> BrowserOptions {
+        let raw = std::mem::take(&mut self.browser);
+        BrowserOptions {
+            sandbox: raw.sandbox.unwrap_or(true),
+            executable: raw.executable.map(|at| PathBuf::from(at.value)),
+            idle: self.positive("idle", raw.idle, Duration::from_secs(30)),
+        }
+    }
+
+    fn positive(&mut self, key: &str, period: Option<At<Period>>, usual: Duration) -> Duration {
+        let Some(at) = period else { return usual };
+        if at.value.0.is_zero() {
+            self.error(&at, format!("`{key}` must be longer than nothing"), &format!("{}s is usual", usual.as_secs()));
+        }
+        at.value.0
+    }
+
+    fn at_least_one(&mut self, key: &str, number: Option<At<usize>>, usual: usize) -> usize {
+        let Some(at) = number else { return usual };
+        if at.value == 0 {
+            self.error(&at, format!("`{key}` must be at least 1"), &format!("{usual} is usual"));
+        }
+        at.value
+    }
+
+    fn expand(&mut self, at: &At<String>) -> Option<Filled> {
+        Template::expand(&at.value, self.environment)
+            .map_err(|bad| self.error(at, bad.to_string(), "set it before the server starts, or write the value itself"))
+            .ok()
+    }
+
+    fn error<T>(&mut self, at: &At<T>, message: impl Into<String>, help: &str) {
+        self.found.push(self.document.error(at.span.clone(), message).help(help));
+    }
+}
