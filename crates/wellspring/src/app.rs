@@ -107,7 +107,8 @@ fn fingerprint(spec: &SourceSpec) -> String {
 /// Where TLS cannot be set up.
 pub fn fetcher(config: &Config) -> Result<Arc<dyn Fetcher>, StartError> {
     let user_agent = config.fetch.user_agent.clone().unwrap_or_else(|| USER_AGENT.to_owned());
-    let fetcher = HttpFetcher::new(&Options { allow_private: config.fetch.allow_private, user_agent }).map_err(|e| StartError::Fetch(e.to_string()))?;
+    let fetcher = HttpFetcher::new(&Options { allow_private: config.fetch.allow_private, user_agent })
+        .map_err(|e| StartError::Fetch(e.to_string()))?;
     Ok(Arc::new(fetcher))
 }
 
@@ -140,7 +141,12 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`], with nothing left running.
-    pub async fn start(config: &Config, recipes: Vec<Arc<Recipe>>, clock: Arc<dyn Clock>, fetcher: Arc<dyn Fetcher>) -> Result<Self, StartError> {
+    pub async fn start(
+        config: &Config,
+        recipes: Vec<Arc<Recipe>>,
+        clock: Arc<dyn Clock>,
+        fetcher: Arc<dyn Fetcher>,
+    ) -> Result<Self, StartError> {
         let listener = listen(config.server.listen).await?;
         let address = listener.local_addr().map_err(|reason| StartError::Listen { address: config.server.listen, reason, hint: "" })?;
         let store = store(config)?;

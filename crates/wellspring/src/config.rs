@@ -145,6 +145,14 @@ impl Config {
         read::read(&files::Files::find(path)?, environment)
     }
 
+    /// Reads one text as a whole config, with no files beside it.
+    ///
+    /// # Errors
+    /// A diagnostic for each thing that is wrong.
+    pub fn parse(name: &str, text: &str, environment: Environment<'_>) -> Result<Self, Vec<Diagnostic>> {
+        read::read(&files::Files::of_text(name, text), environment)
+    }
+
     /// A complaint about some bytes of a source's file, for what is found out only after loading.
     pub fn diagnose(&self, source: &SourceName, span: Range<usize>, message: &str, help: Option<&str>) -> Diagnostic {
         match self.sources.iter().find(|s| s.spec.name == *source) {

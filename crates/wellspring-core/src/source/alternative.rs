@@ -166,9 +166,6 @@ impl Reader<'_> {
                     Some("say where each is found: fields = { title = \"h2\", link = \"a@href\" }"),
                 );
             }
-            Format::Json if missing => {
-                self.error(&at.span, "this JSON has no `items`", Some("add a JSONPath that matches each item: items = \"$.results[*]\""));
-            }
             _ => {}
         }
     }

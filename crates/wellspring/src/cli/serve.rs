@@ -69,10 +69,7 @@ pub(super) async fn attend(mut app: App, overrides: Option<&Overrides>) -> ExitC
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => match overrides {
-                Some(overrides) => reload(&app, overrides).await,
-                None => info!("there is no config file to reload"),
-            },
+            _ = hangup.recv() => reload(&app, overrides).await,
             what = app.failed() => {
                 error!("{what} ended unexpectedly; the process ends so that its supervisor starts it anew");
                 return ExitCode::from(BROKEN);
@@ -90,7 +87,11 @@ pub(super) async fn attend(mut app: App, overrides: Option<&Overrides>) -> ExitC
     }
 }
 
-async fn reload(app: &App, overrides: &Overrides) {
+async fn reload(app: &App, overrides: Option<&Overrides>) {
+    let Some(overrides) = overrides else {
+        info!("there is no config file to reload");
+        return;
+    };
     let loaded = Config::load(overrides.config.as_deref()).and_then(|mut config| {
         overrides.apply(&mut config);
         app::recipes(&config).map(|recipes| (config, recipes))

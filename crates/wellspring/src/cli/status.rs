@@ -39,7 +39,8 @@ fn table(index: &Value) -> String {
         let age = source["age_seconds"].as_f64().map_or_else(|| "-".to_owned(), |s| format_period(Duration::from_secs_f64(s.max(0.0))));
         let items = source["items"].as_u64().map_or_else(|| "-".to_owned(), |n| n.to_string());
         let error = source["error"].as_str().unwrap_or("");
-        let _infallible = writeln!(text, "{:width$}  {:8} {:12} {items:>6}  {age:>8}  {error}", word("name"), word("freshness"), word("phase"));
+        let _infallible =
+            writeln!(text, "{:width$}  {:8} {:12} {items:>6}  {age:>8}  {error}", word("name"), word("freshness"), word("phase"));
     }
     text.lines().map(str::trim_end).fold(String::new(), |all, line| all + line + "\n")
 }

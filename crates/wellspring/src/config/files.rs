@@ -45,6 +45,11 @@ impl File {
 }
 
 impl Files {
+    /// One text, as if it were the config file.
+    pub(super) fn of_text(name: &str, text: &str) -> Self {
+        Self { main: Some((name.into(), File::new(name, text))), sources: Vec::new() }
+    }
+
     pub(super) fn find(path: Option<&Path>) -> Result<Self, Vec<Diagnostic>> {
         let path = match path {
             Some(path) => path,

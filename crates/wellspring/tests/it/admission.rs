@@ -56,7 +56,8 @@ async fn with_a_token_the_token_decides() {
     check(&origin, &app, &[("authorization", "Bearer wrong")], 401).await;
     check(&origin, &app, &[("authorization", "Basic correct horse")], 401).await;
     check(&origin, &app, &[("authorization", "Bearer correct horse")], 200).await;
-    check(&origin, &app, &[("authorization", "bearer correct horse"), ("x-forwarded-for", "203.0.113.9"), ("host", "any.example")], 200).await;
+    check(&origin, &app, &[("authorization", "bearer correct horse"), ("x-forwarded-for", "203.0.113.9"), ("host", "any.example")], 200)
+        .await;
     let refused = app.post("/api/cinema/refresh").await;
     assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"wellspring\"");
     assert_eq!(refused.header("access-control-allow-origin"), "", "no page elsewhere may even read the refusal");

@@ -140,8 +140,14 @@ async fn the_index_lists_every_source_with_its_state_and_links() {
     for path in ["/", "/api"] {
         let index = app.get(path).await.json();
         let source = &index["sources"][0];
-        assert_eq!(source["links"], serde_json::json!({"data": "/api/cinema", "status": "/api/cinema/status", "refresh": "/api/cinema/refresh"}));
-        assert_eq!((source["name"].as_str(), source["description"].as_str(), source["freshness"].as_str(), source["items"].as_u64()), (Some("cinema"), Some("Films"), Some("fresh"), Some(1)));
+        assert_eq!(
+            source["links"],
+            serde_json::json!({"data": "/api/cinema", "status": "/api/cinema/status", "refresh": "/api/cinema/refresh"})
+        );
+        assert_eq!(
+            (source["name"].as_str(), source["description"].as_str(), source["freshness"].as_str(), source["items"].as_u64()),
+            (Some("cinema"), Some("Films"), Some("fresh"), Some(1))
+        );
     }
     app.stop().await;
 }
@@ -155,8 +161,16 @@ async fn a_status_tells_all_and_fetches_nothing() {
     assert_eq!((cold["freshness"].as_str(), cold["phase"].as_str(), origin.count("/")), (Some("absent"), Some("idle"), 0));
     app.get("/api/cinema").await;
     let status = app.status("cinema").await;
-    assert_eq!((status["revision"].as_u64(), status["recent"][0]["trigger"].as_str(), status["recent"][0]["outcome"].as_str()), (Some(1), Some("cold"), Some("stored")));
-    let gates: Vec<_> = status["recent"][0]["gates"].as_array().unwrap().iter().map(|g| (g["name"].as_str().unwrap(), g["passed"].as_bool().unwrap())).collect();
+    assert_eq!(
+        (status["revision"].as_u64(), status["recent"][0]["trigger"].as_str(), status["recent"][0]["outcome"].as_str()),
+        (Some(1), Some("cold"), Some("stored"))
+    );
+    let gates: Vec<_> = status["recent"][0]["gates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| (g["name"].as_str().unwrap(), g["passed"].as_bool().unwrap()))
+        .collect();
     assert_eq!(gates, [("required", true), ("min_items", true)]);
     app.clock.pass(Duration::from_secs(3_600));
     assert_eq!((app.status("cinema").await["freshness"].as_str(), origin.count("/")), (Some("stale"), 1));

@@ -114,6 +114,7 @@ pub(crate) fn attempts(failures: u32) -> Attempts {
         failed_at: Some(wall(5)),
         not_before: Some(wall(65)),
         forced_at: None,
+        rules: Some(Digest::of(b"rules")),
     }
 }
 

@@ -234,7 +234,10 @@ async fn trap_empty_result_is_never_accepted() {
     app.until_attempts("cinema", 1).await;
     origin.script("/", tix::films(&[]));
     let reply = app.post("/api/cinema/refresh").await;
-    assert_eq!((reply.items("title").len(), reply.member("force_refreshed"), reply.degraded()), (0, serde_json::json!(true), String::new()));
+    assert_eq!(
+        (reply.items("title").len(), reply.member("force_refreshed"), reply.degraded()),
+        (0, serde_json::json!(true), String::new())
+    );
     app.stop().await;
 }
 
@@ -311,7 +314,11 @@ async fn trap_reload_races_a_refresh() {
     origin.wait_for_requests("/new", 1).await;
     assert_eq!(app.get("/api/cinema").await.items("title"), ["New"]);
     let status = app.status("cinema").await;
-    assert_eq!((status["recent"][0]["outcome"].as_str(), status["recent"][1]["outcome"].as_str()), (Some("stored"), Some("cancelled")), "{status:#}");
+    assert_eq!(
+        (status["recent"][0]["outcome"].as_str(), status["recent"][1]["outcome"].as_str()),
+        (Some("stored"), Some("cancelled")),
+        "{status:#}"
+    );
     app.stop().await;
 }
 
@@ -371,7 +378,8 @@ async fn trap_clock_steps_backward() {
     let folder = tempfile::tempdir().unwrap();
     let origin = Origin::start().await;
     origin.script("/", tix::films(&["Dune"]));
-    let builder = Builder::new().with_data(folder.path()).with_source(&tix::source("cinema", &origin, "/", "fresh_for = \"1h\"\nreport_age = true"));
+    let builder =
+        Builder::new().with_data(folder.path()).with_source(&tix::source("cinema", &origin, "/", "fresh_for = \"1h\"\nreport_age = true"));
     for days in [-365, 365, -1, 1] {
         let before = origin.count("/");
         let app = builder.start().await;
@@ -396,7 +404,12 @@ async fn trap_waiting_for_a_rate_limit_while_holding_a_permit() {
     for i in 0..8 {
         slow.script(&format!("/{i}"), tix::films(&["Dune"]));
         slow.hold(&format!("/{i}"));
-        builder = builder.with_source(&tix::source(&format!("slow{i}"), &slow, &format!("/{i}"), "fresh_for = \"1h\"\nwarm = false\ncold_wait = \"10ms\""));
+        builder = builder.with_source(&tix::source(
+            &format!("slow{i}"),
+            &slow,
+            &format!("/{i}"),
+            "fresh_for = \"1h\"\nwarm = false\ncold_wait = \"10ms\"",
+        ));
     }
     quick.script("/", tix::films(&["Up"]));
     // Another name of the same machine: another host.

@@ -16,7 +16,13 @@ pub(super) fn json(recipe: &Recipe, key: &Key, collected: &Collected) -> Value {
     let last = collected.tries.last();
     let extraction = last.and_then(|t| t.extraction.as_ref());
     let fields: Map<String, Value> = extraction
-        .map(|e| e.report.fields.iter().map(|f| (f.name.clone(), json!({"found": f.found, "by_candidate": f.by_candidate, "defaulted": f.defaulted}))).collect())
+        .map(|e| {
+            e.report
+                .fields
+                .iter()
+                .map(|f| (f.name.clone(), json!({"found": f.found, "by_candidate": f.by_candidate, "defaulted": f.defaulted})))
+                .collect()
+        })
         .unwrap_or_default();
     let mut object = json!({
         "source": recipe.spec.name.as_str(),
@@ -60,7 +66,8 @@ fn explain(text: &mut String, attempt: &Try) {
     if let Some(extraction) = &attempt.extraction {
         let (tally, report) = (&extraction.tally, &extraction.report);
         let counts = [(tally.dropped, "dropped"), (report.duplicates, "duplicates"), (report.cut, "past the limit"), (tally.kept, "kept")];
-        let words: Vec<String> = counts.iter().filter(|(n, word)| *n > 0 || *word == "kept").map(|(n, word)| format!("{n} {word}")).collect();
+        let words: Vec<String> =
+            counts.iter().filter(|(n, word)| *n > 0 || *word == "kept").map(|(n, word)| format!("{n} {word}")).collect();
         line(text, &format!("    rows     {} found, {}", tally.found, words.join(", ")));
         let width = report.fields.iter().map(|f| f.name.len()).max().unwrap_or(0);
         for (i, field) in report.fields.iter().enumerate() {

@@ -19,17 +19,56 @@ use tokio::net::TcpListener;
 use crate::lifecycle::Tasks;
 
 const FILMS: [&str; 20] = [
-    "The Long Tide", "Paper Lanterns", "Seventh Station", "A Winter of Bees", "Glass Orchard", "The Cartographer's Silence", "Monsoon Radio",
-    "Nine Doors Down", "Salt and Static", "The Understudy", "Kite Season", "Low Orbit", "The Last Typesetter", "Mangrove", "Afterimage",
-    "Halfway to Harbour", "The Ferry at Dusk", "Quiet Engines", "Banyan", "Two Moons Over Bandung",
+    "The Long Tide",
+    "Paper Lanterns",
+    "Seventh Station",
+    "A Winter of Bees",
+    "Glass Orchard",
+    "The Cartographer's Silence",
+    "Monsoon Radio",
+    "Nine Doors Down",
+    "Salt and Static",
+    "The Understudy",
+    "Kite Season",
+    "Low Orbit",
+    "The Last Typesetter",
+    "Mangrove",
+    "Afterimage",
+    "Halfway to Harbour",
+    "The Ferry at Dusk",
+    "Quiet Engines",
+    "Banyan",
+    "Two Moons Over Bandung",
 ];
 const EVENTS: [&str; 12] = [
-    "Night Market of Sound", "Open Studio Weekend", "Batik in Motion", "Harbour Jazz", "Comics & Coffee Fair", "The Shadow Play Marathon",
-    "Street Food Congress", "Gamelan Reimagined", "Robotics Day", "Poetry Under the Bridge", "Retro Games Expo", "City Half Marathon",
+    "Night Market of Sound",
+    "Open Studio Weekend",
+    "Batik in Motion",
+    "Harbour Jazz",
+    "Comics & Coffee Fair",
+    "The Shadow Play Marathon",
+    "Street Food Congress",
+    "Gamelan Reimagined",
+    "Robotics Day",
+    "Poetry Under the Bridge",
+    "Retro Games Expo",
+    "City Half Marathon",
 ];
 const SEARCHES: [&str; 14] = [
-    "weather tomorrow", "train timetable", "rice price", "football results", "lunar eclipse", "school holidays", "exchange rate", "new phone",
-    "concert tickets", "fried noodles recipe", "traffic now", "volcano status", "job fair", "film schedule",
+    "weather tomorrow",
+    "train timetable",
+    "rice price",
+    "football results",
+    "lunar eclipse",
+    "school holidays",
+    "exchange rate",
+    "new phone",
+    "concert tickets",
+    "fried noodles recipe",
+    "traffic now",
+    "volcano status",
+    "job fair",
+    "film schedule",
 ];
 
 /// A site that takes its time.
@@ -70,9 +109,9 @@ fn films(visit: usize) -> (&'static str, String) {
     let mut slides = String::new();
     for title in FILMS.iter().cycle().skip(visit).take(18) {
         let slug = title.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        let _infallible = write!(
+        let _infallible = writeln!(
             slides,
-            "<li class=\"glide__slide\"><a href=\"/movie-detail/{slug}\" title=\"{title}\"><img src=\"/posters/{slug}.webp\" alt=\"{title}\"><span>{title}</span></a></li>\n"
+            "<li class=\"glide__slide\"><a href=\"/movie-detail/{slug}\" title=\"{title}\"><img src=\"/posters/{slug}.webp\" alt=\"{title}\"><span>{title}</span></a></li>"
         );
     }
     ("text/html; charset=utf-8", format!("<!doctype html><title>Now showing</title><ul class=\"glide__slides\">\n{slides}</ul>\n"))
@@ -83,7 +122,10 @@ fn events(visit: usize) -> (&'static str, String) {
     for title in EVENTS.iter().cycle().skip(visit).take(10) {
         let slug = title.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         let alt = title.replace('&', "&amp;");
-        let _infallible = write!(slides, "<div class=\"swiper-slide\"><a href=\"/event/{slug}\"><img src=\"/events/{slug}.webp\" alt=\"{alt}\"></a></div>\n");
+        let _infallible = writeln!(
+            slides,
+            "<div class=\"swiper-slide\"><a href=\"/event/{slug}\"><img src=\"/events/{slug}.webp\" alt=\"{alt}\"></a></div>"
+        );
     }
     ("text/html; charset=utf-8", format!("<!doctype html><title>Events</title><div class=\"swiper-wrapper\">\n{slides}</div>\n"))
 }
@@ -92,7 +134,7 @@ fn trends(visit: usize) -> (&'static str, String) {
     let mut items = String::new();
     for (rank, query) in SEARCHES.iter().cycle().skip(visit).take(12).enumerate() {
         let traffic = ["200K+", "100K+", "50,000+", "20,000+", "5000+"][rank.min(4)];
-        let _infallible = write!(items, "<item><title>{query}</title><ht:approx_traffic>{traffic}</ht:approx_traffic></item>\n");
+        let _infallible = writeln!(items, "<item><title>{query}</title><ht:approx_traffic>{traffic}</ht:approx_traffic></item>");
     }
     let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<rss version=\"2.0\" xmlns:ht=\"https://trends.google.com/trending/rss\"><channel><title>Daily Search Trends</title>";
     ("application/rss+xml", format!("{head}\n{items}</channel></rss>\n"))

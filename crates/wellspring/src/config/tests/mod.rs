@@ -39,7 +39,7 @@ fn read(files: &Files, environment: Environment<'_>) -> Result<Config, Vec<Diagn
     let result = read::read(files, environment);
     let shown = match &result {
         Ok(config) => format!("{config:?}"),
-        Err(found) => format!("{}\n{found:?}", self::shown(found)),
+        Err(found) => format!("{}\n{found:?}", shown(found)),
     };
     assert!(!shown.contains(CANARY), "a secret is shown: {shown}");
     result

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use wellspring::clock::{Clock, SystemClock};
-use wellspring_core::moment::{Mono, Moment};
+use wellspring_core::moment::{Moment, Mono};
 
 /// Runs as the machine's clocks do, from wherever a test has moved them.
 #[derive(Debug, Default)]

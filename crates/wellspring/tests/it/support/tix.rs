@@ -6,7 +6,9 @@ use super::origin::{Answer, Origin};
 pub fn page(titles: &[&str]) -> String {
     let slide = |title: &&str| {
         let slug = title.to_lowercase().replace(' ', "-");
-        format!("<li class=\"glide__slide\"><a href=\"/movie-detail/{slug}\"><img src=\"/poster/{slug}.webp\"><span> {title} </span></a></li>")
+        format!(
+            "<li class=\"glide__slide\"><a href=\"/movie-detail/{slug}\"><img src=\"/poster/{slug}.webp\"><span> {title} </span></a></li>"
+        )
     };
     format!("<!doctype html><ul class=\"glide__slides\">{}</ul>", titles.iter().map(slide).collect::<String>())
 }
