@@ -7,8 +7,8 @@ use std::task::Poll;
 use super::{Entry, Store, StoreError};
 use wellspring_core::snapshot::Snapshot;
 
-/// Keys on their way at a time.
-const AT_ONCE: usize = 64;
+/// Keys on their way at a time: their whole history is in memory meanwhile.
+const AT_ONCE: usize = 16;
 
 /// Restores every entry with its history, as `history` reads it (newest last), into `target`. Returns how many keys.
 pub(super) async fn copy<F>(entries: &[Entry], history: impl Fn(Entry) -> F, target: &dyn Store) -> Result<u64, StoreError>

@@ -93,7 +93,7 @@ pub enum Change {
 /// How the store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// Everything written is durable.
+    /// Everything that was answered is durable.
     Ok,
     /// Something is not, and what is being done about it.
     Degraded(String),
@@ -162,7 +162,8 @@ pub enum StoreError {
 /// Keeps snapshots. Every method is safe to call at any time from any task; none blocks the caller's thread.
 #[async_trait]
 pub trait Store: Send + Sync + Debug + 'static {
-    /// Every key with its latest snapshot: what is served from the start. Rows that fail their check are left out.
+    /// Every key with its latest snapshot: what is served from the start. A row that fails its check is left out; where that is
+    /// a latest snapshot, the newest good one of its history stands in, stale at once (its `rules` are those of no source).
     async fn list(&self) -> Result<Vec<Entry>, StoreError>;
     /// One key.
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError>;
@@ -173,7 +174,7 @@ pub trait Store: Send + Sync + Debug + 'static {
     async fn put_if(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError>;
     /// Renews the latest snapshot, if the lease is in force. Without a snapshot: [`StoreError::Outdated`].
     async fn touch_if(&self, lease: &Lease, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError>;
-    /// Remembers failures and backoff.
+    /// Remembers failures and backoff, of a key without a snapshot too.
     async fn record(&self, key: &Key, attempts: &Attempts) -> Result<(), StoreError>;
     /// The history of a key, newest first.
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError>;

@@ -36,6 +36,8 @@ impl DataFile {
             let path = path.display();
             return Err(StoreError::Unusable(format!("the store `{path}` is a folder; name a file in it, such as `{path}/wellspring.db`")));
         }
+        // Beside the file itself where the path is a link: there SQLite keeps its log, and there another path leads to the same lock.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         make_folder(path).and_then(|()| lock(path)).map(|lock| Self { path: path.to_owned(), lock }).map_err(StoreError::Unusable)
     }
 

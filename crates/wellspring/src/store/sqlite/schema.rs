@@ -105,7 +105,7 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
 
 /// Reads the whole file and says whether its structure holds.
 pub(super) fn check(conn: &Connection) -> Result<(), Fault> {
-    let verdict: String = conn.pragma_query_value(None, "quick_check(1)", |row| row.get(0))?;
+    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict == "ok" { Ok(()) } else { Err(Fault::Corrupt(verdict)) }
 }
 
