@@ -55,6 +55,10 @@ mod tests {
             {"name": "cinema", "freshness": "fresh", "phase": "idle", "items": 17, "age_seconds": 8_100.0},
             {"name": "google_trend", "freshness": "absent", "phase": "backing_off", "items": null, "age_seconds": null, "error": "trends.google.com: connection refused"},
         ]});
-        insta::assert_snapshot!(super::table(&index), @"");
+        insta::assert_snapshot!(super::table(&index), @"
+        SOURCE        DATA     REFRESH       ITEMS       AGE  LAST ERROR
+        cinema        fresh    idle             17    2h 15m
+        google_trend  absent   backing_off       -         -  trends.google.com: connection refused
+        ");
     }
 }

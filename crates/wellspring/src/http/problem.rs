@@ -69,12 +69,12 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = self.extra;
-        // Members that clients expect first (`items`) come before what the RFC names.
+        let mut body = Map::new();
         body.insert("type".to_owned(), json!(format!("urn:wellspring:problem:{}", self.code)));
         body.insert("title".to_owned(), json!(self.status.canonical_reason().unwrap_or("Error")));
         body.insert("status".to_owned(), json!(self.status.as_u16()));
         body.insert("detail".to_owned(), json!(self.detail));
+        body.extend(self.extra);
         let mut response = (self.status, Value::Object(body).to_string()).into_response();
         response.headers_mut().extend(self.headers);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

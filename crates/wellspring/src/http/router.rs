@@ -20,7 +20,7 @@ use crate::engine::status::Status;
 
 /// The routes.
 pub fn router(site: Site) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(index_of_sources))
         .route("/api", get(index_of_sources))
         .route("/api/{source}", get(read_source))
@@ -29,8 +29,9 @@ pub fn router(site: Site) -> Router {
         .route("/health", get(health))
         .route("/ready", get(ready))
         .fallback(nowhere)
-        .layer(from_fn_with_state(site.clone(), finish))
-        .with_state(site)
+        .with_state(site.clone());
+    // Around the whole router, not its routes: there a 405 has its `Allow` already.
+    Router::new().fallback_service(routes).layer(from_fn_with_state(site, finish))
 }
 
 async fn index_of_sources(State(site): State<Site>, request: HeaderMap) -> Response {
@@ -88,7 +89,7 @@ async fn finish(State(site): State<Site>, request: Request, next: Next) -> Respo
     let reads = !request.uri().path().ends_with("/refresh");
     let mut response = next.run(request).await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED && response.headers().get(CONTENT_TYPE).is_none() {
-        let allow = response.headers().get(ALLOW).and_then(|a| a.to_str().ok()).unwrap_or("GET, HEAD").replace(',', ", ");
+        let allow = response.headers().get(ALLOW).and_then(|a| a.to_str().ok()).unwrap_or("").replace(',', ", ");
         response = if method == Method::OPTIONS {
             let mut options = StatusCode::NO_CONTENT.into_response();
             if let Ok(allow) = HeaderValue::from_str(&allow) {

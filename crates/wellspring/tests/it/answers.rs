@@ -35,11 +35,11 @@ fn body(reply: &Reply, origin: &Origin) -> String {
 async fn bodies_are_as_the_contract_says() {
     let (origin, app) = cinema("fresh_for = \"1h\"\nmax_stale = \"2h\"").await;
     let fresh = body(&app.get("/api/cinema").await, &origin);
-    insta::assert_snapshot!(fresh, @"");
+    insta::assert_snapshot!(fresh, @r#"{"items":[{"img":"ORIGIN/poster/dune.webp","title":"Dune"}],"from_cache":true,"cache_valid":true,"cache_date":"9999-99-99 99:99:99","fetched_at":"9999-99-99T99:99:99+99:99","refreshing_in_background":false}"#);
     origin.hold("/");
     app.clock.pass(Duration::from_secs(2 * 3_600));
     let expired = body(&app.get("/api/cinema").await, &origin);
-    insta::assert_snapshot!(expired, @"");
+    insta::assert_snapshot!(expired, @r#"{"items":[{"img":"ORIGIN/poster/dune.webp","title":"Dune"}],"from_cache":true,"cache_valid":false,"cache_date":"9999-99-99 99:99:99","fetched_at":"9999-99-99T99:99:99+99:99","refreshing_in_background":true,"expired":true}"#);
     origin.script("/", Answer::status(500));
     origin.release("/");
     app.until_attempts("cinema", 2).await;
@@ -53,7 +53,7 @@ async fn degraded_data_says_why() {
     app.clock.pass(Duration::from_secs(3_600));
     app.get("/api/cinema").await;
     app.until_attempts("cinema", 2).await;
-    insta::assert_snapshot!(body(&app.get("/api/cinema").await, &origin), @"");
+    insta::assert_snapshot!(body(&app.get("/api/cinema").await, &origin), @r#"{"items":[{"img":"ORIGIN/poster/dune.webp","title":"Dune"}],"from_cache":true,"cache_valid":false,"cache_date":"9999-99-99 99:99:99","fetched_at":"9999-99-99T99:99:99+99:99","refreshing_in_background":false,"degraded":{"code":"gate_failed","message":"min_items: 0 items, at least 1 expected"}}"#);
     app.stop().await;
 }
 
@@ -125,11 +125,11 @@ async fn errors_are_problems_that_name_the_way_out() {
         assert_eq!(reply.header("content-type"), "application/problem+json");
         String::from_utf8(reply.body.to_vec()).unwrap()
     };
-    insta::assert_snapshot!(problem(app.get("/api/cinena").await), @"");
-    insta::assert_snapshot!(problem(app.get("/api/cinema?city=x").await), @"");
-    insta::assert_snapshot!(problem(app.send(Method::DELETE, "/api/cinema", &[]).await), @"");
-    insta::assert_snapshot!(problem(app.get("/nowhere").await), @"");
-    insta::assert_snapshot!(problem(app.post("/api/cinema/refresh?wait=soon").await), @"");
+    insta::assert_snapshot!(problem(app.get("/api/cinena").await), @r#"{"type":"urn:wellspring:problem:unknown_source","title":"Not Found","status":404,"detail":"no source is called `cinena`; did you mean `cinema`?","known_sources":["cinema"]}"#);
+    insta::assert_snapshot!(problem(app.get("/api/cinema?city=x").await), @r#"{"type":"urn:wellspring:problem:bad_parameter","title":"Bad Request","status":400,"detail":"`city` is no parameter of this source; it takes none","parameter":"city"}"#);
+    insta::assert_snapshot!(problem(app.send(Method::DELETE, "/api/cinema", &[]).await), @r#"{"type":"urn:wellspring:problem:method_not_allowed","title":"Method Not Allowed","status":405,"detail":"this route takes GET, HEAD"}"#);
+    insta::assert_snapshot!(problem(app.get("/nowhere").await), @r#"{"type":"urn:wellspring:problem:not_found","title":"Not Found","status":404,"detail":"there is nothing at `/nowhere`","routes":["/","/api","/api/{source}","/api/{source}/status","/api/{source}/refresh","/health","/ready"],"known_sources":["cinema"]}"#);
+    insta::assert_snapshot!(problem(app.post("/api/cinema/refresh?wait=soon").await), @r#"{"type":"urn:wellspring:problem:bad_parameter","title":"Bad Request","status":400,"detail":"`wait`: `soon` is no period: write a whole number and a unit (ms, s, m, h, d, w), as in `30s`, `24h` or `6d`","parameter":"wait"}"#);
     assert_eq!(app.send(Method::DELETE, "/api/cinema", &[]).await.header("allow"), "GET, HEAD");
     app.stop().await;
 }

@@ -212,7 +212,7 @@ async fn trap_garbage_overwrites_good_data() {
         (Answer::html(whole.as_str()).reset(), "upstream_unreachable"),
         (Answer::html(whole.replace("src=", "data-src=")), "gate_failed"),
         (Answer::status(404), "upstream_status"),
-        (Answer::ok(vec![0_u8; 4_096]), "gate_failed"),
+        (Answer::ok(vec![0_u8; 4_096]), "extract_failed"),
     ];
     for (i, (answer, code)) in faults.into_iter().enumerate() {
         origin.script("/", answer);
@@ -383,7 +383,8 @@ async fn trap_clock_steps_backward() {
     for days in [-365, 365, -1, 1] {
         let before = origin.count("/");
         let app = builder.start().await;
-        app.until("cinema", |s| s["revision"] == 1).await;
+        app.get("/api/cinema").await;
+        app.until("cinema", |s| s["freshness"] == "fresh").await;
         app.clock.step_wall(SignedDuration::from_hours(24 * days));
         let reply = app.get("/api/cinema").await;
         assert!(reply.member("cache_age_hours").as_f64().unwrap() >= 0.0);
