@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::refresh::{Effect, Remembered};
+use wellspring_core::snapshot::Snapshot;
 use wellspring_core::source::SourceSpec;
 
 use super::catalog::{Catalog, Recipe, Source};
@@ -89,25 +90,24 @@ impl Engine {
 }
 
 impl Shared {
-    fn legacy_of(&self, spec: &SourceSpec, entry: Entry) -> Legacy {
-        let Entry { latest, attempts, .. } = entry;
-        let Some(Latest { snapshot, renewal, fence }) = latest else { return Legacy { attempts, ..Legacy::default() } };
-        let content = Content {
+    /// A snapshot as it is served.
+    pub(super) fn encoded(&self, spec: &SourceSpec, snapshot: &Snapshot) -> Arc<Content> {
+        Arc::new(Content {
             prefix: self.render.prefix(spec, snapshot.items.json()),
             revision: snapshot.revision,
             made_at: snapshot.made_at,
             count: snapshot.items.count(),
             alternative: snapshot.how.alternative,
-        };
+        })
+    }
+
+    fn legacy_of(&self, spec: &SourceSpec, entry: Entry) -> Legacy {
+        let Entry { latest, attempts, .. } = entry;
+        let Some(Latest { snapshot, renewal, fence }) = latest else { return Legacy { attempts, ..Legacy::default() } };
+        let content = self.encoded(spec, &snapshot);
         let remembered =
             Remembered { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at, rules: renewal.rules };
-        Legacy {
-            content: Some((Arc::new(content), renewal.rules, remembered)),
-            validators: renewal.validators,
-            attempts,
-            fence,
-            ..Legacy::default()
-        }
+        Legacy { content: Some((content, renewal.rules, remembered)), validators: renewal.validators, attempts, fence, ..Legacy::default() }
     }
 
     fn source(&self, recipe: &Arc<Recipe>, mut legacies: HashMap<Key, Legacy>, now: Moment, made: &mut Made) -> Arc<Source> {

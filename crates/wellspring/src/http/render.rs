@@ -120,11 +120,6 @@ impl Render for Renderer {
     }
 }
 
-/// The body of a key that has no snapshot, up to what an error adds: `{"items":[],`.
-pub fn empty_items(spec: &SourceSpec) -> (String, serde_json::Value) {
-    (spec.items_key.clone(), serde_json::Value::Array(Vec::new()))
-}
-
 /// What a failure adds to facts, for the one answer that tells it.
 pub fn with_failure(facts: &Facts, failure: Failure) -> Facts {
     Facts { degraded: Some(failure), ..facts.clone() }
