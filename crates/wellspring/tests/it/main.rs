@@ -8,6 +8,7 @@ mod command_line;
 mod fetch;
 mod processes;
 mod serving;
+mod shipped;
 mod store_contract;
 mod store_damage;
 mod store_faults;
