@@ -14,6 +14,7 @@ use wellspring_core::snapshot::{Renewal, Snapshot, Validators};
 use super::Shared;
 use super::cell::{Attempt, Cell, outcome_word, trigger_word};
 use super::collect::{Harvest, Known};
+use super::hot::Content;
 use super::limits::Permit;
 use crate::store::{Entry, Latest, Lease, StoreError};
 
@@ -179,7 +180,7 @@ impl Flight {
         // A disk may hang as an upstream may; the flight must not.
         match timeout(STORE_PATIENCE, writing).await {
             Ok(Ok(())) => {
-                let content = snapshot.map(|snapshot| self.shared.encoded(spec, &snapshot));
+                let content = snapshot.as_ref().map(Content::of);
                 let mut inner = self.cell.lock();
                 inner.pending = content;
                 inner.validators = renewal.validators;
@@ -204,7 +205,7 @@ impl Flight {
         if inner.state.standing.is_some_and(|s| s.revision >= snapshot.revision) {
             return;
         }
-        inner.content = Some(self.shared.encoded(&self.cell.recipe.spec, &snapshot));
+        inner.content = Some(Content::of(&snapshot));
         inner.read_by = Some(renewal.rules);
         inner.validators = renewal.validators;
         drop(inner);
