@@ -20,7 +20,7 @@ use super::limits::{Busy, Limits, PerHost, Permit};
 use crate::clock::Clock;
 use crate::fetch::{Fetched, Fetcher, Request, Response};
 use crate::lifecycle;
-use crate::store::Store;
+use crate::store::{Slot, Store};
 
 /// How long a place among all replicas' requests to a host is kept when its holder dies.
 const SLOT_TTL: Duration = Duration::from_secs(300);
@@ -194,7 +194,7 @@ impl Collector {
         let slot = loop {
             let now = self.clock.now();
             match self.store.slot(&host, per_host.at_once, SLOT_TTL, now).await {
-                Ok(Some(slot)) => break Some(slot),
+                Ok(Some(slot)) => break Some(TakenSlot { store: Arc::clone(&self.store), slot: Some(slot) }),
                 Ok(None) if now.mono < deadline => tokio::time::sleep(Duration::from_millis(50)).await,
                 // Without a shared store each replica keeps to its own limits.
                 Ok(None) | Err(_) => break None,
@@ -202,19 +202,20 @@ impl Collector {
         };
         let fetched = self.fetcher.fetch(&request).await.map_err(|e| e.failure());
         if let Some(slot) = slot {
-            let _ = self.store.leave(&slot).await;
+            slot.leave().await;
         }
         fetched
     }
 
     async fn enter(&self, host: &Arc<str>, per_host: PerHost) -> Permit {
         loop {
+            // Made before looking, so that no place that becomes free is missed.
+            let freed = self.freed.notified();
             let now = self.clock.mono();
             match self.limits.enter(host, per_host, now) {
                 Ok(permit) => return permit,
                 Err(Busy::Until(at)) => tokio::time::sleep(now.until(at)).await,
-                // Places are told to one waiter at a time, and the runner is one too: look again now and then.
-                Err(Busy::Full) => drop(tokio::time::timeout(Duration::from_millis(50), self.freed.notified()).await),
+                Err(Busy::Full) => freed.await,
             }
         }
     }
@@ -249,6 +250,31 @@ impl Collector {
         let how = How { alternative: u32::try_from(index).unwrap_or(u32::MAX), took: self.clock.mono().since(started), bytes };
         let validators = if validator.is_empty() { Validators::new() } else { [(asked, validator)].into() };
         Ok(Harvest::Items { items, how, validators })
+    }
+}
+
+/// A place among all replicas' requests. Given back however the fetch ends: a collection is dropped at its deadline, at a
+/// reload and in a drain.
+#[derive(Debug)]
+struct TakenSlot {
+    store: Arc<dyn Store>,
+    slot: Option<Slot>,
+}
+
+impl TakenSlot {
+    async fn leave(mut self) {
+        if let Some(slot) = self.slot.take() {
+            let _ = self.store.leave(&slot).await;
+        }
+    }
+}
+
+impl Drop for TakenSlot {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            let store = Arc::clone(&self.store);
+            lifecycle::spawn(async move { drop(store.leave(&slot).await) });
+        }
     }
 }
 
