@@ -170,12 +170,7 @@ impl Engine {
         let (cell, gone) = source.cell_or(key, || self.0.new_cell(source, key));
         if let Some(gone) = gone {
             self.0.dismiss(&gone);
-            let shared = Arc::clone(&self.0);
-            self.0.detach(async move {
-                if let Err(error) = shared.collector.store.evict(&gone.key).await {
-                    tracing::warn!(key = %gone.key, %error, "a key past `max_keys` could not be forgotten");
-                }
-            });
+            self.0.forget(gone.key.clone());
         }
         cell
     }
@@ -358,7 +353,10 @@ impl Shared {
         }
         drop(inner);
         for effect in &effects {
-            if let Effect::WakeAt(at) = effect {
+            // A retired cell that lands late must not take its successor's place in the queue.
+            if let Effect::WakeAt(at) = effect
+                && !cell.is_retired()
+            {
                 self.queue.wake_at(cell, *at);
             }
         }
@@ -377,6 +375,16 @@ impl Shared {
         cell.retire();
         self.queue.forget(cell);
         self.withdraw(cell);
+    }
+
+    /// Forgets a key past `max_keys`, in the store too.
+    fn forget(self: &Arc<Self>, key: Key) {
+        let shared = Arc::clone(self);
+        self.detach(async move {
+            if let Err(error) = shared.collector.store.evict(&key).await {
+                tracing::warn!(%key, %error, "a key past `max_keys` could not be forgotten");
+            }
+        });
     }
 
     /// Ends a flight that waits in line.
