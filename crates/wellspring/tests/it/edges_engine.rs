@@ -335,3 +335,35 @@ async fn a_panic_in_a_flight_leaves_nothing_stuck() {
     assert_eq!(app.post("/api/cinema/refresh").await.member("force_refreshed"), true);
     tokio::time::timeout(Duration::from_secs(5), app.stop()).await.expect("the drain waits for a flight that is gone");
 }
+
+/// A drain ends what an origin holds up, and tells those who wait: an answer, not a broken connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_answers_those_who_wait_for_a_held_origin() {
+    let origin = Origin::start().await;
+    origin.hold("/");
+    origin.script("/old", tix::films(&["Dune"]));
+    let app = Builder::new()
+        .with_fetch("per_host = 2\ngap = \"0s\"")
+        .with_source(&tix::source("cinema", &origin, "/", "fresh_for = \"1h\"\nwarm = false\ncold_wait = \"60s\""))
+        .with_source(&tix::source("old", &origin, "/old", "fresh_for = \"1h\""))
+        .with_source(&tix::source("queued", &origin, "/queued", "fresh_for = \"1h\"\nwarm = false\ncold_wait = \"60s\""))
+        .start()
+        .await;
+    app.until_attempts("old", 1).await;
+    origin.hold("/old");
+    let address = app.address;
+    let reader = |path: &'static str| wellspring::lifecycle::spawn(async move { get(address, path).await });
+    let cold = reader("/api/cinema");
+    origin.wait_for_requests("/", 1).await;
+    let forced = wellspring::lifecycle::spawn(async move { post(address, "/api/old/refresh", &[]).await });
+    origin.wait_for_requests("/old", 2).await;
+    let queued = reader("/api/queued");
+    app.until("queued", |s| s["phase"] == "queued").await;
+    tokio::time::timeout(Duration::from_secs(12), app.stop()).await.expect("the drain is bounded");
+    for reader in [cold, queued] {
+        let reply = reader.await.unwrap();
+        assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (503, "1"));
+    }
+    let forced = forced.await.unwrap();
+    assert_eq!((forced.status.as_u16(), forced.degraded(), forced.items("title").len()), (200, "cancelled".to_owned(), 1));
+}
