@@ -50,6 +50,7 @@ impl Engine {
     /// flights are ended first, so that nothing read by the old rules can be stored over what the new ones read.
     pub async fn reload(&self, recipes: Vec<Arc<Recipe>>, settings: Settings) {
         let shared = &self.0;
+        shared.collector.limits.allow(settings.at_once);
         shared.settings.store(Arc::new(settings));
         let old = shared.catalog.load_full();
         let equal =

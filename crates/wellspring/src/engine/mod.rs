@@ -63,7 +63,7 @@ pub struct Parts {
 pub struct Settings {
     /// For collections.
     pub bounds: Bounds,
-    /// Flights at once, in all.
+    /// Requests at once with the extraction of what they give, in all.
     pub at_once: usize,
 }
 
@@ -130,6 +130,7 @@ impl Engine {
         // Its own, not `wake`: a collection that waits for a place must not take a wake-up that was meant for the engine.
         let freed = Arc::new(Notify::new());
         let limits = Limits::new(Arc::clone(&freed));
+        limits.allow(settings.at_once);
         let collector =
             Collector { fetcher: parts.fetcher, store: parts.store, limits: Arc::clone(&limits), freed, clock: Arc::clone(&parts.clock) };
         Self(Arc::new(Shared {
@@ -253,7 +254,7 @@ impl Engine {
             }
             let settings = shared.settings.load_full();
             let next_start = loop {
-                match shared.runner.next(settings.at_once, settings.bounds.per_host, now) {
+                match shared.runner.next(settings.bounds.per_host, now) {
                     Next::Start(cell, place) => shared.launch(cell, place),
                     Next::Wait(until) => break until,
                 }
@@ -407,7 +408,6 @@ impl Shared {
     }
 
     fn landed(&self) {
-        self.runner.landed();
         self.airborne.send_modify(|n| *n -= 1);
     }
 

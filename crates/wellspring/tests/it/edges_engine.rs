@@ -367,3 +367,36 @@ async fn a_drain_answers_those_who_wait_for_a_held_origin() {
     let forced = forced.await.unwrap();
     assert_eq!((forced.status.as_u16(), forced.degraded(), forced.items("title").len()), (200, "cancelled".to_owned(), 1));
 }
+
+/// lychee again, with the places of all hosts: collections that wait for one slow host leave them to others.
+#[tokio::test(flavor = "multi_thread")]
+async fn places_in_all_are_not_held_while_waiting_for_a_second_host() {
+    let (full, quick) = (Origin::start().await, Origin::start().await);
+    full.script("/hog", tix::films(&["Dune"]));
+    full.hold("/hog");
+    quick.script("/first", Answer::status(500));
+    quick.script("/", tix::films(&["Up"]));
+    let local = |text: String| text.replace("127.0.0.1", "localhost");
+    let mut builder = Builder::new().with_fetch("per_host = 1\nat_once = 3\ngap = \"0s\"").with_source(&tix::source(
+        "hog",
+        &full,
+        "/hog",
+        "fresh_for = \"1h\"",
+    ));
+    for i in 0..2 {
+        builder = builder.with_source(&format!(
+            "[source.two{i}]\nfresh_for = \"1h\"\ncold_wait = \"10ms\"\n[[source.two{i}.from]]\nurl = \"{}\"\nformat = \"json\"\n[[source.two{i}.from]]\nurl = \"{}\"\nformat = \"json\"\n",
+            local(quick.url("/first")),
+            full.url("/second")
+        ));
+    }
+    let app = builder
+        .with_source(&local(tix::source("quick", &quick, "/", "fresh_for = \"1s\"\nwarm = false\ncold_wait = \"3s\"")))
+        .start()
+        .await;
+    full.wait_for_requests("/hog", 1).await;
+    quick.wait_for_answers("/first", 2).await;
+    assert_eq!(app.get("/api/quick").await.status, 200);
+    full.release("/hog");
+    app.stop().await;
+}
