@@ -116,6 +116,13 @@ pub struct Legacy {
     pub recent: VecDeque<Attempt>,
 }
 
+impl Legacy {
+    /// When its snapshot was last confirmed.
+    pub fn checked_at(&self) -> Option<Timestamp> {
+        self.content.as_ref().map(|(_, _, remembered)| remembered.checked_at)
+    }
+}
+
 impl Cell {
     /// A cell with what was there before it, and the effects that its machine wants.
     pub fn new(key: Key, recipe: Arc<Recipe>, legacy: Legacy, render: &dyn Render, now: Moment) -> (Arc<Self>, Vec<Effect>) {

@@ -138,7 +138,9 @@ impl Collector {
             let asked = fingerprint(index, &address);
             let validator = known.validators.get(&asked).cloned().unwrap_or_default();
             let request = self.request(alternative, address, validator, bounds, &params, deadline);
-            let fetched = match self.fetch(request, bounds.per_host, deadline, &mut place).await {
+            // Held until what came is extracted, and not while waiting for a place at the next host.
+            let (_permit, fetched) = self.fetch(request, bounds.per_host, deadline, &mut place).await;
+            let fetched = match fetched {
                 Ok(Fetched::NotModified(validator)) => {
                     tries.push(attempt);
                     return Collected { outcome: Ok(Harvest::NotModified { validators: [(asked, validator)].into() }), tries };
@@ -184,10 +186,16 @@ impl Collector {
     }
 
     /// Fetches within the limits of the host, this process's and all replicas'.
-    async fn fetch(&self, request: Request, per_host: PerHost, deadline: Mono, place: &mut Option<Permit>) -> Result<Fetched, Failure> {
+    async fn fetch(
+        &self,
+        request: Request,
+        per_host: PerHost,
+        deadline: Mono,
+        place: &mut Option<Permit>,
+    ) -> (Permit, Result<Fetched, Failure>) {
         let host: Arc<str> =
             Url::parse(request.url.expose()).ok().and_then(|u| u.host_str().map(Arc::from)).unwrap_or_else(|| Arc::from(""));
-        let _permit = match place.take().filter(|p| p.host() == &*host) {
+        let permit = match place.take().filter(|p| p.host() == &*host) {
             Some(permit) => permit,
             None => self.enter(&host, per_host).await,
         };
@@ -196,7 +204,7 @@ impl Collector {
         if let Some(slot) = slot {
             slot.leave().await;
         }
-        fetched
+        (permit, fetched)
     }
 
     /// A place among the requests of all replicas.

@@ -1,8 +1,8 @@
-//! How many requests a host bears at once, and how far apart they start. Nobody waits here while holding a place
+//! How many requests a host and the server bear at once, and how far apart they start. Nobody waits here while holding a place
 //! elsewhere: the delay is known before the permit is taken.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -11,9 +11,17 @@ use wellspring_core::moment::Mono;
 /// The limits of every host together.
 #[derive(Debug)]
 pub struct Limits {
-    hosts: Mutex<HashMap<Arc<str>, Host>>,
+    inner: Mutex<Inner>,
     /// Told whenever a place becomes free; everyone who waits for one looks again.
     freed: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    hosts: HashMap<Arc<str>, Host>,
+    /// In all, and how many there may be.
+    flying: usize,
+    at_once: usize,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +48,7 @@ pub enum Busy {
     Until(Mono),
 }
 
-/// A place at a host, until dropped.
+/// A place at a host and in all, until dropped.
 #[derive(Debug)]
 pub struct Permit {
     limits: Arc<Limits>,
@@ -56,19 +64,31 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut hosts = self.limits.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(host) = hosts.get_mut(&self.host) {
+        let mut inner = self.limits.lock();
+        inner.flying = inner.flying.saturating_sub(1);
+        if let Some(host) = inner.hosts.get_mut(&self.host) {
             host.flying = host.flying.saturating_sub(1);
         }
-        drop(hosts);
+        drop(inner);
         self.limits.freed.notify_waiters();
     }
 }
 
 impl Limits {
-    /// No host is known yet. `freed` is told whenever a place becomes free.
+    /// No host is known yet, and all together have no bound. `freed` is told whenever a place becomes free.
     pub fn new(freed: Arc<Notify>) -> Arc<Self> {
-        Arc::new(Self { hosts: Mutex::default(), freed })
+        let inner = Inner { hosts: HashMap::new(), flying: 0, at_once: usize::MAX };
+        Arc::new(Self { inner: Mutex::new(inner), freed })
+    }
+
+    /// Bounds all hosts together.
+    pub fn allow(&self, at_once: usize) {
+        self.lock().at_once = at_once.max(1);
+        self.freed.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a place if there is one now.
@@ -76,7 +96,12 @@ impl Limits {
     /// # Errors
     /// [`Busy`], which says what to wait for.
     pub fn enter(self: &Arc<Self>, host: &Arc<str>, per_host: PerHost, now: Mono) -> Result<Permit, Busy> {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        if inner.flying >= inner.at_once {
+            return Err(Busy::Full);
+        }
+        let hosts = &mut inner.hosts;
         let state = hosts.entry(Arc::clone(host)).or_default();
         if state.flying >= per_host.at_once.max(1) {
             return Err(Busy::Full);
@@ -85,12 +110,13 @@ impl Limits {
             return Err(Busy::Until(next));
         }
         state.flying += 1;
+        inner.flying += 1;
         state.next_start = Some(now.after(per_host.gap));
         // Hosts come and go with parameters; one that is idle and past its gap carries nothing worth keeping.
         if hosts.len() > 1_024 {
             hosts.retain(|_, h| h.flying > 0 || h.next_start.is_some_and(|next| next > now));
         }
-        drop(hosts);
+        drop(guard);
         Ok(Permit { limits: Arc::clone(self), host: Arc::clone(host) })
     }
 }
@@ -112,6 +138,18 @@ mod tests {
         assert!(limits.enter(&b, two, NOW).is_ok(), "another host is another matter");
         drop(first);
         assert!(limits.enter(&a, two, NOW).is_ok());
+    }
+
+    #[test]
+    fn all_hosts_together_are_bounded() {
+        let limits = Limits::new(Arc::new(Notify::new()));
+        let (a, b) = (Arc::from("a"), Arc::from("b"));
+        let many = PerHost { at_once: 9, gap: Duration::ZERO };
+        limits.allow(1);
+        let first = limits.enter(&a, many, NOW).unwrap();
+        assert_eq!(limits.enter(&b, many, NOW).unwrap_err(), Busy::Full);
+        drop(first);
+        assert!(limits.enter(&b, many, NOW).is_ok());
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl Engine {
     /// flights are ended first, so that nothing read by the old rules can be stored over what the new ones read.
     pub async fn reload(&self, recipes: Vec<Arc<Recipe>>, settings: Settings) {
         let shared = &self.0;
+        shared.collector.limits.allow(settings.at_once);
         shared.settings.store(Arc::new(settings));
         let old = shared.catalog.load_full();
         let equal =
@@ -116,9 +117,21 @@ impl Shared {
         Legacy { content: Some((content, renewal.rules, remembered)), validators: renewal.validators, attempts, fence, ..Legacy::default() }
     }
 
-    fn source(&self, recipe: &Arc<Recipe>, mut legacies: HashMap<Key, Legacy>, now: Moment, made: &mut Made) -> Arc<Source> {
-        if let Some(key) = recipe.spec.default_key() {
-            legacies.entry(key).or_default();
+    fn source(self: &Arc<Self>, recipe: &Arc<Recipe>, mut legacies: HashMap<Key, Legacy>, now: Moment, made: &mut Made) -> Arc<Source> {
+        let default = recipe.spec.default_key();
+        if let Some(key) = &default {
+            legacies.entry(key.clone()).or_default();
+        }
+        // `max_keys` may have been lowered: what was confirmed last stays.
+        let excess = legacies.len().saturating_sub(recipe.spec.max_keys.max(1));
+        if excess > 0 {
+            let mut oldest: Vec<_> = legacies.iter().map(|(key, legacy)| (legacy.checked_at(), key.clone())).collect();
+            oldest.retain(|(_, key)| default.as_ref() != Some(key));
+            oldest.sort_unstable();
+            for (_, key) in oldest.into_iter().take(excess) {
+                legacies.remove(&key);
+                self.forget(key);
+            }
         }
         let mut cells = HashMap::with_capacity(legacies.len());
         for (key, legacy) in legacies {

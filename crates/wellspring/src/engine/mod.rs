@@ -63,7 +63,7 @@ pub struct Parts {
 pub struct Settings {
     /// For collections.
     pub bounds: Bounds,
-    /// Flights at once, in all.
+    /// Requests at once with the extraction of what they give, in all.
     pub at_once: usize,
 }
 
@@ -130,6 +130,7 @@ impl Engine {
         // Its own, not `wake`: a collection that waits for a place must not take a wake-up that was meant for the engine.
         let freed = Arc::new(Notify::new());
         let limits = Limits::new(Arc::clone(&freed));
+        limits.allow(settings.at_once);
         let collector =
             Collector { fetcher: parts.fetcher, store: parts.store, limits: Arc::clone(&limits), freed, clock: Arc::clone(&parts.clock) };
         Self(Arc::new(Shared {
@@ -170,12 +171,7 @@ impl Engine {
         let (cell, gone) = source.cell_or(key, || self.0.new_cell(source, key));
         if let Some(gone) = gone {
             self.0.dismiss(&gone);
-            let shared = Arc::clone(&self.0);
-            self.0.detach(async move {
-                if let Err(error) = shared.collector.store.evict(&gone.key).await {
-                    tracing::warn!(key = %gone.key, %error, "a key past `max_keys` could not be forgotten");
-                }
-            });
+            self.0.forget(gone.key.clone());
         }
         cell
     }
@@ -258,7 +254,7 @@ impl Engine {
             }
             let settings = shared.settings.load_full();
             let next_start = loop {
-                match shared.runner.next(settings.at_once, settings.bounds.per_host, now) {
+                match shared.runner.next(settings.bounds.per_host, now) {
                     Next::Start(cell, place) => shared.launch(cell, place),
                     Next::Wait(until) => break until,
                 }
@@ -358,7 +354,10 @@ impl Shared {
         }
         drop(inner);
         for effect in &effects {
-            if let Effect::WakeAt(at) = effect {
+            // A retired cell that lands late must not take its successor's place in the queue.
+            if let Effect::WakeAt(at) = effect
+                && !cell.is_retired()
+            {
                 self.queue.wake_at(cell, *at);
             }
         }
@@ -377,6 +376,16 @@ impl Shared {
         cell.retire();
         self.queue.forget(cell);
         self.withdraw(cell);
+    }
+
+    /// Forgets a key past `max_keys`, in the store too.
+    fn forget(self: &Arc<Self>, key: Key) {
+        let shared = Arc::clone(self);
+        self.detach(async move {
+            if let Err(error) = shared.collector.store.evict(&key).await {
+                tracing::warn!(%key, %error, "a key past `max_keys` could not be forgotten");
+            }
+        });
     }
 
     /// Ends a flight that waits in line.
@@ -399,7 +408,6 @@ impl Shared {
     }
 
     fn landed(&self) {
-        self.runner.landed();
         self.airborne.send_modify(|n| *n -= 1);
     }
 

@@ -15,7 +15,7 @@ use super::limits::{Busy, Limits, PerHost, Permit};
 pub struct Runner {
     inner: Mutex<Inner>,
     limits: Arc<Limits>,
-    /// Told when a flight joined a line or ended.
+    /// Told when a flight joined a line.
     changed: Arc<Notify>,
 }
 
@@ -34,7 +34,6 @@ struct Inner {
     lines: HashMap<Arc<str>, BTreeMap<Urgency, Arc<Cell>>>,
     /// By cell, not by key: the cell of a key that is replaced may still stand in line when its successor joins.
     places: HashMap<CellId, (Arc<str>, Urgency)>,
-    flying: usize,
 }
 
 /// What the runner found.
@@ -47,7 +46,7 @@ pub enum Next {
 }
 
 impl Runner {
-    /// No flights. `changed` is told when one joins a line or ends.
+    /// No flights. `changed` is told when one joins a line.
     pub fn new(limits: Arc<Limits>, changed: Arc<Notify>) -> Self {
         Self { inner: Mutex::default(), limits, changed }
     }
@@ -72,11 +71,8 @@ impl Runner {
     }
 
     /// Takes the most urgent flight whose host and whose total have a place.
-    pub fn next(&self, at_once: usize, per_host: PerHost, now: Mono) -> Next {
+    pub fn next(&self, per_host: PerHost, now: Mono) -> Next {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.flying >= at_once.max(1) {
-            return Next::Wait(None);
-        }
         let mut heads: Vec<(Urgency, Arc<str>)> =
             inner.lines.iter().filter_map(|(host, line)| line.first_key_value().map(|(urgency, _)| (*urgency, Arc::clone(host)))).collect();
         heads.sort_unstable();
@@ -85,7 +81,6 @@ impl Runner {
             match self.limits.enter(&host, per_host, now) {
                 Ok(permit) => {
                     let Some(cell) = inner.leave(&host, urgency) else { continue };
-                    inner.flying += 1;
                     return Next::Start(cell, permit);
                 }
                 Err(Busy::Full) => {}
@@ -93,12 +88,6 @@ impl Runner {
             }
         }
         Next::Wait(earliest)
-    }
-
-    /// A flight ended.
-    pub fn landed(&self) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).flying -= 1;
-        self.changed.notify_one();
     }
 
     /// Takes every flight that waits out of its line, for a shutdown.

@@ -1,8 +1,12 @@
 //! The engine where two things happen at once: what was displaced, cut short or asked for twice leaves nothing behind.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::task::JoinSet;
+use wellspring::fetch::{FetchError, Fetched, Fetcher, Request};
 
 use crate::support::app::{Builder, TestApp};
 use crate::support::client::{Connection, get, post};
@@ -264,5 +268,135 @@ async fn reloads_under_fire_leave_no_key_stuck() {
         };
         tokio::time::timeout(Duration::from_secs(10), served).await.unwrap_or_else(|_| panic!("{path} is stuck"));
     }
+    app.stop().await;
+}
+
+/// Fewer keys allowed than are stored: what was confirmed last stays, and the rest is forgotten for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lowered_bound_holds_from_the_start() {
+    let origin = Origin::start().await;
+    origin.script("/list", Answer::json("[{\"a\": 1}]"));
+    let folder = tempfile::tempdir().unwrap();
+    let builder = |keys: usize| {
+        Builder::new().with_data(folder.path()).with_fetch("gap = \"0s\"").with_source(&list(&origin, &format!("max_keys = {keys}")))
+    };
+    let app = builder(5).start().await;
+    for n in 0..5 {
+        assert_eq!(app.get(&format!("/api/list?n={n}")).await.status, 200);
+        app.clock.pass(Duration::from_secs(1));
+    }
+    app.reload(&builder(4)).await;
+    let held = |app: &TestApp| -> Vec<String> {
+        app.app().engine.catalog().source("list").unwrap().cells().iter().map(|cell| cell.key.to_string()).collect()
+    };
+    assert_eq!(held(&app), ["list?n=1", "list?n=2", "list?n=3", "list?n=4"]);
+    app.stop().await;
+    let app = builder(2).start().await;
+    assert_eq!(held(&app), ["list?n=3", "list?n=4"]);
+    assert_eq!(app.get("/api/list?n=0").await.flags(), (false, true, false));
+    app.stop().await;
+    let app = builder(9).start().await;
+    let left = held(&app);
+    assert!(left.len() == 2 && left.contains(&"list?n=0".to_owned()), "what was displaced is stored no more: {left:?}");
+    app.stop().await;
+}
+
+/// Panics the first time it is asked, and fetches after that.
+#[derive(Debug)]
+struct Panicking {
+    fetcher: Arc<dyn Fetcher>,
+    left: AtomicUsize,
+}
+
+#[async_trait]
+impl Fetcher for Panicking {
+    async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        assert!(left.is_err(), "as the test wants");
+        self.fetcher.fetch(request).await
+    }
+}
+
+/// A panic ends its own flight and nothing else: its waiters hear of it, its places are free, and it is tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_a_flight_leaves_nothing_stuck() {
+    let origin = Origin::start().await;
+    origin.script("/", tix::films(&["Dune"]));
+    let app = Builder::new()
+        .with_fetch("per_host = 1\nat_once = 1\ngap = \"0s\"")
+        .with_source(&tix::source("cinema", &origin, "/", "fresh_for = \"4s\"\nwarm = false\nmin_interval = \"0s\""))
+        .start_with(|fetcher| Arc::new(Panicking { fetcher, left: AtomicUsize::new(3) }))
+        .await;
+    let reply = app.get("/api/cinema").await;
+    assert_eq!((reply.status.as_u16(), reply.member("type")), (503, serde_json::json!("urn:wellspring:problem:interrupted")));
+    for _ in 0..2 {
+        assert_eq!(app.post("/api/cinema/refresh").await.member("type"), "urn:wellspring:problem:interrupted");
+    }
+    assert_eq!(app.post("/api/cinema/refresh").await.member("force_refreshed"), true);
+    tokio::time::timeout(Duration::from_secs(5), app.stop()).await.expect("the drain waits for a flight that is gone");
+}
+
+/// A drain ends what an origin holds up, and tells those who wait: an answer, not a broken connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_answers_those_who_wait_for_a_held_origin() {
+    let origin = Origin::start().await;
+    origin.hold("/");
+    origin.script("/old", tix::films(&["Dune"]));
+    let app = Builder::new()
+        .with_fetch("per_host = 2\ngap = \"0s\"")
+        .with_source(&tix::source("cinema", &origin, "/", "fresh_for = \"1h\"\nwarm = false\ncold_wait = \"60s\""))
+        .with_source(&tix::source("old", &origin, "/old", "fresh_for = \"1h\""))
+        .with_source(&tix::source("queued", &origin, "/queued", "fresh_for = \"1h\"\nwarm = false\ncold_wait = \"60s\""))
+        .start()
+        .await;
+    app.until_attempts("old", 1).await;
+    origin.hold("/old");
+    let address = app.address;
+    let reader = |path: &'static str| wellspring::lifecycle::spawn(async move { get(address, path).await });
+    let cold = reader("/api/cinema");
+    origin.wait_for_requests("/", 1).await;
+    let forced = wellspring::lifecycle::spawn(async move { post(address, "/api/old/refresh", &[]).await });
+    origin.wait_for_requests("/old", 2).await;
+    let queued = reader("/api/queued");
+    app.until("queued", |s| s["phase"] == "queued").await;
+    tokio::time::timeout(Duration::from_secs(12), app.stop()).await.expect("the drain is bounded");
+    for reader in [cold, queued] {
+        let reply = reader.await.unwrap();
+        assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (503, "1"));
+    }
+    let forced = forced.await.unwrap();
+    assert_eq!((forced.status.as_u16(), forced.degraded(), forced.items("title").len()), (200, "cancelled".to_owned(), 1));
+}
+
+/// lychee again, with the places of all hosts: collections that wait for one slow host leave them to others.
+#[tokio::test(flavor = "multi_thread")]
+async fn places_in_all_are_not_held_while_waiting_for_a_second_host() {
+    let (full, quick) = (Origin::start().await, Origin::start().await);
+    full.script("/hog", tix::films(&["Dune"]));
+    full.hold("/hog");
+    quick.script("/first", Answer::status(500));
+    quick.script("/", tix::films(&["Up"]));
+    let local = |text: String| text.replace("127.0.0.1", "localhost");
+    let mut builder = Builder::new().with_fetch("per_host = 1\nat_once = 3\ngap = \"0s\"").with_source(&tix::source(
+        "hog",
+        &full,
+        "/hog",
+        "fresh_for = \"1h\"",
+    ));
+    for i in 0..2 {
+        builder = builder.with_source(&format!(
+            "[source.two{i}]\nfresh_for = \"1h\"\ncold_wait = \"10ms\"\n[[source.two{i}.from]]\nurl = \"{}\"\nformat = \"json\"\n[[source.two{i}.from]]\nurl = \"{}\"\nformat = \"json\"\n",
+            local(quick.url("/first")),
+            full.url("/second")
+        ));
+    }
+    let app = builder
+        .with_source(&local(tix::source("quick", &quick, "/", "fresh_for = \"1s\"\nwarm = false\ncold_wait = \"3s\"")))
+        .start()
+        .await;
+    full.wait_for_requests("/hog", 1).await;
+    quick.wait_for_answers("/first", 2).await;
+    assert_eq!(app.get("/api/quick").await.status, 200);
+    full.release("/hog");
     app.stop().await;
 }

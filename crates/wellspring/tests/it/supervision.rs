@@ -37,7 +37,7 @@ async fn a_flight_that_panics_is_a_failure_with_a_backoff() {
         "/",
         "fresh_for = \"1h\"\nwarm = false",
     ));
-    let app = builder.start_through(|real| Arc::new(Panics { left: AtomicUsize::new(1), real })).await;
+    let app = builder.start_with(|real| Arc::new(Panics { left: AtomicUsize::new(1), real })).await;
     // Its reader hears of it at once, not when its patience ends.
     let reply = app.get("/api/cinema").await;
     assert_eq!((reply.status.as_u16(), reply.member("type")), (503, serde_json::json!("urn:wellspring:problem:interrupted")));

@@ -78,15 +78,15 @@ impl Builder {
 
     /// Starts it.
     pub async fn start(&self) -> TestApp {
-        self.start_through(|fetcher| fetcher).await
+        self.start_with(|fetcher| fetcher).await
     }
 
-    /// Starts it with another way out around the real one.
-    pub async fn start_through(&self, wrap: impl FnOnce(Arc<dyn Fetcher>) -> Arc<dyn Fetcher>) -> TestApp {
+    /// Starts it with another way out.
+    pub async fn start_with(&self, around: impl FnOnce(Arc<dyn Fetcher>) -> Arc<dyn Fetcher>) -> TestApp {
         let config = self.config();
         let recipes = app::recipes(&config).unwrap_or_else(|wrong| panic!("{}", wrong[0]));
         let clock = Arc::new(TestClock::default());
-        let app = App::start(&config, recipes, clock.clone(), wrap(app::fetcher(&config).unwrap())).await.unwrap();
+        let app = App::start(&config, recipes, clock.clone(), around(app::fetcher(&config).unwrap())).await.unwrap();
         TestApp { address: app.address, clock, app: Some(app) }
     }
 }
