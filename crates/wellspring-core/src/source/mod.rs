@@ -243,6 +243,9 @@ impl Takes {
     }
 }
 
+/// The longest value of a parameter, in bytes: keys are held in memory and in the store.
+const LONGEST_VALUE: usize = 256;
+
 impl SourceSpec {
     /// The key of a request with these parameters, defaults filled in.
     ///
@@ -257,6 +260,10 @@ impl SourceSpec {
                     declared: self.params.iter().map(|p| p.name.clone()).collect(),
                 });
             };
+            if value.len() > LONGEST_VALUE {
+                let takes = format!("at most {LONGEST_VALUE} bytes");
+                return Err(BadParams::Refused { name: name.to_owned(), takes });
+            }
             if !param.takes.accepts(value) {
                 return Err(BadParams::Refused { name: name.to_owned(), takes: param.takes.words() });
             }

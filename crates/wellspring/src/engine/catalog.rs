@@ -35,6 +35,10 @@ impl Recipe {
     }
 }
 
+/// No key can be held beside those of a source that are held: each is being refreshed for somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowded;
+
 /// One source and its keys.
 #[derive(Debug)]
 pub struct Source {
@@ -73,27 +77,31 @@ impl Source {
 
     /// The cell of a key, made by `make` where it is not held yet. Past `max_keys` the key that was read longest ago goes,
     /// and is returned beside it.
-    pub fn cell_or(&self, key: &Key, make: impl FnOnce() -> Arc<Cell>) -> (Arc<Cell>, Option<Arc<Cell>>) {
+    ///
+    /// # Errors
+    /// [`Crowded`] where every key that could go is being refreshed: ending those for one another would serve nobody.
+    pub fn cell_or(&self, key: &Key, make: impl FnOnce() -> Arc<Cell>) -> Result<(Arc<Cell>, Option<Arc<Cell>>), Crowded> {
         let _one_at_a_time = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
         let held = self.cells.load();
         if let Some(cell) = held.get(key) {
-            return (Arc::clone(cell), None);
+            return Ok((Arc::clone(cell), None));
         }
+        // Beside the default key, which never goes, there is room for one other at least.
+        let bound = self.recipe.spec.max_keys.max(1 + usize::from(self.default.is_some()));
+        let gone = if held.len() >= bound { Some(self.least_recent(&held).ok_or(Crowded)?) } else { None };
         let mut cells = HashMap::clone(&held);
         let cell = make();
-        let gone = if cells.len() >= self.recipe.spec.max_keys.max(1) { self.least_recent(&cells) } else { None };
         if let Some(gone) = &gone {
             cells.remove(&gone.key);
         }
         cells.insert(key.clone(), Arc::clone(&cell));
         self.cells.store(Arc::new(cells));
-        (cell, gone)
+        Ok((cell, gone))
     }
 
     fn least_recent(&self, cells: &HashMap<Key, Arc<Cell>>) -> Option<Arc<Cell>> {
         let keep = self.default.as_ref().map(|cell| &cell.key);
-        // One whose readers wait for a flight goes last, however long ago they came.
-        cells.values().filter(|cell| Some(&cell.key) != keep).min_by_key(|cell| (cell.is_refreshing(), cell.last_read())).cloned()
+        cells.values().filter(|cell| Some(&cell.key) != keep && !cell.is_refreshing()).min_by_key(|cell| cell.last_read()).cloned()
     }
 }
 

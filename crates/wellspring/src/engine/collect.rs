@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use url::Url;
 use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::gate::{self, Gate};
@@ -24,6 +25,8 @@ use crate::store::{Slot, Store};
 
 /// How long a place among all replicas' requests to a host is kept when its holder dies.
 const SLOT_TTL: Duration = Duration::from_secs(300);
+/// How long a store may take to give a place.
+const SLOT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What collecting needs of the world.
 #[derive(Clone, Debug)]
@@ -211,10 +214,12 @@ impl Collector {
     async fn slot(&self, host: &str, per_host: PerHost, deadline: Mono) -> Option<TakenSlot> {
         loop {
             let now = self.clock.now();
-            match self.store.slot(host, per_host.at_once, SLOT_TTL, now).await {
+            // Without a shared store each replica keeps to its own limits; so it does when the store is late.
+            let asking = self.store.slot(host, per_host.at_once, SLOT_TTL, now);
+            let Ok(asked) = timeout(SLOT_PATIENCE, asking).await else { return None };
+            match asked {
                 Ok(Some(slot)) => return Some(TakenSlot { store: Arc::clone(&self.store), slot: Some(slot) }),
                 Ok(None) if now.mono < deadline => tokio::time::sleep(Duration::from_millis(50)).await,
-                // Without a shared store each replica keeps to its own limits.
                 Ok(None) | Err(_) => return None,
             }
         }

@@ -102,7 +102,8 @@ impl Flight {
     async fn acquire(&mut self) -> Event {
         let ttl = self.cell.recipe.spec.policy.deadline + LEASE_MARGIN;
         let seen = self.cell.lock().fence;
-        match self.shared.collector.store.acquire(&self.cell.key, seen, ttl, self.shared.clock.now()).await {
+        let acquiring = self.shared.collector.store.acquire(&self.cell.key, seen, ttl, self.shared.clock.now());
+        match timeout(STORE_PATIENCE, acquiring).await.unwrap_or_else(|_| Err(late())) {
             Ok(Some(lease)) => {
                 self.cell.lock().fence = lease.fence;
                 self.lease = Some(lease);
@@ -191,7 +192,7 @@ impl Flight {
                 Event::LeaseLost
             }
             Ok(Err(error)) => Event::Failed(store_failure(&error)),
-            Err(_) => Event::Failed(Failure::retryable(Code::StoreFailed, "the store did not answer in time")),
+            Err(_) => Event::Failed(store_failure(&late())),
         }
     }
 
@@ -278,6 +279,10 @@ impl Drop for Flight {
 /// The failure of a flight that we ended ourselves.
 pub(super) fn stopped() -> Failure {
     Failure::new(Kind::Cancelled, Code::Cancelled, "stopped by the server")
+}
+
+fn late() -> StoreError {
+    StoreError::Unavailable("it did not answer in time".to_owned())
 }
 
 fn store_failure(error: &StoreError) -> Failure {

@@ -29,7 +29,7 @@ pub mod runner;
 mod seeds;
 pub mod status;
 
-use catalog::{Catalog, Source};
+use catalog::{Catalog, Crowded, Source};
 use cell::{Cell, Inner};
 use collect::{Bounds, Collector};
 use hot::{Render, View};
@@ -164,16 +164,19 @@ impl Engine {
     }
 
     /// The cell of a key of `source`, made where it is not held yet.
-    pub fn cell(&self, source: &Source, key: &Key) -> Arc<Cell> {
+    ///
+    /// # Errors
+    /// [`Crowded`] while none of the keys that are held can make room.
+    pub fn cell(&self, source: &Source, key: &Key) -> Result<Arc<Cell>, Crowded> {
         if let Some(cell) = source.cell(key) {
-            return cell;
+            return Ok(cell);
         }
-        let (cell, gone) = source.cell_or(key, || self.0.new_cell(source, key));
+        let (cell, gone) = source.cell_or(key, || self.0.new_cell(source, key))?;
         if let Some(gone) = gone {
             self.0.dismiss(&gone);
             self.0.forget(gone.key.clone());
         }
-        cell
+        Ok(cell)
     }
 
     /// The cell of a key of `source`, to look at: one that is not held is not held after this either.

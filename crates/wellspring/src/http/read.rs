@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::render::Circumstances;
 use super::{Site, headers};
 use crate::engine::Waited;
-use crate::engine::catalog::Source;
+use crate::engine::catalog::{Crowded, Source};
 use crate::engine::cell::Cell;
 use crate::engine::hot::{Facts, Tail, View};
 
@@ -40,7 +40,10 @@ pub async fn read(site: &Site, source: &Arc<Source>, query: Option<&str>, reques
     let spec = &source.recipe.spec;
     let pairs: Vec<_> = url::form_urlencoded::parse(query.unwrap_or("").as_bytes()).collect();
     let cell = match spec.key(pairs.iter().map(|(name, value)| (&**name, &**value))) {
-        Ok(key) => site.engine.cell(source, &key),
+        Ok(key) => match site.engine.cell(source, &key) {
+            Ok(cell) => cell,
+            Err(Crowded) => return made(crowded(source)),
+        },
         Err(bad) => return made(bad_params(&bad)),
     };
     if let Some(response) = stored(site, &cell, request) {
@@ -111,6 +114,15 @@ pub(super) fn no_snapshot(cell: &Cell, failure: Option<&Failure>, again: Duratio
     };
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, failure.map_or("no_data_yet", |f| f.code.as_str()), detail);
     problem.with(&cell.recipe.spec.items_key, json!([])).retry_after(again)
+}
+
+/// 503 for a key that there is no room for now.
+pub(super) fn crowded(source: &Source) -> Problem {
+    let spec = &source.recipe.spec;
+    let detail = format!("`{}` holds at most {} keys (`max_keys`), and all of them are being refreshed", spec.name, spec.max_keys);
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_keys", detail)
+        .with(&spec.items_key, json!([]))
+        .retry_after(Duration::from_secs(1))
 }
 
 /// 400 that names the parameter.

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::render::{Circumstances, with_failure};
 use super::{Site, read};
 use crate::engine::Forced;
-use crate::engine::catalog::Source;
+use crate::engine::catalog::{Crowded, Source};
 use crate::engine::cell::Cell;
 
 /// How much longer than the refresh's own deadline its asker waits, so that it hears of the deadline.
@@ -83,5 +83,6 @@ fn asked(site: &Site, source: &Arc<Source>, query: Option<&str>) -> Result<(Arc<
         }
     }
     let key = spec.key(params.iter().map(|(name, value)| (&**name, &**value))).map_err(|bad| Box::new(read::bad_params(&bad)))?;
-    Ok((site.engine.cell(source, &key), patience))
+    let cell = site.engine.cell(source, &key).map_err(|Crowded| Box::new(read::crowded(source)))?;
+    Ok((cell, patience))
 }

@@ -88,7 +88,7 @@ impl Renderer {
         let mut json = serde_json::to_vec(&metadata).unwrap_or_else(|_| b"{}".to_vec());
         json[0] = b',';
         let bytes = Bytes::from(json);
-        let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&bytes).to_string()[..16]);
+        let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&[spec.items_key.as_bytes(), &*bytes].concat()).to_string()[..16]);
         Tail { etag: HeaderValue::try_from(etag).unwrap_or_else(|_| HeaderValue::from_static("\"0\"")), bytes }
     }
 }

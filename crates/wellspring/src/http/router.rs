@@ -7,7 +7,9 @@ use axum::extract::{Path, RawQuery, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use http::header::{ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue,
+};
 use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -95,6 +97,7 @@ async fn finish(State(site): State<Site>, request: Request, next: Next) -> Respo
             if let Ok(allow) = HeaderValue::from_str(&allow) {
                 if reads {
                     options.headers_mut().insert(ACCESS_CONTROL_ALLOW_METHODS, allow.clone());
+                    options.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("If-None-Match"));
                 }
                 options.headers_mut().insert(ALLOW, allow);
             }

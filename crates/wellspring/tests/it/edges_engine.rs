@@ -400,3 +400,29 @@ async fn places_in_all_are_not_held_while_waiting_for_a_second_host() {
     full.release("/hog");
     app.stop().await;
 }
+
+/// Newcomers do not end the flights of those before them: two that are served beat four that are not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_source_serves_those_who_came_first() {
+    let origin = Origin::start().await;
+    origin.script("/list", Answer::json("[{\"a\": 1}]"));
+    origin.hold("/list");
+    let source = format!(
+        "[source.list]\nurl = \"{}?n={{n}}\"\nformat = \"json\"\nfresh_for = \"1h\"\nmax_keys = 2\n[source.list.params.n]\npattern = \"[0-9]+\"\n",
+        origin.url("/list")
+    );
+    let app = TestApp::with_source(&source).await;
+    let address = app.address;
+    let first = [0, 1].map(|n| wellspring::lifecycle::spawn(async move { get(address, &format!("/api/list?n={n}")).await }));
+    origin.wait_for_requests("/list", 2).await;
+    let late = app.get("/api/list?n=2").await;
+    assert_eq!((late.status.as_u16(), late.header("retry-after"), late.member("items")), (503, "1", serde_json::json!([])));
+    origin.release("/list");
+    for reader in first {
+        assert_eq!(reader.await.unwrap().status, 200);
+    }
+    assert_eq!(app.get("/api/list?n=2").await.status, 200);
+    let long = app.get(&format!("/api/list?n={}", "1".repeat(257))).await;
+    assert_eq!((long.status.as_u16(), long.member("parameter")), (400, serde_json::json!("n")));
+    app.stop().await;
+}

@@ -16,7 +16,6 @@ mod store_damage;
 mod store_faults;
 mod store_kit;
 mod store_model;
-mod supervision;
 mod support;
 mod traps_engine;
 mod traps_http;
