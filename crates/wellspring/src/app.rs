@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::info;
+use tracing::{info, warn};
 use wellspring_core::diagnostic::Diagnostic;
 use wellspring_core::key::Params;
 use wellspring_core::snapshot::Digest;
@@ -66,6 +66,7 @@ pub struct App {
     /// Its engine.
     pub engine: Engine,
     admission: Arc<ArcSwap<Admission>>,
+    fixed: Fixed,
     stage: watch::Sender<Stage>,
     server: JoinHandle<()>,
     flights: JoinHandle<()>,
@@ -135,6 +136,21 @@ fn admission(config: &Config, listen: SocketAddr) -> Admission {
     Admission { token: config.server.admin_token.clone(), listen, hosts: config.server.hosts.clone() }
 }
 
+/// Settings that a running server keeps, with what they are.
+type Fixed = [(&'static str, String); 6];
+
+fn fixed(config: &Config) -> Fixed {
+    let (server, fetch) = (&config.server, &config.fetch);
+    [
+        ("[server] listen", server.listen.to_string()),
+        ("[server] timezone", format!("{:?}", server.timezone)),
+        ("[server] cors_origins", format!("{:?}", server.cors_origins)),
+        ("[store] url", format!("{:?}", config.store)),
+        ("[fetch] allow_private", fetch.allow_private.to_string()),
+        ("[fetch] user_agent", format!("{:?}", fetch.user_agent)),
+    ]
+}
+
 impl App {
     /// Starts a server: listens first, so that a taken port is told before anything is touched; answers 503 until the
     /// store is read; then serves and refreshes.
@@ -177,11 +193,16 @@ impl App {
         let flights = lifecycle::spawn(engine.clone().run());
         stage.send_replace(Stage::Serving);
         info!(%address, sources = engine.catalog().sources().count(), snapshots, "serving");
-        Ok(Self { address, engine, admission, stage, server, flights })
+        Ok(Self { address, engine, admission, fixed: fixed(config), stage, server, flights })
     }
 
-    /// Exchanges the sources and what else can change without a restart.
+    /// Exchanges the sources and what else can change without a restart, and says what cannot.
     pub async fn reload(&self, config: &Config, recipes: Vec<Arc<Recipe>>) {
+        for ((setting, before), (_, after)) in self.fixed.iter().zip(fixed(config)) {
+            if *before != after {
+                warn!("`{setting}` has changed; it takes effect after a restart");
+            }
+        }
         self.admission.store(Arc::new(admission(config, self.address)));
         self.engine.reload(recipes, settings(config)).await;
     }

@@ -56,7 +56,7 @@ pub struct Server {
     pub admin_token: Option<Secret>,
     /// The zone of `cache_date`.
     pub timezone: TimeZone,
-    /// Host names that may force a refresh without a token, as configured; empty: see [`Server::allowed_hosts`].
+    /// Host names that may force a refresh without a token, as configured; empty: the listen address and `localhost`.
     pub hosts: Vec<String>,
     /// Whose pages may read.
     pub cors_origins: CorsOrigins,
@@ -175,22 +175,6 @@ impl Source {
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").field("file", &self.file).field("spec", &self.spec).finish_non_exhaustive()
-    }
-}
-
-impl Server {
-    /// Host names that may force a refresh without a token: those configured, else the listen address and `localhost`,
-    /// with and without the port.
-    pub fn allowed_hosts(&self) -> Vec<String> {
-        if !self.hosts.is_empty() {
-            return self.hosts.clone();
-        }
-        let port = self.listen.port();
-        let host = match self.listen {
-            SocketAddr::V4(address) => address.ip().to_string(),
-            SocketAddr::V6(address) => format!("[{}]", address.ip()),
-        };
-        vec![format!("{host}:{port}"), host, format!("localhost:{port}"), "localhost".to_owned()]
     }
 }
 

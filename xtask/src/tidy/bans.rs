@@ -38,7 +38,8 @@ fn check(file: &File, bans: &[Ban]) -> Vec<String> {
         return Vec::new();
     }
     let inside = file.within("wellspring").unwrap_or(&file.path);
-    let is_open = bans.iter().any(|ban| ban.file == inside);
+    // A test may have to do what the house may not (read the environment it was given): it says so on the spot.
+    let is_open = file.is_test() || bans.iter().any(|ban| ban.file == inside);
     let tokens = tokens(&file.text);
     let mut findings = Vec::new();
     let mut expects = false;
@@ -57,7 +58,7 @@ fn check(file: &File, bans: &[Ban]) -> Vec<String> {
         expects = true;
     }
     // The door being open for one ban does not open it for the others.
-    for path in named(file).iter().filter(|_| expects && is_open) {
+    for path in named(file).iter().filter(|_| expects && is_open && !file.is_test()) {
         if let Some(ban) = bans.iter().find(|ban| ends_alike(&path.segments, &ban.path))
             && !bans.iter().any(|other| other.file == inside && ends_alike(&path.segments, &other.path))
         {

@@ -93,6 +93,9 @@ fn a_promise_is_found() {
     super::plants(promises, "docs/a.md", concat!("fine\nFIX", "ME: not"), &[2]);
 }
 
+/// What a test that only another test runs, in a process of its own, is marked with.
+const CHILD: &str = "#[ignore = \"a child of `";
+
 /// A test that is switched off, or that waits for time to pass instead of for something to happen.
 fn tests(file: &File) -> Vec<String> {
     if !file.is_rust() {
@@ -107,7 +110,8 @@ fn tests(file: &File) -> Vec<String> {
             continue;
         };
         let words: Vec<&str> = tokens[at..end].iter().filter_map(Token::word).collect();
-        if words.first() == Some(&"ignore") || words.first() == Some(&"cfg_attr") && words.contains(&"ignore") {
+        let is_child = file.text.lines().nth(tokens[at].line - 1).is_some_and(|line| line.trim_start().starts_with(CHILD));
+        if words.first() == Some(&"ignore") && !is_child || words.first() == Some(&"cfg_attr") && words.contains(&"ignore") {
             findings.push(finding(file, tokens[at].line, "a test runs or is not there"));
         }
         at = end;
@@ -138,6 +142,7 @@ fn tests_run_and_never_sleep() {
 fn a_test_that_sleeps_or_is_ignored_is_found() {
     let text = "use std::thread;\n#[cfg(test)]\nmod tests {\n #[test]\n #[ignore = \"slow\"]\n fn a() {\n thread::sleep(d) }\n}";
     super::plants(tests, "crates/c/src/a.rs", text, &[5, 7]);
+    super::plants(tests, "crates/c/src/a.rs", "#[test]\n#[ignore = \"a child of `kills`\"]\nfn a() {}", &[]);
     super::plants(tests, "crates/c/src/a.rs", "#[cfg_attr(miri, ignore)]\nfn f() {}", &[1]);
     super::plants(tests, "crates/c/src/a.rs", "async fn f() { tokio::time::sleep(d).await }", &[]);
     super::plants(tests, "crates/c/tests/it/a.rs", "use tokio::time::sleep;\nasync fn f() { sleep(d).await }", &[1]);

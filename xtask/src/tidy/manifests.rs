@@ -4,7 +4,7 @@ use super::finding;
 use super::tree::File;
 
 /// All that deciding needs.
-const CORE: &[&str] = &["indexmap", "jiff", "regex", "schemars", "serde", "serde_json", "sha2", "strsim", "thiserror", "toml"];
+const CORE: &[&str] = &["indexmap", "jiff", "regex", "schemars", "serde", "serde_json", "sha2", "strsim", "thiserror", "toml", "url"];
 
 /// Crates that touch the world, by name or by the part before the first `-` or `_`.
 const WORLD: &[&str] = &[
@@ -98,7 +98,7 @@ fn a_manifest_that_strays_is_found() {
     check("crates/wellspring", "[dependencies.url]\nversion = \"2\"\nfeatures = []", &[10]);
     check(
         "crates/wellspring-core",
-        "[dependencies]\nserde.workspace = true\nurl.workspace = true\n[dev-dependencies]\ninsta.workspace = true",
+        "[dependencies]\nserde.workspace = true\nbytes.workspace = true\n[dev-dependencies]\ninsta.workspace = true",
         &[11],
     );
     check(

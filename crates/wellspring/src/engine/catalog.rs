@@ -92,7 +92,8 @@ impl Source {
 
     fn least_recent(&self, cells: &HashMap<Key, Arc<Cell>>) -> Option<Arc<Cell>> {
         let keep = self.default.as_ref().map(|cell| &cell.key);
-        cells.values().filter(|cell| Some(&cell.key) != keep).min_by_key(|cell| cell.last_read()).cloned()
+        // One whose readers wait for a flight goes last, however long ago they came.
+        cells.values().filter(|cell| Some(&cell.key) != keep).min_by_key(|cell| (cell.is_refreshing(), cell.last_read())).cloned()
     }
 }
 

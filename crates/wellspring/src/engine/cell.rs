@@ -162,6 +162,11 @@ impl Cell {
         now.as_nanos() >= self.nudge_from.load(Ordering::Relaxed)
     }
 
+    /// True while a refresh is queued or runs.
+    pub fn is_refreshing(&self) -> bool {
+        self.progress.borrow().in_flight()
+    }
+
     /// Remembers that the key was read, for the choice of which to evict.
     pub fn mark_read(&self, now: Mono) {
         self.last_read.store(now.as_nanos(), Ordering::Relaxed);

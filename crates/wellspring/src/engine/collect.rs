@@ -20,7 +20,7 @@ use super::limits::{Busy, Limits, PerHost, Permit};
 use crate::clock::Clock;
 use crate::fetch::{Fetched, Fetcher, Request, Response};
 use crate::lifecycle;
-use crate::store::Store;
+use crate::store::{Slot, Store};
 
 /// How long a place among all replicas' requests to a host is kept when its holder dies.
 const SLOT_TTL: Duration = Duration::from_secs(300);
@@ -191,20 +191,21 @@ impl Collector {
             Some(permit) => permit,
             None => self.enter(&host, per_host).await,
         };
-        let slot = loop {
+        let _shared_place = self.shared_place(&host, per_host, deadline).await;
+        self.fetcher.fetch(&request).await.map_err(|e| e.failure())
+    }
+
+    /// A place among the requests of all replicas.
+    async fn shared_place(&self, host: &str, per_host: PerHost, deadline: Mono) -> Option<SharedPlace> {
+        loop {
             let now = self.clock.now();
-            match self.store.slot(&host, per_host.at_once, SLOT_TTL, now).await {
-                Ok(Some(slot)) => break Some(slot),
+            match self.store.slot(host, per_host.at_once, SLOT_TTL, now).await {
+                Ok(Some(slot)) => return Some(SharedPlace { slot, store: Arc::clone(&self.store) }),
                 Ok(None) if now.mono < deadline => tokio::time::sleep(Duration::from_millis(50)).await,
                 // Without a shared store each replica keeps to its own limits.
-                Ok(None) | Err(_) => break None,
+                Ok(None) | Err(_) => return None,
             }
-        };
-        let fetched = self.fetcher.fetch(&request).await.map_err(|e| e.failure());
-        if let Some(slot) = slot {
-            let _ = self.store.leave(&slot).await;
         }
-        fetched
     }
 
     async fn enter(&self, host: &Arc<str>, per_host: PerHost) -> Permit {
@@ -249,6 +250,22 @@ impl Collector {
         let how = How { alternative: u32::try_from(index).unwrap_or(u32::MAX), took: self.clock.mono().since(started), bytes };
         let validators = if validator.is_empty() { Validators::new() } else { [(asked, validator)].into() };
         Ok(Harvest::Items { items, how, validators })
+    }
+}
+
+/// A store's slot, given back however its holder ends: a deadline or a reload drops the future that fetches.
+struct SharedPlace {
+    slot: Slot,
+    store: Arc<dyn Store>,
+}
+
+impl Drop for SharedPlace {
+    fn drop(&mut self) {
+        let (store, slot) = (Arc::clone(&self.store), self.slot.clone());
+        lifecycle::spawn(async move {
+            // One that is not given back runs out by itself.
+            drop(store.leave(&slot).await);
+        });
     }
 }
 

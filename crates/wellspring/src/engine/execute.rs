@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tracing::{info, warn};
 use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::gate::Gate;
@@ -15,10 +16,12 @@ use super::cell::{Attempt, Cell, outcome_word, trigger_word};
 use super::collect::{Harvest, Known};
 use super::hot::Content;
 use super::limits::Permit;
-use crate::store::{Lease, StoreError};
+use crate::store::{Entry, Latest, Lease, StoreError};
 
 /// How much longer than the deadline a lease lasts: work times out before its lease does.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
+/// How long the store may take to make a result durable; less than the margin, so that a lease outlives its last write.
+const STORE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A flight in the air.
 pub(super) struct Flight {
@@ -155,60 +158,75 @@ impl Flight {
             self.new_revision = Some(standing.revision) != inner.state.standing.map(|s| s.revision);
             (standing, inner.state.cleared())
         };
-        let store = &self.shared.collector.store;
-        let (written, content, validators) = match harvest {
-            Harvest::Items { items, how, validators } => {
-                let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators: validators.clone() };
-                if self.new_revision {
-                    let content = Content {
-                        prefix: self.shared.render.prefix(spec, items.json()),
-                        revision: standing.revision,
-                        made_at: standing.checked_at,
-                        count: items.count(),
-                        alternative: how.alternative,
-                    };
-                    let snapshot = Snapshot {
-                        key: self.cell.key.clone(),
-                        revision: standing.revision,
-                        made_at: standing.checked_at,
-                        how,
-                        digest: standing.digest,
-                        items,
-                    };
-                    (store.put_if(&lease, &snapshot, &renewal, &attempts).await, Some(Arc::new(content)), validators)
-                } else {
-                    (store.touch_if(&lease, &renewal, &attempts).await, None, validators)
-                }
-            }
-            Harvest::NotModified { validators } => {
-                let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators: validators.clone() };
-                (store.touch_if(&lease, &renewal, &attempts).await, None, validators)
+        let (fresh, validators) = match harvest {
+            Harvest::Items { items, how, validators } => (Some((items, how)), validators),
+            Harvest::NotModified { validators } => (None, validators),
+        };
+        let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators };
+        let snapshot = fresh.filter(|_| self.new_revision).map(|(items, how)| Snapshot {
+            key: self.cell.key.clone(),
+            revision: standing.revision,
+            made_at: standing.checked_at,
+            how,
+            digest: standing.digest,
+            items,
+        });
+        let writing = async {
+            match &snapshot {
+                Some(snapshot) => self.shared.collector.store.put_if(&lease, snapshot, &renewal, &attempts).await,
+                None => self.shared.collector.store.touch_if(&lease, &renewal, &attempts).await,
             }
         };
-        match written {
-            Ok(()) => {
+        // A disk may hang as an upstream may; the flight must not.
+        match timeout(STORE_PATIENCE, writing).await {
+            Ok(Ok(())) => {
+                let content = snapshot.as_ref().map(Content::of);
                 let mut inner = self.cell.lock();
                 inner.pending = content;
-                inner.validators = validators;
+                inner.validators = renewal.validators;
                 Event::Stored
             }
-            Err(StoreError::LeaseLost(_) | StoreError::Outdated { .. }) => Event::LeaseLost,
-            Err(error) => Event::Failed(store_failure(&error)),
+            Ok(Err(StoreError::LeaseLost(_) | StoreError::Outdated { .. })) => {
+                self.resync().await;
+                Event::LeaseLost
+            }
+            Ok(Err(error)) => Event::Failed(store_failure(&error)),
+            Err(_) => Event::Failed(Failure::retryable(Code::StoreFailed, "the store did not answer in time")),
         }
     }
 
+    /// Takes over what the store holds where that is newer: a result of another holder, or one of our own that was written
+    /// after we had given up on it.
+    async fn resync(&self) {
+        let Ok(Some(Entry { latest: Some(latest), .. })) = self.shared.collector.store.get(&self.cell.key).await else { return };
+        let Latest { snapshot, renewal, fence } = latest;
+        let mut inner = self.cell.lock();
+        inner.fence = inner.fence.max(fence);
+        if inner.state.standing.is_some_and(|s| s.revision >= snapshot.revision) {
+            return;
+        }
+        inner.content = Some(Content::of(&snapshot));
+        inner.read_by = Some(renewal.rules);
+        inner.validators = renewal.validators;
+        drop(inner);
+        let news = Event::Remote { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at };
+        self.shared.apply(&self.cell, news);
+    }
+
     async fn release(&mut self) {
-        if let Some(lease) = self.lease.take()
-            && let Err(error) = self.shared.collector.store.release(&lease).await
-        {
-            warn!(key = %self.cell.key, %error, "the lease could not be given back; it runs out by itself");
+        if let Some(lease) = self.lease.take() {
+            let released = timeout(STORE_PATIENCE, self.shared.collector.store.release(&lease)).await;
+            if !matches!(released, Ok(Ok(()))) {
+                warn!(key = %self.cell.key, "the lease could not be given back; it runs out by itself");
+            }
         }
     }
 
     async fn record(&self) {
         let attempts = self.cell.lock().state.attempts.clone();
-        if let Err(error) = self.shared.collector.store.record(&self.cell.key, &attempts).await {
-            warn!(key = %self.cell.key, %error, "the failed refresh could not be recorded");
+        let recorded = timeout(STORE_PATIENCE, self.shared.collector.store.record(&self.cell.key, &attempts)).await;
+        if !matches!(recorded, Ok(Ok(()))) {
+            warn!(key = %self.cell.key, "the failed refresh could not be recorded; a restart may try again sooner");
         }
     }
 }

@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use wellspring_core::failure::Failure;
 use wellspring_core::freshness::{Freshness, Horizon};
 use wellspring_core::moment::Mono;
+use wellspring_core::snapshot::Snapshot;
 use wellspring_core::source::SourceSpec;
 
 /// A snapshot's items as they go out, with what is said of them elsewhere. Shared by all views of one revision.
 #[derive(Clone, Debug)]
 pub struct Content {
-    /// The body up to the metadata: `{"items":[…],`.
-    pub prefix: Bytes,
+    /// The items as a JSON array, in memory that the store may share.
+    pub items: Bytes,
     /// The revision.
     pub revision: u64,
     /// When these items were first seen.
@@ -44,15 +45,17 @@ pub struct Facts {
 /// The end of a body and what identifies the whole.
 #[derive(Clone, Debug)]
 pub struct Tail {
-    /// `"from_cache":true,…}`.
+    /// `,"from_cache":true,…}`.
     pub bytes: Bytes,
-    /// The strong entity tag of prefix and tail.
+    /// The strong entity tag of the whole body.
     pub etag: HeaderValue,
 }
 
 /// The tails of a view, one for each freshness.
 #[derive(Clone, Debug)]
 pub struct Tails {
+    /// What stands before the items: `{"items":`.
+    pub head: Bytes,
     /// Within its period.
     pub fresh: Tail,
     /// Past its period.
@@ -61,6 +64,28 @@ pub struct Tails {
     pub expired: Tail,
     /// `Last-Modified`.
     pub last_modified: HeaderValue,
+}
+
+/// Encoded items as bytes, without a copy.
+struct Encoded(Arc<str>);
+
+impl AsRef<[u8]> for Encoded {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl Content {
+    /// A snapshot as it is served.
+    pub fn of(snapshot: &Snapshot) -> Arc<Self> {
+        Arc::new(Self {
+            items: Bytes::from_owner(Encoded(Arc::clone(snapshot.items.json()))),
+            revision: snapshot.revision,
+            made_at: snapshot.made_at,
+            count: snapshot.items.count(),
+            alternative: snapshot.how.alternative,
+        })
+    }
 }
 
 /// One immutable state of what is served of a key.
@@ -91,10 +116,6 @@ impl View {
 
 /// Encodes what is served. Implemented by `http`, which knows bodies and headers; called by the engine at publish.
 pub trait Render: Send + Sync + std::fmt::Debug + 'static {
-    /// The body up to the metadata.
-    fn prefix(&self, spec: &SourceSpec, items: &str) -> Bytes;
-    /// The items in such a prefix again, as a JSON array.
-    fn items<'a>(&self, prefix: &'a [u8]) -> &'a str;
     /// The tails for these facts, telling the age as it is `age` after `checked_at`.
     fn tails(&self, spec: &SourceSpec, content: &Content, facts: &Facts, age: Duration) -> Tails;
 }

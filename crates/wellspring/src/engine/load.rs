@@ -41,7 +41,7 @@ impl Engine {
             let entries = stored.remove(recipe.spec.name.as_str()).unwrap_or_default();
             let legacies = entries.into_iter().filter(|e| is_key_of(&recipe.spec, &e.key)).map(|entry| {
                 served += usize::from(entry.latest.is_some());
-                (entry.key.clone(), shared.legacy_of(&recipe.spec, entry))
+                (entry.key.clone(), Shared::legacy_of(entry))
             });
             shared.source(&recipe, legacies.collect(), now, &mut made)
         });
@@ -69,7 +69,7 @@ impl Engine {
             for cell in before.map(|s| s.cells()).unwrap_or_default() {
                 shared.retire(&cell).await;
                 if is_key_of(&recipe.spec, &cell.key) {
-                    legacies.insert(cell.key.clone(), reencoded(shared, &recipe, cell.legacy()));
+                    legacies.insert(cell.key.clone(), cell.legacy());
                 }
             }
             info!(source = %recipe.spec.name, "reloaded");
@@ -89,25 +89,13 @@ impl Engine {
 }
 
 impl Shared {
-    fn legacy_of(&self, spec: &SourceSpec, entry: Entry) -> Legacy {
+    fn legacy_of(entry: Entry) -> Legacy {
         let Entry { latest, attempts, .. } = entry;
         let Some(Latest { snapshot, renewal, fence }) = latest else { return Legacy { attempts, ..Legacy::default() } };
-        let content = Content {
-            prefix: self.render.prefix(spec, snapshot.items.json()),
-            revision: snapshot.revision,
-            made_at: snapshot.made_at,
-            count: snapshot.items.count(),
-            alternative: snapshot.how.alternative,
-        };
+        let content = Content::of(&snapshot);
         let remembered =
             Remembered { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at, rules: renewal.rules };
-        Legacy {
-            content: Some((Arc::new(content), renewal.rules, remembered)),
-            validators: renewal.validators,
-            attempts,
-            fence,
-            ..Legacy::default()
-        }
+        Legacy { content: Some((content, renewal.rules, remembered)), validators: renewal.validators, attempts, fence, ..Legacy::default() }
     }
 
     fn source(&self, recipe: &Arc<Recipe>, mut legacies: HashMap<Key, Legacy>, now: Moment, made: &mut Made) -> Arc<Source> {
@@ -150,17 +138,6 @@ impl Shared {
             warn!(key = %cell.key, "a refresh by the old configuration does not end; its result will be refused");
         }
     }
-}
-
-/// A snapshot whose `items_key` changed is encoded anew.
-fn reencoded(shared: &Shared, recipe: &Arc<Recipe>, mut legacy: Legacy) -> Legacy {
-    if let Some((content, _, _)) = &mut legacy.content {
-        let items = shared.render.items(&content.prefix).to_owned();
-        let mut renewed = Content::clone(content);
-        renewed.prefix = shared.render.prefix(&recipe.spec, &items);
-        *content = Arc::new(renewed);
-    }
-    legacy
 }
 
 fn is_key_of(spec: &SourceSpec, key: &Key) -> bool {

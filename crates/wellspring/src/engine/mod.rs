@@ -168,9 +168,7 @@ impl Engine {
         if let Some(cell) = source.cell(key) {
             return cell;
         }
-        let now = self.0.clock.now();
-        let make = || Cell::new(key.clone(), Arc::clone(&source.recipe), cell::Legacy::default(), &*self.0.render, now).0;
-        let (cell, gone) = source.cell_or(key, make);
+        let (cell, gone) = source.cell_or(key, || self.0.new_cell(source, key));
         if let Some(gone) = gone {
             gone.retire();
             let shared = Arc::clone(&self.0);
@@ -181,6 +179,11 @@ impl Engine {
             });
         }
         cell
+    }
+
+    /// The cell of a key of `source`, to look at: one that is not held is not held after this either.
+    pub fn peek(&self, source: &Source, key: &Key) -> Arc<Cell> {
+        source.cell(key).unwrap_or_else(|| self.0.new_cell(source, key))
     }
 
     /// What is served of a key. Remakes an age that is told and has changed.
@@ -282,6 +285,10 @@ impl Engine {
 }
 
 impl Shared {
+    fn new_cell(&self, source: &Source, key: &Key) -> Arc<Cell> {
+        Cell::new(key.clone(), Arc::clone(&source.recipe), cell::Legacy::default(), &*self.render, self.clock.now()).0
+    }
+
     fn bounds(&self) -> Bounds {
         self.settings.load().bounds.clone()
     }

@@ -100,12 +100,6 @@ impl Runner {
         self.changed.notify_one();
     }
 
-    /// How many fly and how many wait.
-    pub fn load(&self) -> (usize, usize) {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        (inner.flying, inner.places.len())
-    }
-
     /// Takes every flight that waits out of its line, for a shutdown.
     pub fn clear(&self) -> Vec<Arc<Cell>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

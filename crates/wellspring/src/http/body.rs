@@ -10,20 +10,20 @@ use http_body::{Frame, SizeHint};
 /// A response's body.
 #[derive(Debug)]
 pub enum Body {
-    /// Prefix and tail, already encoded, written as they are.
+    /// Head, items and tail, already encoded, written as they are.
     Frames(Frames),
     /// Made by a handler.
     Made(axum::body::Body),
 }
 
-/// Up to two pieces of shared memory.
+/// Up to three pieces of shared memory.
 #[derive(Debug, Default)]
-pub struct Frames([Bytes; 2]);
+pub struct Frames([Bytes; 3]);
 
 impl Frames {
-    /// A prefix and a tail.
-    pub fn new(prefix: Bytes, tail: Bytes) -> Self {
-        Self([prefix, tail])
+    /// What stands before the items, the items, and what is said of them.
+    pub fn new(head: Bytes, items: Bytes, tail: Bytes) -> Self {
+        Self([head, items, tail])
     }
 
     /// Their length together.

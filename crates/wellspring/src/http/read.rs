@@ -95,7 +95,7 @@ fn answer(view: &View, tail: &Tail, mut headers: HeaderMap, request: &HeaderMap)
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         headers.remove(http::header::CONTENT_TYPE);
     } else {
-        let frames = Frames::new(view.content.prefix.clone(), tail.bytes.clone());
+        let frames = Frames::new(view.tails.head.clone(), view.content.items.clone(), tail.bytes.clone());
         headers.insert(CONTENT_LENGTH, HeaderValue::from(frames.len()));
         *response.body_mut() = Body::Frames(frames);
     }

@@ -1,4 +1,4 @@
-//! Snapshots to bodies: the prefix with the items, and the tails that say what they are.
+//! Snapshots to bodies: what stands before the items, and the tails that say what they are.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl Renderer {
         Self { zone }
     }
 
-    /// One tail: `"from_cache":…}`.
+    /// One tail: `,"from_cache":…}`.
     pub fn tail(
         &self,
         spec: &SourceSpec,
@@ -85,44 +85,27 @@ impl Renderer {
             degraded: facts.degraded.as_ref().map(|f| Degraded { code: f.code.as_str(), message: &f.message }),
         };
         // A struct of plain fields cannot fail to encode.
-        let json = serde_json::to_vec(&metadata).unwrap_or_else(|_| b"{}".to_vec());
-        let bytes = Bytes::from(json).slice(1..);
+        let mut json = serde_json::to_vec(&metadata).unwrap_or_else(|_| b"{}".to_vec());
+        json[0] = b',';
+        let bytes = Bytes::from(json);
         let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&bytes).to_string()[..16]);
         Tail { etag: HeaderValue::try_from(etag).unwrap_or_else(|_| HeaderValue::from_static("\"0\"")), bytes }
     }
 }
 
 impl Render for Renderer {
-    fn prefix(&self, spec: &SourceSpec, items: &str) -> Bytes {
-        let mut prefix = Vec::with_capacity(items.len() + spec.items_key.len() + 5);
-        prefix.push(b'{');
-        prefix.extend(serde_json::to_vec(&spec.items_key).unwrap_or_default());
-        prefix.push(b':');
-        prefix.extend_from_slice(items.as_bytes());
-        prefix.push(b',');
-        Bytes::from(prefix)
-    }
-
-    fn items<'a>(&self, prefix: &'a [u8]) -> &'a str {
-        // The key holds no `[`: it is a word.
-        let start = prefix.iter().position(|b| *b == b'[').unwrap_or(0);
-        std::str::from_utf8(&prefix[start..prefix.len().saturating_sub(1).max(start)]).unwrap_or("[]")
-    }
-
     fn tails(&self, spec: &SourceSpec, content: &Content, facts: &Facts, age: Duration) -> Tails {
         let tail = |freshness| self.tail(spec, content, facts, freshness, age, Circumstances::default());
+        // Names of lists are words, but a word is quoted by who knows how.
+        let name = serde_json::to_string(&spec.items_key).unwrap_or_default();
         Tails {
+            head: Bytes::from(format!("{{{name}:")),
             fresh: tail(Freshness::Fresh),
             stale: tail(Freshness::Stale),
             expired: tail(Freshness::Expired),
             last_modified: http_date(facts.checked_at),
         }
     }
-}
-
-/// The body of a key that has no snapshot, up to what an error adds: `{"items":[],`.
-pub fn empty_items(spec: &SourceSpec) -> (String, serde_json::Value) {
-    (spec.items_key.clone(), serde_json::Value::Array(Vec::new()))
 }
 
 /// What a failure adds to facts, for the one answer that tells it.

@@ -59,7 +59,7 @@ async fn status_of_source(State(site): State<Site>, Path(name): Path<String>, Ra
     };
     let pairs: Vec<_> = url::form_urlencoded::parse(query.as_deref().unwrap_or("").as_bytes()).collect();
     match source.recipe.spec.key(pairs.iter().map(|(name, value)| (&**name, &**value))) {
-        Ok(key) => json(&site, &request, &Status::of(&site.engine.cell(&source, &key), site.engine.clock().now())),
+        Ok(key) => json(&site, &request, &Status::of(&site.engine.peek(&source, &key), site.engine.clock().now())),
         Err(bad) => read::bad_params(&bad).into_response(),
     }
 }

@@ -388,7 +388,7 @@ async fn trap_clock_steps_backward() {
         app.clock.step_wall(SignedDuration::from_hours(24 * days));
         let reply = app.get("/api/cinema").await;
         assert!(reply.member("cache_age_hours").as_f64().unwrap() >= 0.0);
-        assert_eq!(reply.flags().1, true, "freshness does not depend on the wall clock while running");
+        assert!(reply.flags().1, "freshness does not depend on the wall clock while running");
         app.clock.pass(HOUR);
         app.get("/api/cinema").await;
         app.until("cinema", |s| s["freshness"] == "fresh").await;

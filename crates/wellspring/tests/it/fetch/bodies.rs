@@ -104,7 +104,7 @@ async fn bombs_take_little_memory() {
 }
 
 #[tokio::test]
-#[ignore = "run by the test above, in a process of its own"]
+#[ignore = "a child of `bombs_take_little_memory`"]
 async fn defusing_bombs() {
     let fetcher = HttpFetcher::guarded(Guard::new(true), USER_AGENT).unwrap();
     let before = peak_kib();

@@ -17,7 +17,7 @@ async fn trap_a_proxy_in_the_environment_is_ignored() {
 }
 
 #[tokio::test]
-#[ignore = "run by the test above, in an environment of its own"]
+#[ignore = "a child of `trap_a_proxy_in_the_environment_is_ignored`"]
 async fn as_a_child() {
     let _ = PROXIES.map(variable);
     let fetcher = HttpFetcher::guarded(Guard::new(true), USER_AGENT).unwrap();

@@ -104,7 +104,7 @@ async fn what_the_system_trusts_is_trusted() {
 }
 
 #[tokio::test]
-#[ignore = "run by the test above, in an environment of its own"]
+#[ignore = "a child of `what_the_system_trusts_is_trusted`"]
 async fn with_a_trusted_authority() {
     let authority = authority(KeyPair::from_pem(&variable(AUTHORITY)).unwrap());
     let both = ["h2", "http/1.1"];
@@ -130,7 +130,7 @@ async fn without_any_roots_the_built_in_ones_serve() {
 }
 
 #[tokio::test]
-#[ignore = "run by the test above, in an environment of its own"]
+#[ignore = "a child of `without_any_roots_the_built_in_ones_serve`"]
 async fn with_no_roots() {
     let unknown = authority(KeyPair::generate().unwrap());
     let address = server(&unknown, "public.example", 4000, &["h2"]).await;

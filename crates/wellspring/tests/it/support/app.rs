@@ -9,6 +9,7 @@ use http::Method;
 use serde_json::Value;
 use wellspring::app::{self, App};
 use wellspring::config::Config;
+use wellspring::fetch::Fetcher;
 
 use super::client::{self, Connection, Reply};
 use super::clock::TestClock;
@@ -77,10 +78,15 @@ impl Builder {
 
     /// Starts it.
     pub async fn start(&self) -> TestApp {
+        self.start_through(|fetcher| fetcher).await
+    }
+
+    /// Starts it with another way out around the real one.
+    pub async fn start_through(&self, wrap: impl FnOnce(Arc<dyn Fetcher>) -> Arc<dyn Fetcher>) -> TestApp {
         let config = self.config();
         let recipes = app::recipes(&config).unwrap_or_else(|wrong| panic!("{}", wrong[0]));
         let clock = Arc::new(TestClock::default());
-        let app = App::start(&config, recipes, clock.clone(), app::fetcher(&config).unwrap()).await.unwrap();
+        let app = App::start(&config, recipes, clock.clone(), wrap(app::fetcher(&config).unwrap())).await.unwrap();
         TestApp { address: app.address, clock, app: Some(app) }
     }
 }
