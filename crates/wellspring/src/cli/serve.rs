@@ -18,17 +18,10 @@ use crate::engine::catalog::Recipe;
 
 /// What the command line says over the config, at start and at every reload.
 #[derive(Debug)]
-struct Overrides {
+pub(super) struct Overrides {
     config: Option<PathBuf>,
     listen: Option<SocketAddr>,
     data: Option<PathBuf>,
-}
-
-/// How to read the config again, and what it was at the start.
-#[derive(Debug)]
-pub(super) struct Reloads {
-    overrides: Overrides,
-    started: Config,
 }
 
 /// The signals that a server attends to.
@@ -63,7 +56,7 @@ pub(super) fn run(config: Option<&Path>, listen: Option<SocketAddr>, data: Optio
         };
         let started = async { App::start(&config, recipes, Arc::new(SystemClock), app::fetcher(&config)?).await };
         match started.await {
-            Ok(app) => attend(app, signals, Some(&Reloads { overrides, started: config })).await,
+            Ok(app) => attend(app, signals, Some(&overrides)).await,
             Err(error) => {
                 eprintln!("error: {error}");
                 ExitCode::FAILURE
@@ -93,12 +86,12 @@ impl Signals {
 }
 
 /// Attends to signals until the server is to stop. Where there is no config file, nothing is reloaded.
-pub(super) async fn attend(mut app: App, mut signals: Signals, reloads: Option<&Reloads>) -> ExitCode {
+pub(super) async fn attend(mut app: App, mut signals: Signals, overrides: Option<&Overrides>) -> ExitCode {
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
-            _ = signals.hangup.recv() => reload(&app, reloads).await,
+            _ = signals.hangup.recv() => reload(&app, overrides).await,
             what = app.failed() => {
                 error!("{what} ended unexpectedly; the process ends so that its supervisor starts it anew");
                 return ExitCode::from(BROKEN);
@@ -121,8 +114,8 @@ fn stopped_at_once() -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn reload(app: &App, reloads: Option<&Reloads>) {
-    let Some(Reloads { overrides, started }) = reloads else {
+async fn reload(app: &App, overrides: Option<&Overrides>) {
+    let Some(overrides) = overrides else {
         info!("there is no config file to reload");
         return;
     };
@@ -132,10 +125,6 @@ async fn reload(app: &App, reloads: Option<&Reloads>) {
     });
     match loaded {
         Ok((config, recipes)) => {
-            let waiting = waiting_for_restart(started, &config);
-            if !waiting.is_empty() {
-                warn!(settings = waiting.join(", "), "some of what changed takes a restart");
-            }
             warn_of_no_sources(&recipes);
             let sources = recipes.len();
             app.reload(&config, recipes).await;
@@ -159,19 +148,6 @@ fn warn_of_no_sources(recipes: &[Arc<Recipe>]) {
     if recipes.is_empty() {
         warn!("no source is configured, so there is nothing to serve: {}", super::ADD_A_SOURCE);
     }
-}
-
-/// What changed and is read at the start alone.
-fn waiting_for_restart(started: &Config, now: &Config) -> Vec<&'static str> {
-    let changed = [
-        (started.server.listen != now.server.listen, "server.listen"),
-        (started.server.timezone != now.server.timezone, "server.timezone"),
-        (started.server.cors_origins != now.server.cors_origins, "server.cors_origins"),
-        (started.store != now.store, "store.url"),
-        (started.fetch.allow_private != now.fetch.allow_private, "fetch.allow_private"),
-        (started.fetch.user_agent != now.fetch.user_agent, "fetch.user_agent"),
-    ];
-    changed.into_iter().filter_map(|(changed, name)| changed.then_some(name)).collect()
 }
 
 impl Overrides {

@@ -1,15 +1,15 @@
 //! The program as its supervisor and its machine treat it: killed, stopped, reloaded, started twice.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use http::Method;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use crate::support::client::{Connection, get};
 use crate::support::origin::{Answer, Origin};
-use crate::support::program::{Program, command, free_port, run, write_config};
+use crate::support::program::{Program, command, free_port, run, tell, write_config};
 use crate::support::tix;
 
 /// An origin with a page of films, and a folder whose config reads it, with data of its own.
@@ -76,33 +76,41 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_answers_what_is_in_flight_and_ends_well() {
-    let (origin, folder) = cinema(&["Dune"], "fresh_for = \"6d\"\nwarm = false\nmin_interval = \"0s\"").await;
+    const READERS: usize = 12;
+    let origin = Origin::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |n: usize| format!("/{n}");
+    let sources: String =
+        (0..READERS).map(|n| tix::source(&format!("cinema_{n}"), &origin, &path(n), "fresh_for = \"6d\"\nwarm = false")).collect();
+    configure(folder.path(), &format!("per_host = {READERS}\n{sources}"));
     let server = Program::serve(folder.path());
-    origin.hold("/");
     let address = server.address;
-    // Readers of a cold key wait for the origin; an idle connection waits for nothing.
+    // Readers of cold keys wait for the origin, which tells that their requests have come; an idle connection waits for nothing.
     let mut idle = Connection::open(address).await;
     idle.get("/health").await;
-    let readers: Vec<_> = (0..50).map(|_| tokio::task::JoinSet::from_iter([get(address, "/api/cinema")])).collect();
-    origin.wait_for_requests("/", 1).await;
-    server.until("cinema", |s| s["phase"] == "collecting").await;
-    let mut busy = Connection::open(address).await;
-    busy.get("/health").await;
+    let mut readers = JoinSet::new();
+    for n in 0..READERS {
+        origin.script(&path(n), tix::films(&["Dune"]));
+        origin.hold(&path(n));
+        readers.spawn(async move { get(address, &format!("/api/cinema_{n}")).await });
+    }
+    for n in 0..READERS {
+        origin.wait_for_requests(&path(n), 1).await;
+    }
 
     server.signal("TERM");
     server.wait_for_log("stopping");
-    origin.release("/");
-    for reader in readers {
-        for reply in reader.join_all().await {
-            assert_eq!((reply.status.as_u16(), reply.items("title")), (200, vec!["Dune".to_owned()]));
-        }
+    (0..READERS).for_each(|n| origin.release(&path(n)));
+    for reply in readers.join_all().await {
+        assert_eq!((reply.status.as_u16(), reply.items("title")), (200, vec!["Dune".to_owned()]));
     }
     let (code, log) = server.wait();
     assert_eq!(code, Some(0), "{log:#?}");
     assert!(log.last().unwrap().contains("stopped"), "{log:#?}");
 
     let server = Program::serve(folder.path());
-    assert_eq!(server.get("/api/cinema").await.flags(), (true, true, false), "what was refreshed while it stopped is stored");
+    assert_eq!(server.get("/api/cinema_0").await.flags(), (true, true, false), "what was refreshed while it stopped is stored");
+    assert_eq!(origin.total(), READERS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,7 +163,7 @@ async fn sighup_exchanges_the_sources_and_refuses_a_bad_config() {
     // Good: the first one is gone, and what takes a restart is told.
     configure(folder.path(), &format!("[store]\nurl = \"memory:\"\n{}", tix::source("other", &origin, "/other", "fresh_for = \"6d\"")));
     server.signal("HUP");
-    assert!(server.wait_for_log("takes a restart").contains("store.url"));
+    assert!(server.wait_for_log("after a restart").contains("[store] url"));
     let mut connection = Connection::open(server.address).await;
     while connection.get("/api/cinema").await.status != 404 {
         tokio::task::yield_now().await;
@@ -227,7 +235,7 @@ async fn an_idle_server_is_small() {
         assert_eq!(server.post("/api/cinema/refresh").await.member("force_refreshed"), true);
     }
     let kib = resident(server.id());
-    writeln!(std::io::stdout(), "an idle server with three sources has {:.1} MiB resident", f64::from(kib) / 1_024.0).unwrap();
+    tell(&format!("an idle server with three sources has {:.1} MiB resident", f64::from(kib) / 1_024.0));
     assert!(kib < 60 << 10, "{kib} KiB");
 }
 

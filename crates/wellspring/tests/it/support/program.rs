@@ -1,7 +1,7 @@
 //! The real program in a process of its own.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -39,6 +39,12 @@ pub fn output(command: &mut Command) -> Output {
         signal(id, "KILL");
         panic!("it never ended: {command:?} said {:?}", receiver.recv().unwrap());
     })
+}
+
+/// Says something past the test harness, which keeps what a passing test prints to itself.
+pub fn tell(words: &str) {
+    let mut out = std::io::stdout();
+    out.write_all(format!("{words}\n").as_bytes()).unwrap();
 }
 
 /// A port of 127.0.0.1 that was free a moment ago.
@@ -215,14 +221,14 @@ impl Log {
     }
 }
 
-/// A tool that serves, found by its first line; killed when dropped.
+/// A tool that serves; killed when dropped.
 pub struct Tool {
     child: Child,
 }
 
 impl Tool {
-    /// Starts it and waits for the first line that it prints.
-    pub fn start(command: &mut Command) -> std::io::Result<Self> {
+    /// Starts it, and waits for the first line that it prints and until it listens.
+    pub fn start(command: &mut Command, address: SocketAddr) -> std::io::Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -230,7 +236,12 @@ impl Tool {
         assert!(!line.is_empty(), "{command:?} ended without a word");
         // Read on, so that it never waits for its words to be read.
         wellspring::lifecycle::thread("words of the tool", move || drop(out.read_to_end(&mut Vec::new()))).unwrap();
-        Ok(Self { child })
+        let mut tool = Self { child };
+        while TcpStream::connect(address).is_err() {
+            assert!(tool.child.try_wait()?.is_none(), "{command:?} ended before it listened");
+            std::thread::yield_now();
+        }
+        Ok(tool)
     }
 }
 
