@@ -193,9 +193,17 @@ impl Cell {
     /// Tells the waiters how a flight ended. Publish first.
     pub fn flight_ended(&self, flight: u64, outcome: Result<(), Failure>) {
         self.progress.send_modify(|p| {
-            p.ended = p.ended.max(flight);
-            p.outcome = Some(outcome);
+            // One that was slow to land may come after the next one, whose outcome is the news.
+            if flight >= p.ended {
+                p.ended = flight;
+                p.outcome = Some(outcome);
+            }
         });
+    }
+
+    /// True once the cell was replaced or displaced.
+    pub fn is_retired(&self) -> bool {
+        self.progress.borrow().retired
     }
 
     /// Ends the cell's flight and keeps it from starting another.

@@ -191,16 +191,20 @@ impl Collector {
             Some(permit) => permit,
             None => self.enter(&host, per_host).await,
         };
-        let _shared_place = self.shared_place(&host, per_host, deadline).await;
-        self.fetcher.fetch(&request).await.map_err(|e| e.failure())
+        let slot = self.slot(&host, per_host, deadline).await;
+        let fetched = self.fetcher.fetch(&request).await.map_err(|e| e.failure());
+        if let Some(slot) = slot {
+            slot.leave().await;
+        }
+        fetched
     }
 
     /// A place among the requests of all replicas.
-    async fn shared_place(&self, host: &str, per_host: PerHost, deadline: Mono) -> Option<SharedPlace> {
+    async fn slot(&self, host: &str, per_host: PerHost, deadline: Mono) -> Option<TakenSlot> {
         loop {
             let now = self.clock.now();
             match self.store.slot(host, per_host.at_once, SLOT_TTL, now).await {
-                Ok(Some(slot)) => return Some(SharedPlace { slot, store: Arc::clone(&self.store) }),
+                Ok(Some(slot)) => return Some(TakenSlot { store: Arc::clone(&self.store), slot: Some(slot) }),
                 Ok(None) if now.mono < deadline => tokio::time::sleep(Duration::from_millis(50)).await,
                 // Without a shared store each replica keeps to its own limits.
                 Ok(None) | Err(_) => return None,
@@ -210,12 +214,13 @@ impl Collector {
 
     async fn enter(&self, host: &Arc<str>, per_host: PerHost) -> Permit {
         loop {
+            // Made before looking, so that no place that becomes free is missed.
+            let freed = self.freed.notified();
             let now = self.clock.mono();
             match self.limits.enter(host, per_host, now) {
                 Ok(permit) => return permit,
                 Err(Busy::Until(at)) => tokio::time::sleep(now.until(at)).await,
-                // Places are told to one waiter at a time, and the runner is one too: look again now and then.
-                Err(Busy::Full) => drop(tokio::time::timeout(Duration::from_millis(50), self.freed.notified()).await),
+                Err(Busy::Full) => freed.await,
             }
         }
     }
@@ -253,19 +258,28 @@ impl Collector {
     }
 }
 
-/// A store's slot, given back however its holder ends: a deadline or a reload drops the future that fetches.
-struct SharedPlace {
-    slot: Slot,
+/// A place among all replicas' requests. Given back however the fetch ends: a collection is dropped at its deadline, at a
+/// reload and in a drain.
+#[derive(Debug)]
+struct TakenSlot {
     store: Arc<dyn Store>,
+    slot: Option<Slot>,
 }
 
-impl Drop for SharedPlace {
+impl TakenSlot {
+    async fn leave(mut self) {
+        if let Some(slot) = self.slot.take() {
+            let _ = self.store.leave(&slot).await;
+        }
+    }
+}
+
+impl Drop for TakenSlot {
     fn drop(&mut self) {
-        let (store, slot) = (Arc::clone(&self.store), self.slot.clone());
-        lifecycle::spawn(async move {
-            // One that is not given back runs out by itself.
-            drop(store.leave(&slot).await);
-        });
+        if let Some(slot) = self.slot.take() {
+            let store = Arc::clone(&self.store);
+            lifecycle::spawn(async move { drop(store.leave(&slot).await) });
+        }
     }
 }
 

@@ -223,6 +223,10 @@ impl Flight {
     }
 
     async fn record(&self) {
+        // A key that was displaced is forgotten; one that was reloaded has a successor, which tries anew.
+        if self.cell.is_retired() {
+            return;
+        }
         let attempts = self.cell.lock().state.attempts.clone();
         let recorded = timeout(STORE_PATIENCE, self.shared.collector.store.record(&self.cell.key, &attempts)).await;
         if !matches!(recorded, Ok(Ok(()))) {

@@ -12,7 +12,7 @@ use wellspring_core::moment::Mono;
 #[derive(Debug)]
 pub struct Limits {
     hosts: Mutex<HashMap<Arc<str>, Host>>,
-    /// Told whenever a place becomes free.
+    /// Told whenever a place becomes free; everyone who waits for one looks again.
     freed: Arc<Notify>,
 }
 
@@ -61,7 +61,7 @@ impl Drop for Permit {
             host.flying = host.flying.saturating_sub(1);
         }
         drop(hosts);
-        self.limits.freed.notify_one();
+        self.limits.freed.notify_waiters();
     }
 }
 

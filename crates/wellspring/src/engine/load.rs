@@ -30,20 +30,14 @@ impl Engine {
     /// Where the store cannot be read.
     pub async fn load(&self, recipes: Vec<Arc<Recipe>>) -> Result<usize, StoreError> {
         let shared = &self.0;
-        let mut stored: HashMap<String, Vec<Entry>> = HashMap::new();
-        for entry in shared.collector.store.list().await? {
-            stored.entry(entry.key.source().to_owned()).or_default().push(entry);
-        }
+        let mut stored = shared.stored().await?;
         let now = shared.clock.now();
         let mut made = Made::new();
         let mut served = 0;
         let sources = recipes.into_iter().map(|recipe| {
-            let entries = stored.remove(recipe.spec.name.as_str()).unwrap_or_default();
-            let legacies = entries.into_iter().filter(|e| is_key_of(&recipe.spec, &e.key)).map(|entry| {
-                served += usize::from(entry.latest.is_some());
-                (entry.key.clone(), Shared::legacy_of(entry))
-            });
-            shared.source(&recipe, legacies.collect(), now, &mut made)
+            let legacies = Shared::legacies(&recipe.spec, &mut stored);
+            served += legacies.values().filter(|legacy| legacy.content.is_some()).count();
+            shared.source(&recipe, legacies, now, &mut made)
         });
         let catalog = Catalog::new(sources.collect());
         shared.catalog.store(Arc::new(catalog));
@@ -52,43 +46,67 @@ impl Engine {
     }
 
     /// Exchanges the sources and the settings. A source whose configuration is equal is left alone; of one that changed the
-    /// flight is ended first, so that nothing read by the old rules can be stored over what the new ones read.
+    /// flights are ended first, so that nothing read by the old rules can be stored over what the new ones read.
     pub async fn reload(&self, recipes: Vec<Arc<Recipe>>, settings: Settings) {
         let shared = &self.0;
         shared.settings.store(Arc::new(settings));
         let old = shared.catalog.load_full();
-        let mut sources = Vec::new();
+        let equal =
+            |source: &Source| recipes.iter().any(|r| r.spec.name.as_str() == source.name() && r.fingerprint == source.recipe.fingerprint);
+        let replaced: Vec<&Arc<Source>> = old.sources().filter(|source| !equal(source)).collect();
+        let cells: Vec<Arc<Cell>> = replaced.iter().flat_map(|source| source.cells()).collect();
+        shared.retire(&cells).await;
+        // A source may have been here before, and left what it had in the store.
+        let mut stored = shared.stored().await.unwrap_or_else(|error| {
+            warn!(%error, "the store could not be read; new sources start without what it holds of them");
+            HashMap::new()
+        });
+        let now = shared.clock.now();
         let mut made = Made::new();
-        for recipe in recipes {
+        let sources = recipes.iter().map(|recipe| {
             let before = old.source(recipe.spec.name.as_str());
-            if let Some(same) = before.filter(|s| s.recipe.fingerprint == recipe.fingerprint) {
-                sources.push(Arc::clone(same));
-                continue;
+            if let Some(same) = before.filter(|source| equal(source)) {
+                return Arc::clone(same);
             }
-            let mut legacies = HashMap::new();
-            for cell in before.map(|s| s.cells()).unwrap_or_default() {
-                shared.retire(&cell).await;
+            let mut legacies = Shared::legacies(&recipe.spec, &mut stored);
+            for cell in before.map(|source| source.cells()).unwrap_or_default() {
                 if is_key_of(&recipe.spec, &cell.key) {
                     legacies.insert(cell.key.clone(), cell.legacy());
                 }
             }
             info!(source = %recipe.spec.name, "reloaded");
-            sources.push(shared.source(&recipe, legacies, shared.clock.now(), &mut made));
-        }
-        let catalog = Catalog::new(sources);
-        for gone in old.sources().filter(|s| catalog.source(s.name()).is_none()) {
+            shared.source(recipe, legacies, now, &mut made)
+        });
+        let catalog = Catalog::new(sources.collect());
+        for gone in replaced.iter().filter(|source| catalog.source(source.name()).is_none()) {
             info!(source = gone.name(), "no longer configured; its snapshots stay in the store");
-            for cell in gone.cells() {
-                shared.retire(&cell).await;
-            }
         }
         shared.catalog.store(Arc::new(catalog));
-        shared.set_going(made, shared.clock.now());
+        // Keys that readers have added to the old sources meanwhile.
+        for late in replaced.iter().flat_map(|source| source.cells()).filter(|cell| !cell.is_retired()) {
+            shared.dismiss(&late);
+        }
+        shared.set_going(made, now);
         shared.wake.notify_one();
     }
 }
 
 impl Shared {
+    /// What the store holds, by source.
+    async fn stored(&self) -> Result<HashMap<String, Vec<Entry>>, StoreError> {
+        let mut stored: HashMap<String, Vec<Entry>> = HashMap::new();
+        for entry in self.collector.store.list().await? {
+            stored.entry(entry.key.source().to_owned()).or_default().push(entry);
+        }
+        Ok(stored)
+    }
+
+    fn legacies(spec: &SourceSpec, stored: &mut HashMap<String, Vec<Entry>>) -> HashMap<Key, Legacy> {
+        let entries = stored.remove(spec.name.as_str()).unwrap_or_default();
+        let own = entries.into_iter().filter(|entry| is_key_of(spec, &entry.key));
+        own.map(|entry| (entry.key.clone(), Self::legacy_of(entry))).collect()
+    }
+
     fn legacy_of(entry: Entry) -> Legacy {
         let Entry { latest, attempts, .. } = entry;
         let Some(Latest { snapshot, renewal, fence }) = latest else { return Legacy { attempts, ..Legacy::default() } };
@@ -127,15 +145,20 @@ impl Shared {
         }
     }
 
-    /// Ends a cell's flight and waits until it has ended.
-    async fn retire(&self, cell: &Arc<Cell>) {
-        cell.retire();
-        if self.runner.withdraw(cell) {
-            self.ground(cell);
+    /// Ends the flights of these cells, all at once, and waits until they have ended.
+    async fn retire(&self, cells: &[Arc<Cell>]) {
+        for cell in cells {
+            self.dismiss(cell);
         }
-        let mut progress = cell.progress();
-        if timeout(RETIRE_PATIENCE, progress.wait_for(|p| !p.in_flight())).await.is_err() {
-            warn!(key = %cell.key, "a refresh by the old configuration does not end; its result will be refused");
+        let all = async {
+            for cell in cells {
+                drop(cell.progress().wait_for(|p| !p.in_flight()).await);
+            }
+        };
+        if timeout(RETIRE_PATIENCE, all).await.is_err() {
+            for cell in cells.iter().filter(|cell| cell.is_refreshing()) {
+                warn!(key = %cell.key, "a refresh by the old configuration does not end; its result will be refused");
+            }
         }
     }
 }

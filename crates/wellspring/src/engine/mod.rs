@@ -1,7 +1,7 @@
 //! The refresh engine: what is stored is answered at once, what is stale is refreshed behind the answer, one flight a key.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use wellspring_core::failure::Failure;
 use wellspring_core::key::Key;
 use wellspring_core::moment::Mono;
-use wellspring_core::refresh::{Effect, Event, Trigger, step};
+use wellspring_core::refresh::{Effect, Event, Phase, Trigger, step};
 
 use crate::clock::Clock;
 use crate::fetch::Fetcher;
@@ -30,7 +30,7 @@ mod seeds;
 pub mod status;
 
 use catalog::{Catalog, Source};
-use cell::Cell;
+use cell::{Cell, Inner};
 use collect::{Bounds, Collector};
 use hot::{Render, View};
 use limits::Limits;
@@ -40,6 +40,8 @@ use seeds::Seeds;
 
 /// However far the next timer is, the engine looks again after this: triggers are hints, the scan repairs.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// After which a reader is asked to come back whose refresh was cut off by us.
+const CUT_OFF_WAIT: Duration = Duration::from_secs(1);
 /// Between two unasked fetches at start and after a reload.
 const WARM_UP_GAP: Duration = Duration::from_millis(250);
 
@@ -125,14 +127,11 @@ impl Engine {
     /// An engine without sources; [`Engine::load`] fills it.
     pub fn new(parts: Parts, settings: Settings) -> Self {
         let wake = Arc::new(Notify::new());
-        let limits = Limits::new(Arc::clone(&wake));
-        let collector = Collector {
-            fetcher: parts.fetcher,
-            store: parts.store,
-            limits: Arc::clone(&limits),
-            freed: Arc::clone(&wake),
-            clock: Arc::clone(&parts.clock),
-        };
+        // Its own, not `wake`: a collection that waits for a place must not take a wake-up that was meant for the engine.
+        let freed = Arc::new(Notify::new());
+        let limits = Limits::new(Arc::clone(&freed));
+        let collector =
+            Collector { fetcher: parts.fetcher, store: parts.store, limits: Arc::clone(&limits), freed, clock: Arc::clone(&parts.clock) };
         Self(Arc::new(Shared {
             collector,
             clock: parts.clock,
@@ -170,7 +169,7 @@ impl Engine {
         }
         let (cell, gone) = source.cell_or(key, || self.0.new_cell(source, key));
         if let Some(gone) = gone {
-            gone.retire();
+            self.0.dismiss(&gone);
             let shared = Arc::clone(&self.0);
             self.0.detach(async move {
                 if let Err(error) = shared.collector.store.evict(&gone.key).await {
@@ -209,6 +208,8 @@ impl Engine {
         // Subscribed before looking, so that no end of a flight is missed.
         let mut progress = cell.progress();
         self.nudge(cell, self.0.clock.mono());
+        // Where it waits in line already, for nobody or for a retry, it is somebody's now.
+        self.0.runner.raise(cell, Trigger::Cold);
         let settled = timeout(patience, progress.wait_for(|p| !p.in_flight() || cell.view().is_some())).await;
         if let Some(view) = cell.view().as_ref() {
             return Waited::Ready(Arc::clone(view));
@@ -218,25 +219,28 @@ impl Engine {
         }
         let inner = cell.lock();
         let now = self.0.clock.mono();
-        let again = inner.state.next_attempt().map_or(cell.recipe.spec.policy.longest_backoff(), |at| now.until(at));
+        let again = match (inner.state.next_attempt(), &inner.state.phase) {
+            (Some(at), _) => now.until(at),
+            (None, Phase::Disabled) => cell.recipe.spec.policy.longest_backoff(),
+            // Cut off by a reload or a drain: whoever asks again meets the successor.
+            (None, _) => CUT_OFF_WAIT,
+        };
         Waited::Failed { failure: inner.state.degraded().cloned(), again }
     }
 
     /// Forces a refresh or joins the one that runs, and waits for it.
     pub async fn force(&self, cell: &Arc<Cell>, patience: Duration) -> Forced {
         let mut progress = cell.progress();
-        let now = self.0.clock.mono();
-        if let Some(failure) = cell.lock().state.refuses_force(&cell.recipe.spec.policy, now) {
-            return Forced::Failed(failure);
-        }
-        self.0.apply(cell, Event::Forced);
-        self.0.runner.raise(cell, Trigger::Forced);
-        let mine = progress.borrow_and_update().started;
+        let mine = match self.0.force(cell) {
+            Ok(flight) => flight,
+            Err(failure) => return Forced::Failed(failure),
+        };
         match timeout(patience, progress.wait_for(|p| p.ended >= mine)).await {
             Err(_) => Forced::StillRefreshing,
             Ok(ended) => match ended.ok().and_then(|p| p.outcome.clone()) {
+                Some(Ok(())) => Forced::Refreshed,
                 Some(Err(failure)) => Forced::Failed(failure),
-                _ => Forced::Refreshed,
+                None => Forced::Failed(execute::stopped()),
             },
         }
     }
@@ -246,6 +250,8 @@ impl Engine {
         let shared = self.0;
         let mut stage = shared.stage.subscribe();
         while *stage.borrow() == Stage::Running {
+            // Made before looking, so that no place that becomes free is missed.
+            let freed = shared.collector.freed.notified();
             let now = shared.clock.mono();
             for cell in shared.queue.take_due(now) {
                 shared.apply(&cell, Event::Due);
@@ -261,6 +267,7 @@ impl Engine {
             let nap = shared.clock.mono().until(next).min(LONGEST_SLEEP);
             tokio::select! {
                 () = shared.wake.notified() => {}
+                () = freed => {}
                 () = tokio::time::sleep(nap) => {}
                 _ = stage.changed() => {}
             }
@@ -296,12 +303,41 @@ impl Shared {
     /// Tells a key's machine what happened, publishes what changed, and performs what needs no flight. Returns the effects
     /// for the flight.
     fn apply(&self, cell: &Arc<Cell>, event: Event) -> Vec<Effect> {
-        let now = self.clock.now();
-        let mut inner = cell.lock();
         let starts = matches!(event, Event::Due | Event::Nudged | Event::Forced);
-        if starts && (*self.stage.borrow() != Stage::Running || cell.progress().borrow().retired) {
+        let inner = cell.lock();
+        if starts && self.starts_nothing(cell) {
             return Vec::new();
         }
+        self.step(cell, inner, event)
+    }
+
+    /// Starts a forced refresh or joins the one that runs; its number. Judged and started under one lock, so that of many
+    /// who ask at once one starts it and the others join.
+    fn force(&self, cell: &Arc<Cell>) -> Result<u64, Failure> {
+        let inner = cell.lock();
+        if self.starts_nothing(cell) {
+            return Err(execute::stopped());
+        }
+        if let Some(failure) = inner.state.refuses_force(&cell.recipe.spec.policy, self.clock.mono()) {
+            return Err(failure);
+        }
+        if inner.state.is_refreshing() {
+            let flight = inner.flight;
+            drop(inner);
+            self.runner.raise(cell, Trigger::Forced);
+            return Ok(flight);
+        }
+        let flight = inner.flight + 1;
+        self.step(cell, inner, Event::Forced);
+        Ok(flight)
+    }
+
+    fn starts_nothing(&self, cell: &Cell) -> bool {
+        *self.stage.borrow() != Stage::Running || cell.is_retired()
+    }
+
+    fn step(&self, cell: &Arc<Cell>, mut inner: MutexGuard<'_, Inner>, event: Event) -> Vec<Effect> {
+        let now = self.clock.now();
         let stored = event == Event::Stored;
         let before = inner.state.clone();
         let (state, effects) = step(before.clone(), &cell.recipe.spec.policy, event, now, self.seeds.next());
@@ -328,8 +364,26 @@ impl Shared {
         }
         if let Some(trigger) = starting {
             self.runner.enqueue(cell, trigger);
+            // Retired, or the engine drained, since it was let start: whoever did that may have looked before it stood in line.
+            if self.starts_nothing(cell) {
+                self.withdraw(cell);
+            }
         }
         effects
+    }
+
+    /// Ends the cell's flight, and keeps it from starting another.
+    fn dismiss(&self, cell: &Arc<Cell>) {
+        cell.retire();
+        self.queue.forget(cell);
+        self.withdraw(cell);
+    }
+
+    /// Ends a flight that waits in line.
+    fn withdraw(&self, cell: &Arc<Cell>) {
+        if self.runner.withdraw(cell) {
+            self.ground(cell);
+        }
     }
 
     /// Ends a flight that had not started.

@@ -51,6 +51,16 @@ impl Queue {
         }
     }
 
+    /// Takes a cell that is no longer held out of its place, which may lie days ahead.
+    pub fn forget(&self, cell: &Arc<Cell>) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(place) = inner.places.get(&cell.key).copied() else { return };
+        if inner.due.get(&place).is_some_and(|(_, stands)| std::ptr::eq(stands.as_ptr(), Arc::as_ptr(cell))) {
+            inner.places.remove(&cell.key);
+            inner.due.remove(&place);
+        }
+    }
+
     /// Takes the keys whose moment has come.
     pub fn take_due(&self, now: Mono) -> Vec<Arc<Cell>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

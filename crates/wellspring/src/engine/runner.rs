@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
-use wellspring_core::key::Key;
 use wellspring_core::moment::Mono;
 use wellspring_core::refresh::Trigger;
 
@@ -22,11 +21,19 @@ pub struct Runner {
 
 type Urgency = (Trigger, u64);
 
+/// The address of a cell; a line that holds the cell keeps it from being used again.
+type CellId = usize;
+
+fn id(cell: &Arc<Cell>) -> CellId {
+    Arc::as_ptr(cell).addr()
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     sequence: u64,
     lines: HashMap<Arc<str>, BTreeMap<Urgency, Arc<Cell>>>,
-    places: HashMap<Key, (Arc<str>, Urgency)>,
+    /// By cell, not by key: the cell of a key that is replaced may still stand in line when its successor joins.
+    places: HashMap<CellId, (Arc<str>, Urgency)>,
     flying: usize,
 }
 
@@ -48,25 +55,19 @@ impl Runner {
     /// Puts a flight into its host's line; one that stands there already only becomes more urgent.
     pub fn enqueue(&self, cell: &Arc<Cell>, trigger: Trigger) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((host, urgency)) = inner.places.get(&cell.key).cloned() {
-            if urgency.0 <= trigger {
-                return;
-            }
-            inner.leave(&host, urgency);
-        }
-        inner.sequence += 1;
-        let urgency = (trigger, inner.sequence);
-        inner.places.insert(cell.key.clone(), (Arc::clone(&cell.host), urgency));
-        inner.lines.entry(Arc::clone(&cell.host)).or_default().insert(urgency, Arc::clone(cell));
+        inner.join(cell, trigger);
         drop(inner);
         self.changed.notify_one();
     }
 
     /// Makes a flight that still waits more urgent; one that is not waiting is left alone.
     pub fn raise(&self, cell: &Arc<Cell>, trigger: Trigger) {
-        let waits = self.inner.lock().unwrap_or_else(PoisonError::into_inner).places.contains_key(&cell.key);
-        if waits {
-            self.enqueue(cell, trigger);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked up and moved under one lock: a flight that has just taken off must not stand in line again.
+        if inner.places.contains_key(&id(cell)) {
+            inner.join(cell, trigger);
+            drop(inner);
+            self.changed.notify_one();
         }
     }
 
@@ -110,19 +111,32 @@ impl Runner {
     /// Takes one flight that waits out of its line, for a reload; false where it did not wait.
     pub fn withdraw(&self, cell: &Arc<Cell>) -> bool {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((host, urgency)) = inner.places.get(&cell.key).cloned() else { return false };
+        let Some((host, urgency)) = inner.places.get(&id(cell)).cloned() else { return false };
         inner.leave(&host, urgency).is_some()
     }
 }
 
 impl Inner {
+    fn join(&mut self, cell: &Arc<Cell>, trigger: Trigger) {
+        if let Some((host, urgency)) = self.places.get(&id(cell)).cloned() {
+            if urgency.0 <= trigger {
+                return;
+            }
+            self.leave(&host, urgency);
+        }
+        self.sequence += 1;
+        let urgency = (trigger, self.sequence);
+        self.places.insert(id(cell), (Arc::clone(&cell.host), urgency));
+        self.lines.entry(Arc::clone(&cell.host)).or_default().insert(urgency, Arc::clone(cell));
+    }
+
     fn leave(&mut self, host: &Arc<str>, urgency: Urgency) -> Option<Arc<Cell>> {
         let line = self.lines.get_mut(host)?;
         let cell = line.remove(&urgency)?;
         if line.is_empty() {
             self.lines.remove(host);
         }
-        self.places.remove(&cell.key);
+        self.places.remove(&id(&cell));
         Some(cell)
     }
 }

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::headers::Caching;
 
+/// The media type of every error.
+pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
 /// One problem: a status, a stable word, a sentence, and what helps.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -77,7 +80,7 @@ impl IntoResponse for Problem {
         body.extend(self.extra);
         let mut response = (self.status, Value::Object(body).to_string()).into_response();
         response.headers_mut().extend(self.headers);
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response.headers_mut().insert(CACHE_CONTROL, Caching::Never.header());
         response
     }

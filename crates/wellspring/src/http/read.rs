@@ -28,6 +28,7 @@ pub fn hit<B>(site: &Site, request: &Request<B>) -> Option<Response<Body>> {
     let catalog = site.engine.catalog();
     let cell = catalog.source(name)?.default.as_ref()?;
     let mut response = stored(site, cell, request.headers())?;
+    site.cors.apply(request.headers(), response.headers_mut());
     if request.method() == Method::HEAD {
         *response.body_mut() = Body::Frames(Frames::default());
     }
@@ -61,8 +62,7 @@ fn stored(site: &Site, cell: &Arc<Cell>, request: &HeaderMap) -> Option<Response
     if freshness.wants_refresh() {
         site.engine.nudge(cell, now);
     }
-    let mut headers = headers::of_view(&view, &tail.etag, true, now);
-    site.cors.apply(request, &mut headers);
+    let headers = headers::of_view(&view, &tail.etag, true, now);
     Some(answer(&view, tail, headers, request))
 }
 
@@ -84,8 +84,7 @@ pub(super) fn told(
 ) -> Response<Body> {
     let freshness = facts.horizon.freshness(now);
     let tail = site.renderer.tail(&cell.recipe.spec, &view.content, facts, freshness, facts.horizon.age(now), how);
-    let mut headers = headers::of_view(view, &tail.etag, !how.waited, now);
-    site.cors.apply(request, &mut headers);
+    let headers = headers::of_view(view, &tail.etag, !how.waited, now);
     answer(view, &tail, headers, request)
 }
 

@@ -33,6 +33,8 @@ pub async fn refresh(site: &Site, source: &Arc<Source>, query: Option<&str>, req
         Ok(asked) => asked,
         Err(problem) => return read::made(*problem),
     };
+    // A condition is for reads: what was forced is told whole.
+    let request = &HeaderMap::new();
     let forced = site.engine.force(&cell, patience).await;
     let now = site.engine.clock().mono();
     let view = site.engine.view(&cell, now);
@@ -53,7 +55,7 @@ pub async fn refresh(site: &Site, source: &Arc<Source>, query: Option<&str>, req
         }
         (Forced::StillRefreshing | Forced::Refreshed, None) => {
             let body = json!({ &*spec.items_key: [], "refreshing_in_background": true });
-            let mut response = super::router::json(site, request, &body).map(Body::Made);
+            let mut response = super::router::json(&body).map(Body::Made);
             accepted(&mut response);
             response
         }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::headers::{Caching, JSON};
-use super::problem::Problem;
+use super::problem::{PROBLEM_JSON, Problem};
 use super::{Site, Stage, index, read, refresh};
 use crate::engine::catalog::Source;
 use crate::engine::status::Status;
@@ -34,8 +34,8 @@ pub fn router(site: Site) -> Router {
     Router::new().fallback_service(routes).layer(from_fn_with_state(site, finish))
 }
 
-async fn index_of_sources(State(site): State<Site>, request: HeaderMap) -> Response {
-    json(&site, &request, &index::index(&site.engine, site.engine.clock().now()))
+async fn index_of_sources(State(site): State<Site>) -> Response {
+    json(&index::index(&site.engine, site.engine.clock().now()))
 }
 
 async fn read_source(State(site): State<Site>, Path(name): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
@@ -52,25 +52,25 @@ async fn refresh_source(State(site): State<Site>, Path(name): Path<String>, RawQ
     }
 }
 
-async fn status_of_source(State(site): State<Site>, Path(name): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+async fn status_of_source(State(site): State<Site>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
     let source = match find(&site, &name) {
         Ok(source) => source,
         Err(problem) => return problem.into_response(),
     };
     let pairs: Vec<_> = url::form_urlencoded::parse(query.as_deref().unwrap_or("").as_bytes()).collect();
     match source.recipe.spec.key(pairs.iter().map(|(name, value)| (&**name, &**value))) {
-        Ok(key) => json(&site, &request, &Status::of(&site.engine.peek(&source, &key), site.engine.clock().now())),
+        Ok(key) => json(&Status::of(&site.engine.peek(&source, &key), site.engine.clock().now())),
         Err(bad) => read::bad_params(&bad).into_response(),
     }
 }
 
-async fn health(State(site): State<Site>, request: HeaderMap) -> Response {
-    json(&site, &request, &json!({ "status": "ok" }))
+async fn health() -> Response {
+    json(&json!({ "status": "ok" }))
 }
 
-async fn ready(State(site): State<Site>, request: HeaderMap) -> Response {
+async fn ready(State(site): State<Site>) -> Response {
     match *site.stage.borrow() {
-        Stage::Serving => json(&site, &request, &index::readiness(&site.engine, site.engine.clock().now())),
+        Stage::Serving => json(&index::readiness(&site.engine, site.engine.clock().now())),
         Stage::Starting => starting().into_response(),
         Stage::Draining => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is shutting down").into_response(),
     }
@@ -103,6 +103,10 @@ async fn finish(State(site): State<Site>, request: Request, next: Next) -> Respo
             Problem::method_not_allowed(&allow, format!("this route takes {allow}")).into_response()
         };
     }
+    if response.status().is_client_error() && response.headers().get(CONTENT_TYPE) != Some(&PROBLEM_JSON) {
+        // Refused before a handler saw it: a path that is no UTF-8.
+        response = Problem::new(response.status(), "bad_request", "the request's path or query cannot be read").into_response();
+    }
     if reads {
         site.cors.apply(&headers, response.headers_mut());
     }
@@ -110,12 +114,11 @@ async fn finish(State(site): State<Site>, request: Request, next: Next) -> Respo
 }
 
 /// An answer that tells of this moment.
-pub(super) fn json(site: &Site, request: &HeaderMap, value: &impl Serialize) -> Response {
+pub(super) fn json(value: &impl Serialize) -> Response {
     let text = serde_json::to_string_pretty(value).unwrap_or_else(|_| Value::Null.to_string());
     let mut response = (StatusCode::OK, text + "\n").into_response();
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response.headers_mut().insert(CACHE_CONTROL, Caching::Never.header());
-    site.cors.apply(request, response.headers_mut());
     response
 }
 

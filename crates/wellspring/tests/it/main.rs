@@ -5,6 +5,8 @@ mod admission;
 mod answers;
 mod captured;
 mod command_line;
+mod edges_engine;
+mod edges_http;
 mod fetch;
 mod processes;
 mod serving;
