@@ -1,10 +1,12 @@
 //! The program as its supervisor and its machine treat it: killed, stopped, reloaded, started twice.
 
 use std::path::Path;
+use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::support::client::{Connection, get};
@@ -210,6 +212,26 @@ async fn port_in_the_environment_means_all_interfaces_and_is_said() {
     let server =
         Program::start(command(folder.path()).args(["serve", "--log", "json", "--data"]).arg(other.path()).env("PORT", port.to_string()));
     assert!(server.address.ip().is_loopback() && server.address.port() != port, "{}", server.address);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_comes_at_once_is_let_in() {
+    const CROWD: usize = 1_000;
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(0, |text| text.trim().parse().unwrap());
+    if most < CROWD {
+        tell(&format!("skipped: the system lets {most} connections wait, not {CROWD}"));
+        return;
+    }
+    let (_origin, folder) = cinema(&["Dune"], "fresh_for = \"6d\"").await;
+    let server = Program::serve(folder.path());
+    server.until_fresh("cinema").await;
+    // Stopped, it accepts nothing: whoever connects waits in the kernel's queue, or is turned away for a second and more.
+    server.signal("STOP");
+    let queued: JoinSet<_> = (0..CROWD).map(|_| TcpStream::connect(server.address)).collect();
+    let queued = tokio::time::timeout(Duration::from_secs(20), queued.join_all()).await;
+    server.signal("CONT");
+    assert!(queued.expect("all of them have a place").iter().all(Result::is_ok));
+    assert_eq!(server.get("/api/cinema").await.items("title"), ["Dune"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
