@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -36,6 +36,10 @@ use crate::store::{Retention, Store, StoreError};
 const FLIGHTS_PATIENCE: Duration = Duration::from_secs(7);
 /// How long open connections may go on; longer, so that those who wait for a flight hear how it ended.
 const CONNECTIONS_PATIENCE: Duration = Duration::from_secs(9);
+
+/// How many connections may wait to be accepted. A crowd that comes at once (all readers of a page that was just posted somewhere) fits in;
+/// beyond it the kernel drops, and the client asks again only after a whole second. The system may allow less (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
 
 /// Why a server does not start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +167,7 @@ impl App {
         clock: Arc<dyn Clock>,
         fetcher: Arc<dyn Fetcher>,
     ) -> Result<Self, StartError> {
-        let listener = listen(config.server.listen).await?;
+        let listener = listen(config.server.listen)?;
         let address = listener.local_addr().map_err(|reason| StartError::Listen { address: config.server.listen, reason, hint: "" })?;
         let store = store(config)?;
         let renderer = Arc::new(Renderer::new(config.server.timezone.clone()));
@@ -226,8 +230,15 @@ impl App {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|reason| {
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A restart must not wait for the connections of the server before it.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|reason| {
         let hint = match reason.kind() {
             std::io::ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another address with --listen",
             std::io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges: choose another with --listen",

@@ -23,6 +23,7 @@ mod sections;
 mod tests;
 
 pub use self::schema::schema;
+pub use self::sections::{LISTEN_HELP, listen_address};
 
 /// The port where neither the config nor the environment names one.
 pub const DEFAULT_PORT: u16 = 5500;

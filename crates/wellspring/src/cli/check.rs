@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use wellspring_core::diagnostic::nearest;
 use wellspring_core::key::Key;
+use wellspring_core::source::BadParams;
 
-use super::{BAD_CONFIG, configured, runtime};
+use super::{ADD_A_SOURCE, BAD_CONFIG, configured, output, runtime};
 use crate::app;
 use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::config::Config;
@@ -40,7 +42,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         Ok(configured) => configured,
         Err(code) => return code,
     };
-    let prepared = chosen(&recipes, &options.sources).and_then(|chosen| Ok((chosen, fetcher(&config, options)?)));
+    let prepared = chosen(&recipes, options).and_then(|chosen| Ok((chosen, fetcher(&config, options)?)));
     let (chosen, fetcher) = match prepared {
         Ok(prepared) => prepared,
         Err(message) => {
@@ -65,11 +67,13 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
             eprintln!("{key}: fetching …");
         }
         let collected = runtime.block_on(collect(&collector, &config, &recipe, &key, options.input.is_some()));
+        let now = collector.clock.now();
+        let checked = explain::Checked { recipe: &recipe, key: &key, input: options.input.as_deref(), collected: &collected, now };
         passed &= collected.outcome.is_ok();
-        if options.json {
-            println!("{}", explain::json(&recipe, &key, &collected));
-        } else {
-            print!("{}", explain::text(&recipe, &key, &collected));
+        let text = if options.json { format!("{}\n", checked.json()) } else { checked.text(&config.server.timezone) };
+        if output::print(text) != ExitCode::SUCCESS {
+            passed = false;
+            break;
         }
     }
     runtime.shutdown_background();
@@ -87,25 +91,37 @@ async fn collect(collector: &Collector, config: &Config, recipe: &Arc<Recipe>, k
 }
 
 /// The keys that are asked for.
-fn chosen(recipes: &[Arc<Recipe>], asked: &[String]) -> Result<Vec<(Arc<Recipe>, Key)>, String> {
-    if asked.is_empty() {
+fn chosen(recipes: &[Arc<Recipe>], options: &Options) -> Result<Vec<(Arc<Recipe>, Key)>, String> {
+    let names = || recipes.iter().map(|r| r.spec.name.as_str());
+    let configured = || names().collect::<Vec<_>>().join(", ");
+    if recipes.is_empty() {
+        return Err(format!("no source is configured, so there is nothing to check: {ADD_A_SOURCE}"));
+    }
+    if options.sources.is_empty() {
+        if options.input.is_some() && recipes.len() > 1 {
+            return Err(format!("`--input` is read as one source's answer: name that source; configured: {}", configured()));
+        }
         return recipes.iter().map(|recipe| Ok((Arc::clone(recipe), key(recipe, "")?))).collect();
     }
     let find = |text: &String| {
         let (name, query) = text.split_once('?').unwrap_or((text, ""));
-        let recipe = recipes.iter().find(|r| r.spec.name.as_str() == name).ok_or_else(|| {
-            let known: Vec<&str> = recipes.iter().map(|r| r.spec.name.as_str()).collect();
-            format!("no source is called `{name}`; configured: {}", known.join(", "))
+        let recipe = recipes.iter().find(|r| r.spec.name.as_str() == name).ok_or_else(|| match nearest(name, names()) {
+            Some(nearest) => format!("no source is called `{name}`; did you mean `{nearest}`?"),
+            None => format!("no source is called `{name}`; configured: {}", configured()),
         })?;
         Ok((Arc::clone(recipe), key(recipe, query)?))
     };
-    asked.iter().map(find).collect()
+    options.sources.iter().map(find).collect()
 }
 
 fn key(recipe: &Recipe, query: &str) -> Result<Key, String> {
+    let name = &recipe.spec.name;
     let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let key = recipe.spec.key(pairs.iter().map(|(name, value)| (&**name, &**value)));
-    key.map_err(|bad| format!("{}: {bad}; write it as `{}?name=value`", recipe.spec.name, recipe.spec.name))
+    key.map_err(|bad| match &bad {
+        BadParams::Missing { name: parameter, .. } => format!("{name}: {bad}; write `{name}?{parameter}=…`"),
+        _ => format!("{name}: {bad}"),
+    })
 }
 
 fn fetcher(config: &Config, options: &Options) -> Result<Arc<dyn Fetcher>, String> {

@@ -24,7 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Asks the server of this config; its status and its JSON.
 pub(super) async fn ask(config: &Config, method: Method, path: &str) -> Result<(StatusCode, Value), String> {
     let address = reachable(config.server.listen);
-    let unreachable = |error: &dyn std::fmt::Display| format!("no server answers on {address}: {error}; start one with `wellspring serve`");
+    let unreachable = |error: &dyn std::fmt::Display| {
+        format!("no server answers on {address} ({error}); start one with `wellspring serve`, or name its config with --config FILE")
+    };
+    let stranger =
+        |status: StatusCode| format!("what answers on {address} is no wellspring ({status}); name the server's config with --config FILE");
     let exchange = async {
         let stream = TcpStream::connect(address).await.map_err(|e| unreachable(&e))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| unreachable(&e))?;
@@ -38,7 +42,7 @@ pub(super) async fn ask(config: &Config, method: Method, path: &str) -> Result<(
         let status = response.status();
         let body = bounded::read_body(response.into_body(), LARGEST).await.map_err(|e| e.to_string())?;
         driver.abort();
-        let value = serde_json::from_slice(&body).map_err(|_| format!("what answers on {address} is no wellspring ({status})"))?;
+        let value = serde_json::from_slice(&body).map_err(|_| stranger(status))?;
         Ok((status, value))
     };
     tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| format!("{address} did not answer"))?

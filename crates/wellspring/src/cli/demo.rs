@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::serve::attend;
+use super::output;
+use super::serve::{Signals, attend};
 use super::{configured_from, runtime};
 use crate::app::{self, App};
 use crate::clock::SystemClock;
@@ -46,11 +47,15 @@ async fn serve(listen: SocketAddr) -> ExitCode {
         Ok(configured) => configured,
         Err(code) => return code,
     };
+    let signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(code) => return code,
+    };
     let started = async { App::start(&config, recipes, Arc::new(SystemClock), app::fetcher(&config)?).await };
     match started.await {
         Ok(app) => {
-            println!("{}", welcome(app.address));
-            attend(app, None).await
+            output::print(welcome(app.address));
+            attend(app, signals, None).await
         }
         Err(error) => {
             eprintln!("error: {error}");
@@ -78,6 +83,7 @@ fn welcome(address: SocketAddr) -> String {
   15 s are over, that same answer says `refreshing_in_background`, and a few seconds later the titles have changed.
   To force a refresh:  curl -X POST http://{address}/api/cinema/refresh
   Stop with Ctrl-C.
+
 "
     )
 }

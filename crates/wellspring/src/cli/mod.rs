@@ -9,13 +9,14 @@ use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use wellspring_core::diagnostic::Diagnostic;
 
 use crate::app;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::engine::catalog::Recipe;
 
 mod check;
 mod client;
 mod demo;
 mod log;
+mod output;
 mod refresh;
 mod schema;
 mod serve;
@@ -23,74 +24,95 @@ mod status;
 
 /// Turns slow sources into APIs that answer at once, stay fresh by themselves and never show broken data.
 #[derive(Debug, Parser)]
-#[command(name = "wellspring", version, max_term_width = 100)]
+#[command(name = "wellspring", version, max_term_width = 100, after_help = FIRST_STEPS)]
 pub struct Cli {
-    /// The config file; without one the sources that ship are served.
+    /// Read this config [default: wellspring.toml if there is one, else the sources that ship]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How to log; people's words on a terminal where not given.
-    #[arg(long, global = true, value_enum)]
+    /// Write the log in this format [default: text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     log: Option<LogFormat>,
     #[command(subcommand)]
     command: Command,
 }
 
+const FIRST_STEPS: &str = "\
+First steps:
+  wellspring demo           watch it work: no network, nothing stored
+  wellspring serve          serve the sources that ship on http://127.0.0.1:5500
+  wellspring check cinema   see what a source gives, and why";
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    /// For people.
+    /// For people
     Text,
-    /// One JSON object a line.
+    /// One JSON object a line
     Json,
 }
 
+// What clap shows is written as programs do it: in the imperative, without a full stop.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves the configured sources.
+    /// Serve the configured sources
+    ///
+    /// Runs until SIGTERM or Ctrl-C, which finish what is open first. SIGHUP reads the config again; a bad one is refused and the old one
+    /// goes on.
     Serve {
-        /// Where to listen, instead of what the config says.
-        #[arg(long, value_name = "ADDR")]
+        /// Listen here, whatever the config says, as in 127.0.0.1:5500
+        #[arg(long, value_name = "ADDR", value_parser = address)]
         listen: Option<SocketAddr>,
-        /// Where to keep data, instead of what the config says.
+        /// Keep data in this folder, whatever the config says
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
-    /// Shows the whole thing without a network: three slow sites built in, and the server in front of them.
+    /// Watch it work without a network: three slow sites, built in, and the server in front of them
     Demo {
-        /// Where to listen.
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5500")]
+        /// Listen here
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5500", value_parser = address)]
         listen: SocketAddr,
     },
-    /// Collects sources once, explains what came out, and stores nothing. Exit code 0: passed, 1: a gate or a fetch failed, 2: bad config.
+    /// Collect sources once and explain what came out; nothing is stored
+    ///
+    /// Exit code 0: all passed. 1: a fetch or a gate failed. 2: the config or the command line is wrong.
     Check {
-        /// The sources, or keys like `google_trend?geo=ID`; every configured one where none is named.
+        /// Sources, or keys such as 'google_trend?geo=ID' [default: every configured source]
         #[arg(value_name = "SOURCE")]
         sources: Vec<String>,
-        /// Reads this file instead of fetching.
+        /// Read this file instead of fetching
         #[arg(long, value_name = "FILE")]
         input: Option<PathBuf>,
-        /// Judges as if it were this time.
-        #[arg(long, value_name = "RFC3339")]
+        /// Judge as if it were this time, as in 2026-01-31T10:00:00Z
+        #[arg(long, value_name = "RFC3339", value_parser = time)]
         now: Option<jiff::Timestamp>,
-        /// Prints one JSON object a source.
+        /// Print one JSON object a line for each source
         #[arg(long)]
         json: bool,
     },
-    /// Asks the running server how its sources are.
+    /// Ask the running server how its sources are
     Status,
-    /// Forces a refresh at the running server.
+    /// Have the running server refresh a source now, and wait for it
     Refresh {
-        /// The source, or a key like `google_trend?geo=ID`.
+        /// The source, or a key such as 'google_trend?geo=ID'
         #[arg(value_name = "SOURCE")]
         source: String,
     },
-    /// Prints the JSON Schema of the config file, for editors.
+    /// Print the JSON Schema of the config file, for editors
     Schema,
-    /// Prints completions for a shell.
+    /// Print completions for a shell
     Completions {
-        /// The shell.
+        /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// An address to listen on, as in the config.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    config::listen_address(text).ok_or(config::LISTEN_HELP)
+}
+
+fn time(text: &str) -> Result<jiff::Timestamp, &'static str> {
+    text.parse().map_err(|_| "write a date, a time and an offset, as in 2026-01-31T10:00:00Z or 2026-01-31T17:00:00+07:00")
 }
 
 /// Runs the command line of this process.
@@ -106,8 +128,9 @@ pub fn main() -> ExitCode {
         Command::Refresh { source } => refresh::run(config, &source),
         Command::Schema => schema::run(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "wellspring", &mut std::io::stdout());
-            ExitCode::SUCCESS
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "wellspring", &mut script);
+            output::print(&script)
         }
     }
 }
@@ -116,6 +139,9 @@ pub fn main() -> ExitCode {
 const BAD_CONFIG: u8 = 2;
 /// Exit code of a server that lost one of its own tasks (`EX_SOFTWARE`).
 const BROKEN: u8 = 70;
+
+/// The way out where there is no source.
+const ADD_A_SOURCE: &str = "add a [source.NAME] table to the config, or one that ships with `use = [\"cinema\"]`";
 
 /// A config and its compiled sources.
 type Configured = (Config, Vec<Arc<Recipe>>);

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use super::output;
+
 /// Prints it.
 pub(super) fn run() -> ExitCode {
-    println!("{:#}", crate::config::schema());
-    ExitCode::SUCCESS
+    output::print(format!("{:#}\n", crate::config::schema()))
 }

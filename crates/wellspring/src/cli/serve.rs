@@ -7,19 +7,29 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
+use wellspring_core::diagnostic::Diagnostic;
 use wellspring_core::template::Filled;
 
-use super::{BAD_CONFIG, BROKEN, configured, runtime};
+use super::{BROKEN, configured, runtime};
 use crate::app::{self, App};
 use crate::clock::SystemClock;
 use crate::config::{Config, StoreUrl};
 use crate::engine::catalog::Recipe;
 
 /// What the command line says over the config, at start and at every reload.
+#[derive(Debug)]
 pub(super) struct Overrides {
     config: Option<PathBuf>,
     listen: Option<SocketAddr>,
     data: Option<PathBuf>,
+}
+
+/// The signals that a server attends to.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP reloads.
@@ -31,16 +41,22 @@ pub(super) fn run(config: Option<&Path>, listen: Option<SocketAddr>, data: Optio
     };
     overrides.apply(&mut config);
     if config.server.listen_from_port && listen.is_none() {
-        info!(address = %config.server.listen, "PORT is set: listening on all addresses");
+        info!(listen = %config.server.listen, "PORT is set and `listen` is not: listening on all interfaces");
     }
+    warn_of_no_sources(&recipes);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
     let code = runtime.block_on(async {
+        // First of all: a signal that comes while the store is read must not end the process as if nobody attended to it.
+        let signals = match Signals::catch() {
+            Ok(signals) => signals,
+            Err(code) => return code,
+        };
         let started = async { App::start(&config, recipes, Arc::new(SystemClock), app::fetcher(&config)?).await };
         match started.await {
-            Ok(app) => attend(app, Some(&overrides)).await,
+            Ok(app) => attend(app, signals, Some(&overrides)).await,
             Err(error) => {
                 eprintln!("error: {error}");
                 ExitCode::FAILURE
@@ -52,24 +68,30 @@ pub(super) fn run(config: Option<&Path>, listen: Option<SocketAddr>, data: Optio
     code
 }
 
-/// Attends to signals until the server is to stop. Without overrides there is nothing to reload.
-pub(super) async fn attend(mut app: App, overrides: Option<&Overrides>) -> ExitCode {
-    let signals = || -> std::io::Result<[Signal; 3]> {
-        Ok([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?])
-    };
-    let [mut terminate, mut interrupt, mut hangup] = match signals() {
-        Ok(signals) => signals,
-        Err(error) => {
-            error!(%error, "signals cannot be received");
-            app.shutdown().await;
-            return ExitCode::FAILURE;
-        }
-    };
+impl Signals {
+    /// Catches them from now on, or says why not.
+    pub(super) fn catch() -> Result<Self, ExitCode> {
+        let caught = || -> std::io::Result<Self> {
+            Ok(Self {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+                hangup: signal(SignalKind::hangup())?,
+            })
+        };
+        caught().map_err(|error| {
+            eprintln!("error: signals cannot be received: {error}");
+            ExitCode::FAILURE
+        })
+    }
+}
+
+/// Attends to signals until the server is to stop. Where there is no config file, nothing is reloaded.
+pub(super) async fn attend(mut app: App, mut signals: Signals, overrides: Option<&Overrides>) -> ExitCode {
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(&app, overrides).await,
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = signals.hangup.recv() => reload(&app, overrides).await,
             what = app.failed() => {
                 error!("{what} ended unexpectedly; the process ends so that its supervisor starts it anew");
                 return ExitCode::from(BROKEN);
@@ -82,9 +104,14 @@ pub(super) async fn attend(mut app: App, overrides: Option<&Overrides>) -> ExitC
             info!("stopped");
             ExitCode::SUCCESS
         }
-        _ = terminate.recv() => ExitCode::FAILURE,
-        _ = interrupt.recv() => ExitCode::FAILURE,
+        _ = signals.terminate.recv() => stopped_at_once(),
+        _ = signals.interrupt.recv() => stopped_at_once(),
     }
+}
+
+fn stopped_at_once() -> ExitCode {
+    warn!("stopped at once: what was open is cut");
+    ExitCode::FAILURE
 }
 
 async fn reload(app: &App, overrides: Option<&Overrides>) {
@@ -97,22 +124,30 @@ async fn reload(app: &App, overrides: Option<&Overrides>) {
         app::recipes(&config).map(|recipes| (config, recipes))
     });
     match loaded {
-        Ok((config, recipes)) => exchange(app, &config, recipes).await,
+        Ok((config, recipes)) => {
+            warn_of_no_sources(&recipes);
+            let sources = recipes.len();
+            app.reload(&config, recipes).await;
+            info!(sources, "the config is reloaded");
+        }
         Err(diagnostics) => {
-            for diagnostic in diagnostics {
-                eprintln!("{diagnostic}\n");
-            }
-            error!(code = BAD_CONFIG, "the new config is refused; the old one goes on");
+            diagnostics.iter().for_each(complain);
+            error!(complaints = diagnostics.len(), "the new config is refused; the old one goes on");
         }
     }
 }
 
-async fn exchange(app: &App, config: &Config, recipes: Vec<Arc<Recipe>>) {
-    if config.server.listen != app.address && config.server.listen.port() != 0 {
-        warn!(now = %app.address, configured = %config.server.listen, "another listen address takes a restart");
+/// A complaint as a line of the log, which may be JSON.
+fn complain(diagnostic: &Diagnostic) {
+    let Diagnostic { file, place, message, help, .. } = diagnostic;
+    let at = place.map_or_else(|| file.to_string(), |(line, column)| format!("{file}:{line}:{column}"));
+    error!(at, help, "bad config: {message}");
+}
+
+fn warn_of_no_sources(recipes: &[Arc<Recipe>]) {
+    if recipes.is_empty() {
+        warn!("no source is configured, so there is nothing to serve: {}", super::ADD_A_SOURCE);
     }
-    app.reload(config, recipes).await;
-    info!("the config is reloaded");
 }
 
 impl Overrides {

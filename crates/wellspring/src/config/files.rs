@@ -37,7 +37,7 @@ impl File {
         match fs::read_to_string(path) {
             Ok(text) => Ok(Self { name: name.into(), text: text.into() }),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(Diagnostic::of_file(name, "this file is not UTF-8 text").into())
+                Err(Diagnostic::of_file(name, "this file is not UTF-8 text").help("save it as UTF-8").into())
             }
             Err(error) => Err(Diagnostic::of_file(name, format!("this file cannot be read: {error}")).into()),
         }
@@ -56,7 +56,10 @@ impl Files {
             None if Path::new(USUAL).exists() => Path::new(USUAL),
             None => return Ok(Self::default()),
         };
-        let main = File::read(path).map_err(|diagnostic| vec![diagnostic.help("name another one with --config FILE")])?;
+        let main = File::read(path).map_err(|diagnostic| match diagnostic.help {
+            None => vec![diagnostic.help("name another one with --config FILE")],
+            Some(_) => vec![*diagnostic],
+        })?;
         let folder = path.parent().unwrap_or(Path::new("")).join("sources");
         let mut sources = Vec::new();
         let mut found = Vec::new();

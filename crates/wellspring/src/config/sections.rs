@@ -20,6 +20,15 @@ use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Server, Sto
 
 const STORE: &str = "sqlite:data/wellspring.db";
 
+/// How to write an address to listen on.
+pub const LISTEN_HELP: &str = "write an address and a port, as in 127.0.0.1:5500; 0.0.0.0:5500 listens on every interface";
+
+/// An address to listen on; the one name that needs no resolver is taken too.
+pub fn listen_address(text: &str) -> Option<SocketAddr> {
+    let local = text.strip_prefix("localhost:").map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
+    local.as_deref().unwrap_or(text).parse().ok()
+}
+
 /// Everything but the sources.
 pub(super) struct Sections {
     pub server: Server,
@@ -122,12 +131,9 @@ impl<'a> Reader<'a> {
 
     fn listen_address(&mut self, at: &At<String>) -> Option<SocketAddr> {
         let filled = self.expand(at)?;
-        let text = filled.expose();
-        let local = text.strip_prefix("localhost:").map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
-        let address = local.as_deref().unwrap_or(text).parse().ok();
+        let address = listen_address(filled.expose());
         if address.is_none() {
-            let help = "write an address and a port, as in 127.0.0.1:5500; 0.0.0.0:5500 listens on every interface";
-            self.error(at, format!("`{filled}` is nothing to listen on"), help);
+            self.error(at, format!("`{filled}` is nothing to listen on"), LISTEN_HELP);
         }
         address
     }

@@ -1,9 +1,14 @@
 //! What a collection was like, for people and as JSON.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use wellspring_core::key::Key;
+use wellspring_core::moment::Moment;
 
 use crate::engine::catalog::Recipe;
 use crate::engine::collect::{Collected, Harvest, Try};
@@ -11,61 +16,112 @@ use crate::engine::collect::{Collected, Harvest, Try};
 /// How many items people are shown.
 const SHOWN: usize = 5;
 
-/// `{"source","items","fields","gates","dropped"}` of the alternative that was tried last, and the error where there is one.
-pub(super) fn json(recipe: &Recipe, key: &Key, collected: &Collected) -> Value {
-    let last = collected.tries.last();
-    let extraction = last.and_then(|t| t.extraction.as_ref());
-    let fields: Map<String, Value> = extraction
-        .map(|e| {
-            e.report
-                .fields
-                .iter()
-                .map(|f| (f.name.clone(), json!({"found": f.found, "by_candidate": f.by_candidate, "defaulted": f.defaulted})))
-                .collect()
-        })
-        .unwrap_or_default();
-    let mut object = json!({
-        "source": recipe.spec.name.as_str(),
-        "key": key.as_str(),
-        "alternative": last.map(|t| t.alternative + 1),
-        "items": extraction.map_or(&[][..], |e| &e.rows),
-        "fields": fields,
-        "gates": last.map_or(&[][..], |t| &t.gates),
-        "dropped": extraction.map_or(&[][..], |e| &e.report.dropped),
-        "passed": collected.outcome.is_ok(),
-    });
-    if let (Err(failure), Some(object)) = (&collected.outcome, object.as_object_mut()) {
-        object.insert("error".to_owned(), json!({"code": failure.code.as_str(), "message": failure.message}));
-    }
-    object
+/// What was checked, and what came of it.
+#[derive(Debug)]
+pub(super) struct Checked<'a> {
+    /// The source.
+    pub recipe: &'a Recipe,
+    /// Its key.
+    pub key: &'a Key,
+    /// The file that was read in place of the upstream.
+    pub input: Option<&'a Path>,
+    /// How it went.
+    pub collected: &'a Collected,
+    /// The moment that it is judged by.
+    pub now: Moment,
 }
 
-/// The same for people.
-pub(super) fn text(recipe: &Recipe, key: &Key, collected: &Collected) -> String {
-    let mut text = format!("{key}\n");
-    let several = recipe.spec.alternatives.len() > 1;
-    for attempt in &collected.tries {
-        if several {
-            line(&mut text, &format!("  alternative {} · {}", attempt.alternative + 1, attempt.address));
-        } else {
-            line(&mut text, &format!("  {}", attempt.address));
+impl Checked<'_> {
+    /// `{"source","items","fields","gates","dropped"}` of the alternative that was tried last, and the error where there is one.
+    pub(super) fn json(&self) -> Value {
+        let last = self.collected.tries.last();
+        let extraction = last.and_then(|t| t.extraction.as_ref());
+        let fields: Map<String, Value> = extraction
+            .map(|e| {
+                e.report
+                    .fields
+                    .iter()
+                    .map(|f| (f.name.clone(), json!({"found": f.found, "by_candidate": f.by_candidate, "defaulted": f.defaulted})))
+                    .collect()
+            })
+            .unwrap_or_default();
+        let mut object = json!({
+            "source": self.recipe.spec.name.as_str(),
+            "key": self.key.as_str(),
+            "alternative": last.map(|t| t.alternative + 1),
+            "items": extraction.map_or(&[][..], |e| &e.rows),
+            "fields": fields,
+            "gates": last.map_or(&[][..], |t| &t.gates),
+            "dropped": extraction.map_or(&[][..], |e| &e.report.dropped),
+            "passed": self.collected.outcome.is_ok(),
+            "fresh_until": self.fresh_until(),
+        });
+        if let (Err(failure), Some(object)) = (&self.collected.outcome, object.as_object_mut()) {
+            object.insert("error".to_owned(), json!({"code": failure.code.as_str(), "message": failure.message}));
         }
-        explain(&mut text, attempt);
+        object
     }
-    match &collected.outcome {
-        Ok(Harvest::Items { items, how, .. }) => {
-            line(&mut text, &format!("  passed: {} items, {} bytes read, in {:.1} s", items.count(), how.bytes, how.took.as_secs_f64()));
+
+    /// The same for people.
+    pub(super) fn text(&self, zone: &TimeZone) -> String {
+        let mut text = format!("{}\n", self.key);
+        let alternatives = &self.recipe.spec.alternatives;
+        for (index, alternative) in alternatives.iter().enumerate() {
+            let label = if alternatives.len() > 1 { format!("alternative {} · ", index + 1) } else { String::new() };
+            let attempt = self.collected.tries.iter().find(|t| t.alternative == index);
+            match (attempt, &alternative.when_env) {
+                (Some(attempt), _) => {
+                    line(&mut text, &format!("  {label}{}", self.origin(attempt)));
+                    explain(&mut text, attempt);
+                    if let (Some(failure), true) = (&attempt.failure, alternatives.len() > 1) {
+                        line(&mut text, &format!("    failed   {failure}"));
+                    }
+                }
+                (None, Some(variable)) if !alternative.usable => line(&mut text, &format!("  {label}skipped: {variable} is not set")),
+                (None, _) => {}
+            }
         }
-        Ok(Harvest::NotModified { .. }) => line(&mut text, "  passed: not modified"),
-        Err(failure) => line(&mut text, &format!("  FAILED ({}): {failure}", failure.code)),
+        match &self.collected.outcome {
+            Ok(Harvest::Items { items, how, .. }) => {
+                let (count, took) = (items.count(), took(how.took));
+                line(&mut text, &format!("  passed: {count} items from {} bytes in {took}{}", how.bytes, self.fresh_words(zone)));
+            }
+            Ok(Harvest::NotModified { .. }) => line(&mut text, "  passed: not modified"),
+            // Why stands under each of them already.
+            Err(failure) if self.collected.tries.len() > 1 => {
+                line(&mut text, &format!("  FAILED ({}): none of its alternatives passes", failure.code));
+            }
+            Err(failure) => line(&mut text, &format!("  FAILED ({}): {failure}", failure.code)),
+        }
+        text
     }
-    text
+
+    /// Where an alternative was read from.
+    fn origin(&self, attempt: &Try) -> String {
+        match self.input {
+            None => attempt.address.clone(),
+            // Without its variable an alternative has no address.
+            Some(file) if attempt.address.is_empty() => file.display().to_string(),
+            Some(file) => format!("{}, in place of {}", file.display(), attempt.address),
+        }
+    }
+
+    fn fresh_until(&self) -> Option<Timestamp> {
+        self.collected.outcome.as_ref().ok()?;
+        let horizon = self.recipe.spec.policy.horizon(self.now.wall, self.now);
+        Some(self.now.wall_at(horizon.stale_at))
+    }
+
+    fn fresh_words(&self, zone: &TimeZone) -> String {
+        self.fresh_until().map_or_else(String::new, |t| format!("; fresh until {}", t.to_zoned(zone.clone()).strftime("%F %T")))
+    }
 }
 
 fn explain(text: &mut String, attempt: &Try) {
     if let Some(extraction) = &attempt.extraction {
         let (tally, report) = (&extraction.tally, &extraction.report);
-        let counts = [(tally.dropped, "dropped"), (report.duplicates, "duplicates"), (report.cut, "past the limit"), (tally.kept, "kept")];
+        let duplicates = if report.duplicates == 1 { "duplicate" } else { "duplicates" };
+        let counts = [(tally.dropped, "dropped"), (report.duplicates, duplicates), (report.cut, "past the limit"), (tally.kept, "kept")];
         let words: Vec<String> =
             counts.iter().filter(|(n, word)| *n > 0 || *word == "kept").map(|(n, word)| format!("{n} {word}")).collect();
         line(text, &format!("    rows     {} found, {}", tally.found, words.join(", ")));
@@ -94,13 +150,14 @@ fn explain(text: &mut String, attempt: &Try) {
             line(text, &format!("             … and {} more", extraction.rows.len() - SHOWN));
         }
     }
-    if let Some(failure) = &attempt.failure {
-        line(text, &format!("    failed   {failure}"));
-    }
 }
 
 fn line(text: &mut String, words: &str) {
     let _infallible = writeln!(text, "{}", words.trim_end());
+}
+
+fn took(time: Duration) -> String {
+    if time < Duration::from_secs(1) { format!("{} ms", time.as_millis()) } else { format!("{:.1} s", time.as_secs_f64()) }
 }
 
 fn joined(numbers: &[u32]) -> String {

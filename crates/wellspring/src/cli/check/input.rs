@@ -18,7 +18,7 @@ pub(super) struct InputFile {
 impl InputFile {
     /// Reads the file, or says why not.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let body = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let body = std::fs::read(path).map_err(|error| format!("the input `{}` cannot be read: {error}", path.display()))?;
         Ok(Self { body: body.into() })
     }
 }
