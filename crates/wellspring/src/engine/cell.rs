@@ -12,7 +12,8 @@ use wellspring_core::failure::Failure;
 use wellspring_core::gate::Gate;
 use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
-use wellspring_core::refresh::{Effect, Remembered, State, Trigger};
+use wellspring_core::policy::RefreshMode;
+use wellspring_core::refresh::{Effect, Phase, Remembered, State, Trigger};
 use wellspring_core::snapshot::{Attempts, Digest, Validators};
 
 use super::catalog::Recipe;
@@ -172,6 +173,17 @@ impl Cell {
     /// True while a refresh is queued or runs.
     pub fn is_refreshing(&self) -> bool {
         self.progress.borrow().in_flight()
+    }
+
+    /// True where it waits for a time and not for a reader: it is kept fresh unasked, backs off, or was never fetched.
+    pub fn wants_timer(&self) -> bool {
+        let spec = &self.recipe.spec;
+        let state = &self.lock().state;
+        match state.phase {
+            Phase::Idle => spec.policy.mode == RefreshMode::Always || (spec.warm && state.wants_warm_up()),
+            Phase::BackingOff { .. } => true,
+            _ => false,
+        }
     }
 
     /// Remembers that the key was read, for the choice of which to evict.

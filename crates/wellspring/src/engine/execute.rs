@@ -260,7 +260,10 @@ impl Drop for Flight {
         match &outcome {
             Ok(_) => info!(%key, trigger, outcome = word, items = self.items, took_ms, "refreshed"),
             Err(failure) if failure.code == Code::Cancelled => info!(%key, trigger, outcome = word, took_ms, "refresh stopped"),
-            Err(failure) => warn!(%key, trigger, outcome = word, error = %failure, took_ms, "refresh failed; what was served stays"),
+            Err(failure) => {
+                let serves = if self.cell.view().is_some() { "what was served stays" } else { "there is nothing to serve yet" };
+                warn!(%key, trigger, outcome = word, error = %failure, took_ms, "refresh failed; {serves}");
+            }
         }
         self.cell.remember(Attempt {
             at: self.started.wall,

@@ -248,12 +248,17 @@ impl Engine {
     pub async fn run(self) {
         let shared = self.0;
         let mut stage = shared.stage.subscribe();
+        let mut scanned = shared.clock.mono();
         while *stage.borrow() == Stage::Running {
             // Made before looking, so that no place that becomes free is missed.
             let freed = shared.collector.freed.notified();
             let now = shared.clock.mono();
             for cell in shared.queue.take_due(now) {
                 shared.apply(&cell, Event::Due);
+            }
+            if now.since(scanned) >= LONGEST_SLEEP {
+                scanned = now;
+                shared.scan();
             }
             let settings = shared.settings.load_full();
             let next_start = loop {
@@ -293,6 +298,15 @@ impl Engine {
 impl Shared {
     fn new_cell(&self, source: &Source, key: &Key) -> Arc<Cell> {
         Cell::new(key.clone(), Arc::clone(&source.recipe), cell::Legacy::default(), &*self.render, self.clock.now()).0
+    }
+
+    /// Wakes the keys that want a timer and have none. There should be no such key; the scan is for the bug that makes one.
+    fn scan(&self) {
+        for cell in self.catalog.load().sources().flat_map(|source| source.cells()) {
+            if cell.wants_timer() && !self.queue.holds(&cell.key) {
+                self.apply(&cell, Event::Due);
+            }
+        }
     }
 
     fn bounds(&self) -> Bounds {

@@ -61,6 +61,11 @@ impl Queue {
         }
     }
 
+    /// True where a key has a moment to wait for.
+    pub fn holds(&self, key: &Key) -> bool {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).places.contains_key(key)
+    }
+
     /// Takes the keys whose moment has come.
     pub fn take_due(&self, now: Mono) -> Vec<Arc<Cell>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
