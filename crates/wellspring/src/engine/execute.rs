@@ -62,6 +62,7 @@ impl Flight {
     /// Flies until the machine rests. Whatever happens to this future, its drop ends the flight.
     pub(super) async fn fly(mut self, place: Permit) {
         let mut place = Some(place);
+        self.wait_for_the_one_before().await;
         let mut event = Some(self.acquire().await);
         while let Some(happened) = event.take() {
             for effect in self.apply(happened) {
@@ -75,6 +76,13 @@ impl Flight {
                 }
             }
         }
+    }
+
+    /// A failure is told before its lease is given back; a flight that was forced in between would be denied the lease.
+    async fn wait_for_the_one_before(&self) {
+        let mut progress = self.cell.progress();
+        let landed = progress.wait_for(|p| p.ended + 1 >= self.number);
+        drop(timeout(STORE_PATIENCE, landed).await);
     }
 
     /// Tells the machine, and remembers how the flight came out.
