@@ -30,12 +30,13 @@ impl Clock for SystemClock {
     }
 
     fn mono(&self) -> Mono {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the monotonic clock")]
         let t = clock_gettime(ClockId::Boottime);
         Mono::from_nanos(t.tv_sec * 1_000_000_000 + t.tv_nsec)
     }
 }
 
-/// A wall clock that started at a given time, beside the machine's own monotonic one: what `check --now` judges by.
+/// A wall clock that stands still, beside the machine's own monotonic one, which runs: what `check --now` judges by.
 #[derive(Clone, Copy, Debug)]
 pub struct FixedClock {
     wall: Timestamp,

@@ -8,6 +8,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// Where the system refuses another thread.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
 pub fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(body)
 }

@@ -1,10 +1,11 @@
 //! What each crate may depend on, and that the workspace alone states versions and lints.
 
 use super::finding;
-use super::tree::File;
+use super::tokens::{Kind, Token, tokens};
+use super::tree::{self, File};
 
 /// All that deciding needs.
-const CORE: &[&str] = &["indexmap", "jiff", "regex", "schemars", "serde", "serde_json", "sha2", "strsim", "thiserror", "toml", "url"];
+const CORE: &[&str] = &["jiff", "regex", "schemars", "serde", "serde_json", "sha2", "strsim", "thiserror", "toml", "url"];
 
 /// Crates that touch the world, by name or by the part before the first `-` or `_`.
 const WORLD: &[&str] = &[
@@ -81,6 +82,67 @@ fn check(file: &File) -> Vec<String> {
         findings.push(finding(file, 1, "write `workspace = true` under [lints]"));
     }
     findings
+}
+
+/// What is listed and named nowhere: by a crate in its code (what it needs beside its tests outside of them), by the workspace in a
+/// crate's manifest.
+fn unused(files: &[File]) -> Vec<String> {
+    let manifests: Vec<(&File, Vec<Entry<'_>>)> =
+        files.iter().filter(|file| file.name() == "Cargo.toml").map(|file| (file, entries(&file.text))).collect();
+    let mut findings = Vec::new();
+    for (manifest, entries) in &manifests {
+        let folder = manifest.path.trim_end_matches("Cargo.toml");
+        for entry in entries {
+            let Some((name, kind)) = dependency(entry) else { continue };
+            let is_used = if folder.is_empty() {
+                manifests.iter().any(|(member, listed)| {
+                    member.path != manifest.path && listed.iter().filter_map(dependency).any(|(other, _)| other == name)
+                })
+            } else {
+                let code = files.iter().filter(|file| file.is_rust() && file.path.starts_with(folder));
+                code.into_iter().any(|file| names(file, &name.replace('-', "_"), kind == "dev-dependencies"))
+            };
+            if !is_used {
+                findings.push(finding(manifest, entry.line, &format!("nothing uses `{name}`")));
+            }
+        }
+    }
+    findings
+}
+
+/// Whether a file names a crate: before a `::`, or whole after `use`.
+fn names(file: &File, name: &str, tests_count: bool) -> bool {
+    if file.is_test() && !tests_count {
+        return false;
+    }
+    let tokens = tokens(&file.text);
+    let is_named = |at: usize, token: &Token<'_>| {
+        token.word() == Some(name)
+            && (tests_count || !token.in_test)
+            && (tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Separator) || (at > 0 && tokens[at - 1].word() == Some("use")))
+    };
+    tokens.iter().enumerate().any(|(at, token)| is_named(at, token))
+}
+
+#[test]
+fn nothing_is_listed_that_nothing_uses() {
+    let findings = unused(&tree::files());
+    assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
+}
+
+#[test]
+fn what_nothing_uses_is_found() {
+    let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
+    let findings = unused(&[
+        file("Cargo.toml", "[workspace.dependencies]\nurl = \"2\"\nbytes = \"1\"\ninsta = \"1\"\nhttp-body = \"1\""),
+        file(
+            "crates/a/Cargo.toml",
+            "[dependencies]\nurl.workspace = true\nhttp-body.workspace = true\n[dev-dependencies]\ninsta.workspace = true",
+        ),
+        file("crates/a/src/lib.rs", "use http_body;\n// url::Url\n#[cfg(test)]\nmod tests { use url::Url; }"),
+        file("crates/a/tests/it/main.rs", "fn f() { insta::assert_snapshot!(\"\"); }"),
+    ]);
+    assert_eq!(findings, ["Cargo.toml:3: nothing uses `bytes`", "crates/a/Cargo.toml:2: nothing uses `url`"]);
 }
 
 #[test]

@@ -242,6 +242,9 @@ proptest! {
             }
             if let Phase::BackingOff { until } = after.phase && before.phase != after.phase && event != Event::LeaseDenied {
                 prop_assert!(until >= now.mono.after(crate::policy::SHORTEST_BACKOFF), "too soon");
+                let wish = if let Event::Failed(failure) = &event { failure.retry_after.unwrap_or_default() } else { Duration::ZERO };
+                let most = (policy.period() / 4).max(Duration::from_secs(1)).max(wish);
+                prop_assert!(now.mono.until(until) <= most, "not well before the next period");
             }
             if let Some(standing) = after.standing {
                 prop_assert!(standing.horizon.checked <= now.mono, "a negative age");

@@ -33,7 +33,9 @@ pub(super) async fn ask(config: &Config, method: Method, path: &str) -> Result<(
         let stream = TcpStream::connect(address).await.map_err(|e| unreachable(&e))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| unreachable(&e))?;
         let driver = lifecycle::spawn(connection);
-        let mut request = Request::builder().method(method).uri(path).header(HOST, address.to_string());
+        // Where the server is told its names, it lets nobody force anything under another.
+        let host = config.server.hosts.first().cloned().unwrap_or_else(|| address.to_string());
+        let mut request = Request::builder().method(method).uri(path).header(HOST, host);
         if let Some(token) = &config.server.admin_token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }

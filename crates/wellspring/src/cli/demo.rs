@@ -87,3 +87,31 @@ fn welcome(address: SocketAddr) -> String {
 "
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use wellspring_core::source::Rules;
+
+    use super::*;
+
+    /// Each source's last alternative, for the demo has no key for the first of `google_trend`.
+    fn rules(config: &str) -> Vec<String> {
+        let config = Config::parse("test.toml", config, &|_| None).unwrap();
+        let words = |rules: &Rules| {
+            let Rules { format, items, fields, unique_by, limit, required } = rules;
+            let word = |at: &Option<_>| at.as_ref().map(|at: &wellspring_core::source::At<String>| at.value.clone());
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|f| (&f.name, f.candidates.iter().map(|at| &at.value).collect::<Vec<_>>(), &f.attr, f.parse, &f.default))
+                .collect();
+            format!("{format:?} {:?} {fields:?} {:?} {limit:?} {required:?}", word(items), word(unique_by))
+        };
+        config.sources.iter().map(|s| format!("{} {}", s.spec.name, words(&s.spec.alternatives.last().unwrap().rules))).collect()
+    }
+
+    #[test]
+    fn the_demo_reads_by_the_rules_that_ship() {
+        let demo = CONFIG.replace("SITES", "127.0.0.1:1").replace("LISTEN", "127.0.0.1:0");
+        assert_eq!(rules(&demo), rules("use = [\"cinema\", \"events\", \"google_trend\"]"));
+    }
+}

@@ -218,13 +218,14 @@ impl Engine {
         }
         let inner = cell.lock();
         let now = self.0.clock.mono();
-        let again = match (inner.state.next_attempt(), &inner.state.phase) {
-            (Some(at), _) => now.until(at),
-            (None, Phase::Disabled) => cell.recipe.spec.policy.longest_backoff(),
+        let failure = inner.state.degraded().cloned();
+        let (failure, again) = match (inner.state.next_attempt(), &inner.state.phase) {
+            (Some(at), _) => (failure, now.until(at)),
+            (None, Phase::Disabled) => (failure, cell.recipe.spec.policy.longest_backoff()),
             // Cut off by a reload or a drain: whoever asks again meets the successor.
-            (None, _) => CUT_OFF_WAIT,
+            (None, _) => (failure.or_else(|| Some(execute::stopped())), CUT_OFF_WAIT),
         };
-        Waited::Failed { failure: inner.state.degraded().cloned(), again }
+        Waited::Failed { failure, again }
     }
 
     /// Forces a refresh or joins the one that runs, and waits for it.

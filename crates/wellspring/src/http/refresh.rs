@@ -41,6 +41,10 @@ pub async fn refresh(site: &Site, source: &Arc<Source>, query: Option<&str>, req
     match (forced, view) {
         (Forced::Refreshed, Some(view)) => read::fetched(site, &cell, &view, Circumstances { waited: true, forced: true }, request),
         (Forced::Failed(failure), Some(view)) => {
+            // Refused or not, its asker reads: what is stale is refreshed behind the answer, which says so.
+            if view.facts.horizon.freshness(now).wants_refresh() {
+                site.engine.nudge(&cell, now);
+            }
             let facts = with_failure(&view.facts, failure);
             read::told(site, &cell, &view, &facts, Circumstances::default(), now, request)
         }

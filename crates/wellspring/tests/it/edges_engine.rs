@@ -363,6 +363,7 @@ async fn a_drain_answers_those_who_wait_for_a_held_origin() {
     for reader in [cold, queued] {
         let reply = reader.await.unwrap();
         assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (503, "1"));
+        assert!(reply.member("detail").to_string().ends_with("has no data yet: stopped by the server\""), "{}", reply.json());
     }
     let forced = forced.await.unwrap();
     assert_eq!((forced.status.as_u16(), forced.degraded(), forced.items("title").len()), (200, "cancelled".to_owned(), 1));

@@ -258,7 +258,9 @@ async fn an_idle_server_is_small() {
     }
     let kib = resident(server.id());
     tell(&format!("an idle server with three sources has {:.1} MiB resident", f64::from(kib) / 1_024.0));
-    assert!(kib < 60 << 10, "{kib} KiB");
+    // The bar is the shipped program's; what is built for tests is larger.
+    let most = if cfg!(debug_assertions) { 60_000 } else { 20_000 };
+    assert!(kib < most, "{kib} KiB");
 }
 
 /// What a process has in memory, in KiB.

@@ -108,6 +108,19 @@ async fn a_forced_refresh_answers_what_it_fetched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_forced_refresh_that_is_refused_starts_the_one_that_it_tells_of() {
+    let (origin, app) = cinema(&["Dune"], "fresh_for = \"1h\"\nmin_interval = \"2h\"").await;
+    app.until_attempts("cinema", 1).await;
+    app.post("/api/cinema/refresh").await;
+    app.clock.pass(Duration::from_secs(3_600));
+    let refused = app.post("/api/cinema/refresh").await;
+    assert_eq!((refused.degraded(), refused.flags()), ("too_soon".to_owned(), (true, false, true)));
+    let status = app.until_attempts("cinema", 3).await;
+    assert_eq!((status["recent"][0]["trigger"].as_str(), origin.count("/")), (Some("stale"), 3));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forced_refresh_that_fails_leaves_the_data_and_says_why() {
     let (origin, app) = cinema(&["Dune"], "fresh_for = \"1h\"").await;
     app.until_attempts("cinema", 1).await;

@@ -119,6 +119,13 @@ async fn refresh_sends_the_token_of_its_config() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn refresh_comes_under_a_name_that_the_server_knows() {
+    let running = Running::start("hosts = [\"wells.example:8080\"]").await;
+    let told = running.check(&["refresh", "cinema"]);
+    assert!(told.contains("cinema: refreshed, 2 items"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_no_server_answers_the_way_out_is_told() {
     let folder = tempfile::tempdir().unwrap();
     write_config(folder.path(), &format!("[server]\nlisten = \"127.0.0.1:{}\"\n", free_port()));
