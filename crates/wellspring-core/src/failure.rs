@@ -43,6 +43,8 @@ pub enum Code {
     BodyTooLarge,
     /// More than five redirects, or one that leads nowhere.
     BadRedirect,
+    /// The host failed so often, or asked for so long a rest, that it is not asked now.
+    HostResting,
     /// The address is not one that may be fetched.
     AddressRefused,
     /// No alternative of the source can be used (all lack their `when_env`).
@@ -73,6 +75,7 @@ impl Code {
             Self::DeadlinePassed => "deadline_passed",
             Self::BodyTooLarge => "body_too_large",
             Self::BadRedirect => "bad_redirect",
+            Self::HostResting => "host_resting",
             Self::AddressRefused => "address_refused",
             Self::NoAlternative => "no_alternative",
             Self::StoreFailed => "store_failed",

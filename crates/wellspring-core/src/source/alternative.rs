@@ -49,6 +49,10 @@ impl Reader<'_> {
         if let Some(max_body) = raw.max_body.as_ref().filter(|at| at.value.0 == 0) {
             self.error(&max_body.span, "`max_body` must be more than nothing", None);
         }
+        if raw.render == Some(super::Render::Always) {
+            let help = "\"auto\" reads it by plain HTTP; for a list filled by JavaScript, look for the JSON that the page itself loads";
+            self.error(&at.span, "`render = \"always\"` needs a browser, which this version does not drive yet", Some(help));
+        }
         let Some(url) = &raw.url else {
             self.error(&at.span, "this alternative has no `url`", Some("add url = \"https://…\""));
             return None;

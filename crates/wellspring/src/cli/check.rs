@@ -56,7 +56,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
     };
     let freed = Arc::new(Notify::new());
     let store = Arc::new(MemoryStore::new(Retention::default()));
-    let collector = Collector { fetcher, store, limits: Limits::new(Arc::clone(&freed)), freed, clock };
+    let collector = Collector { fetcher, store, limits: Limits::new(Arc::clone(&freed)), freed, breaker: Arc::default(), clock };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,

@@ -16,6 +16,7 @@ use wellspring_core::source::Alternative;
 use wellspring_core::template::Filled;
 use wellspring_extract::{Body, Extraction};
 
+use super::breaker::Breaker;
 use super::catalog::Recipe;
 use super::limits::{Busy, Limits, PerHost, Permit};
 use crate::clock::Clock;
@@ -39,6 +40,8 @@ pub struct Collector {
     pub limits: Arc<Limits>,
     /// Told when a place becomes free.
     pub freed: Arc<Notify>,
+    /// Which hosts are left alone.
+    pub breaker: Arc<Breaker>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -63,6 +66,8 @@ pub struct Known {
     pub validators: Validators,
     /// How many items the last good snapshot has.
     pub count: Option<u32>,
+    /// Whether somebody asked for it: then a host is asked whatever it has done lately.
+    pub forced: bool,
     /// Whether alternatives whose `when_env` is unset are tried all the same (for an input that needs no fetch).
     pub ignore_when_env: bool,
 }
@@ -142,7 +147,7 @@ impl Collector {
             let validator = known.validators.get(&asked).cloned().unwrap_or_default();
             let request = self.request(alternative, address, validator, bounds, &params, deadline);
             // Held until what came is extracted, and not while waiting for a place at the next host.
-            let (_permit, fetched) = self.fetch(request, bounds.per_host, deadline, &mut place).await;
+            let (_permit, fetched) = self.fetch(request, bounds.per_host, deadline, known.forced, &mut place).await;
             let fetched = match fetched {
                 Ok(Fetched::NotModified(validator)) => {
                     tries.push(attempt);
@@ -194,6 +199,7 @@ impl Collector {
         request: Request,
         per_host: PerHost,
         deadline: Mono,
+        forced: bool,
         place: &mut Option<Permit>,
     ) -> (Permit, Result<Fetched, Failure>) {
         let host: Arc<str> =
@@ -202,8 +208,12 @@ impl Collector {
             Some(permit) => permit,
             None => self.enter(&host, per_host).await,
         };
+        if let Some(refusal) = self.breaker.refusal(&host, self.clock.mono()).filter(|_| !forced) {
+            return (permit, Err(refusal));
+        }
         let slot = self.slot(&host, per_host, deadline).await;
         let fetched = self.fetcher.fetch(&request).await.map_err(|e| e.failure());
+        self.breaker.report(&host, fetched.as_ref().err(), self.clock.mono());
         if let Some(slot) = slot {
             slot.leave().await;
         }

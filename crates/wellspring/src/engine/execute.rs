@@ -8,14 +8,14 @@ use tracing::{info, warn};
 use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::gate::Gate;
 use wellspring_core::moment::{Moment, Mono};
-use wellspring_core::refresh::{Effect, Event, Phase};
+use wellspring_core::refresh::{Effect, Event, Phase, Trigger};
 use wellspring_core::snapshot::{Renewal, Snapshot, Validators};
 
-use super::Shared;
 use super::cell::{Attempt, Cell, outcome_word, trigger_word};
 use super::collect::{Harvest, Known};
 use super::hot::Content;
 use super::limits::Permit;
+use super::shared::Shared;
 use crate::store::{Entry, Latest, Lease, StoreError};
 
 /// How much longer than the deadline a lease lasts: work times out before its lease does.
@@ -128,6 +128,7 @@ impl Flight {
             Known {
                 validators: if conditional { inner.validators.clone() } else { Validators::new() },
                 count: inner.content.as_ref().map(|c| c.count),
+                forced: inner.state.phase.trigger() == Some(Trigger::Forced),
                 ignore_when_env: false,
             }
         };

@@ -14,7 +14,8 @@ use wellspring_core::source::SourceSpec;
 use super::catalog::{Catalog, Recipe, Source};
 use super::cell::{Cell, Legacy};
 use super::hot::Content;
-use super::{Engine, Settings, Shared, WARM_UP_GAP};
+use super::shared::Shared;
+use super::{Engine, Settings, WARM_UP_GAP};
 use crate::store::{Entry, Latest, StoreError};
 
 /// How long a reload waits for a flight of a source that changes.

@@ -1,7 +1,6 @@
 //! The refresh engine: what is stored is answered at once, what is stale is refreshed behind the answer, one flight a key.
 
-use std::future::Future;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -10,13 +9,13 @@ use tokio::time::timeout;
 use wellspring_core::failure::Failure;
 use wellspring_core::key::Key;
 use wellspring_core::moment::Mono;
-use wellspring_core::refresh::{Effect, Event, Phase, Trigger, step};
+use wellspring_core::refresh::{Event, Phase, Trigger};
 
 use crate::clock::Clock;
 use crate::fetch::Fetcher;
-use crate::lifecycle;
 use crate::store::Store;
 
+pub mod breaker;
 pub mod catalog;
 pub mod cell;
 pub mod collect;
@@ -27,16 +26,18 @@ mod load;
 pub mod queue;
 pub mod runner;
 mod seeds;
+mod shared;
 pub mod status;
 
 use catalog::{Catalog, Crowded, Source};
-use cell::{Cell, Inner};
+use cell::Cell;
 use collect::{Bounds, Collector};
 use hot::{Render, View};
 use limits::Limits;
 use queue::Queue;
 use runner::{Next, Runner};
 use seeds::Seeds;
+use shared::{Shared, Stage};
 
 /// However far the next timer is, the engine looks again after this: triggers are hints, the scan repairs.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -70,31 +71,6 @@ pub struct Settings {
 /// The engine. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Engine(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    collector: Collector,
-    clock: Arc<dyn Clock>,
-    render: Arc<dyn Render>,
-    catalog: ArcSwap<Catalog>,
-    settings: ArcSwap<Settings>,
-    queue: Queue,
-    runner: Runner,
-    seeds: Seeds,
-    wake: Arc<Notify>,
-    stage: watch::Sender<Stage>,
-    airborne: watch::Sender<usize>,
-}
-
-/// How far the engine is from its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Running,
-    /// Nothing new starts; what flies goes on.
-    Draining,
-    /// What flies ends.
-    Cancelled,
-}
 
 /// What waiting for a key without a snapshot came to.
 #[derive(Debug)]
@@ -131,8 +107,14 @@ impl Engine {
         let freed = Arc::new(Notify::new());
         let limits = Limits::new(Arc::clone(&freed));
         limits.allow(settings.at_once);
-        let collector =
-            Collector { fetcher: parts.fetcher, store: parts.store, limits: Arc::clone(&limits), freed, clock: Arc::clone(&parts.clock) };
+        let collector = Collector {
+            fetcher: parts.fetcher,
+            store: parts.store,
+            limits: Arc::clone(&limits),
+            freed,
+            breaker: Arc::default(),
+            clock: Arc::clone(&parts.clock),
+        };
         Self(Arc::new(Shared {
             collector,
             clock: parts.clock,
@@ -293,153 +275,5 @@ impl Engine {
             drop(timeout(Duration::from_secs(2), airborne.wait_for(|n| *n == 0)).await);
         }
         shared.collector.store.close().await;
-    }
-}
-
-impl Shared {
-    fn new_cell(&self, source: &Source, key: &Key) -> Arc<Cell> {
-        Cell::new(key.clone(), Arc::clone(&source.recipe), cell::Legacy::default(), &*self.render, self.clock.now()).0
-    }
-
-    /// Wakes the keys that want a timer and have none. There should be no such key; the scan is for the bug that makes one.
-    fn scan(&self) {
-        for cell in self.catalog.load().sources().flat_map(|source| source.cells()) {
-            if cell.wants_timer() && !self.queue.holds(&cell.key) {
-                self.apply(&cell, Event::Due);
-            }
-        }
-    }
-
-    fn bounds(&self) -> Bounds {
-        self.settings.load().bounds.clone()
-    }
-
-    /// Tells a key's machine what happened, publishes what changed, and performs what needs no flight. Returns the effects
-    /// for the flight.
-    fn apply(&self, cell: &Arc<Cell>, event: Event) -> Vec<Effect> {
-        let starts = matches!(event, Event::Due | Event::Nudged | Event::Forced);
-        let inner = cell.lock();
-        if starts && self.starts_nothing(cell) {
-            return Vec::new();
-        }
-        self.step(cell, inner, event)
-    }
-
-    /// Starts a forced refresh or joins the one that runs; its number. Judged and started under one lock, so that of many
-    /// who ask at once one starts it and the others join.
-    fn force(&self, cell: &Arc<Cell>) -> Result<u64, Failure> {
-        let inner = cell.lock();
-        if self.starts_nothing(cell) {
-            return Err(execute::stopped());
-        }
-        if let Some(failure) = inner.state.refuses_force(&cell.recipe.spec.policy, self.clock.mono()) {
-            return Err(failure);
-        }
-        if inner.state.is_refreshing() {
-            let flight = inner.flight;
-            drop(inner);
-            self.runner.raise(cell, Trigger::Forced);
-            return Ok(flight);
-        }
-        let flight = inner.flight + 1;
-        self.step(cell, inner, Event::Forced);
-        Ok(flight)
-    }
-
-    fn starts_nothing(&self, cell: &Cell) -> bool {
-        *self.stage.borrow() != Stage::Running || cell.is_retired()
-    }
-
-    fn step(&self, cell: &Arc<Cell>, mut inner: MutexGuard<'_, Inner>, event: Event) -> Vec<Effect> {
-        let now = self.clock.now();
-        let stored = event == Event::Stored;
-        let before = inner.state.clone();
-        let (state, effects) = step(before.clone(), &cell.recipe.spec.policy, event, now, self.seeds.next());
-        if stored && !state.is_refreshing() {
-            if let Some(content) = inner.pending.take() {
-                inner.content = Some(content);
-            }
-            inner.read_by = Some(cell.recipe.spec.rules);
-        }
-        let changed = state != before;
-        inner.state = state;
-        if changed {
-            cell.publish(&inner, &*self.render, now);
-        }
-        let starting = inner.state.phase.trigger().filter(|_| effects.contains(&Effect::Acquire));
-        if starting.is_some() {
-            cell.flight_started(&mut inner);
-        }
-        drop(inner);
-        for effect in &effects {
-            // A retired cell that lands late must not take its successor's place in the queue.
-            if let Effect::WakeAt(at) = effect
-                && !cell.is_retired()
-            {
-                self.queue.wake_at(cell, *at);
-            }
-        }
-        if let Some(trigger) = starting {
-            self.runner.enqueue(cell, trigger);
-            // Retired, or the engine drained, since it was let start: whoever did that may have looked before it stood in line.
-            if self.starts_nothing(cell) {
-                self.withdraw(cell);
-            }
-        }
-        effects
-    }
-
-    /// Ends the cell's flight, and keeps it from starting another.
-    fn dismiss(&self, cell: &Arc<Cell>) {
-        cell.retire();
-        self.queue.forget(cell);
-        self.withdraw(cell);
-    }
-
-    /// Forgets a key past `max_keys`, in the store too.
-    fn forget(self: &Arc<Self>, key: Key) {
-        let shared = Arc::clone(self);
-        self.detach(async move {
-            if let Err(error) = shared.collector.store.evict(&key).await {
-                tracing::warn!(%key, %error, "a key past `max_keys` could not be forgotten");
-            }
-        });
-    }
-
-    /// Ends a flight that waits in line.
-    fn withdraw(&self, cell: &Arc<Cell>) {
-        if self.runner.withdraw(cell) {
-            self.ground(cell);
-        }
-    }
-
-    /// Ends a flight that had not started.
-    fn ground(&self, cell: &Arc<Cell>) {
-        self.apply(cell, Event::Cancelled);
-        let flight = cell.lock().flight;
-        cell.flight_ended(flight, Err(execute::stopped()));
-    }
-
-    fn launch(self: &Arc<Self>, cell: Arc<Cell>, place: limits::Permit) {
-        self.airborne.send_modify(|n| *n += 1);
-        lifecycle::spawn(execute::Flight::new(Arc::clone(self), cell).fly(place));
-    }
-
-    fn landed(&self) {
-        self.airborne.send_modify(|n| *n -= 1);
-    }
-
-    /// Work of the engine that nobody waits for, and that a drain lets finish.
-    fn detach(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
-        self.airborne.send_modify(|n| *n += 1);
-        let shared = Arc::clone(self);
-        lifecycle::spawn(async move {
-            work.await;
-            shared.airborne.send_modify(|n| *n -= 1);
-        });
-    }
-
-    async fn cancelled(&self) {
-        drop(self.stage.subscribe().wait_for(|stage| *stage == Stage::Cancelled).await);
     }
 }

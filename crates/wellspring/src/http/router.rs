@@ -37,6 +37,9 @@ pub fn router(site: Site) -> Router {
 }
 
 async fn index_of_sources(State(site): State<Site>) -> Response {
+    if *site.stage.borrow() == Stage::Starting {
+        return starting().into_response();
+    }
     json(&index::index(&site.engine, site.engine.clock().now()))
 }
 

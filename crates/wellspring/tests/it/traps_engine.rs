@@ -427,3 +427,30 @@ async fn trap_waiting_for_a_rate_limit_while_holding_a_permit() {
     app.until_attempts("slow7", 1).await;
     app.stop().await;
 }
+
+/// One dead host, many keys: each finds out by itself that it is down. Here a few do, and the others leave it alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_host_is_left_alone_by_all_its_keys() {
+    let origin = Origin::start().await;
+    let mut builder = Builder::new().with_fetch("at_once = 1");
+    for i in 0..12 {
+        origin.script(&format!("/{i}"), Answer::status(500));
+        builder = builder.with_source(&tix::source(&format!("s{i}"), &origin, &format!("/{i}"), "fresh_for = \"1h\"\nwarm = false"));
+    }
+    let app = builder.start().await;
+    let mut codes = Vec::new();
+    for i in 0..12 {
+        let reply = app.get(&format!("/api/s{i}")).await;
+        assert_eq!(reply.status, 503);
+        codes.push(reply.member("type").as_str().unwrap().rsplit(':').next().unwrap().to_owned());
+    }
+    assert_eq!((codes[4].as_str(), codes[5].as_str(), codes[11].as_str()), ("upstream_status", "host_resting", "host_resting"));
+    assert_eq!(origin.total(), 5);
+    // Whoever forces asks all the same, and a success opens the host to everyone.
+    origin.script("/11", tix::films(&["Dune"]));
+    origin.script("/10", tix::films(&["Up"]));
+    assert_eq!(app.post("/api/s11/refresh").await.status, 200);
+    app.clock.pass(Duration::from_secs(20));
+    assert_eq!(app.get("/api/s10").await.items("title"), ["Up"]);
+    app.stop().await;
+}

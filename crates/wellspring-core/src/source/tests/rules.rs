@@ -271,3 +271,8 @@ fn rules_fit_together() {
       = help: call the list something else
     "#);
 }
+
+#[test]
+fn a_browser_is_not_promised() {
+    insta::assert_snapshot!(complaints("[source.a]\nurl = \"https://a.example/\"\nrender = \"always\"\nfresh_for = \"1h\"\nformat = \"json\"\n"), @"");
+}
