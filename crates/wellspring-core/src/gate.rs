@@ -56,7 +56,13 @@ pub fn judge(expect: &Expect, tally: Tally, previous: Option<u32>) -> Vec<Gate> 
     gates.push(Gate {
         name: "min_items",
         passed: empty_is_fine || tally.kept >= expect.min_items,
-        message: format!("{} items, at least {} expected", tally.kept, if empty_is_fine { 0 } else { expect.min_items }),
+        message: match (tally.found, expect.min_items) {
+            (0, _) if empty_is_fine => "no row was found, which is allowed".to_owned(),
+            (0, least) => {
+                format!("no row was found where at least {least} was expected: has the page changed, or is it filled by JavaScript?")
+            }
+            (_, least) => format!("{} items, at least {least} expected", tally.kept),
+        },
     });
     if let (Some(share), Some(before)) = (expect.max_drop, previous) {
         let lost = before.saturating_sub(tally.kept);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::failure::{Code, Failure, Kind};
 use crate::freshness::{Freshness, Horizon, freshness};
 use crate::moment::{Moment, Mono};
+use crate::period::format_period;
 use crate::policy::Policy;
 use crate::snapshot::{Attempts, Digest};
 
@@ -252,7 +253,7 @@ pub fn step(mut state: State, policy: &Policy, event: Event, now: Moment, seed: 
         }
         (Event::Rejected(failure) | Event::Failed(failure), phase) if phase.trigger().is_some() => state.fail(policy, failure, now, seed),
         (Event::DeadlinePassed, phase) if phase.trigger().is_some() => {
-            let limit = crate::period::format_period(policy.deadline);
+            let limit = format_period(policy.deadline);
             state.fail(
                 policy,
                 Failure::retryable(Code::DeadlinePassed, format!("the refresh took longer than {limit} (`deadline`)")),
@@ -308,7 +309,8 @@ impl State {
         let again = self.forced?.after(policy.min_interval);
         (!self.is_refreshing() && now < again).then(|| {
             let wait = now.until(again);
-            let words = format!("forced again before `min_interval` ({}) had passed", crate::period::format_period(policy.min_interval));
+            let (least, again) = (format_period(policy.min_interval), format_period(wait));
+            let words = format!("forced again before `min_interval` ({least}) had passed; it may be forced again in {again}");
             Failure { retry_after: Some(wait), ..Failure::retryable(Code::TooSoon, words) }
         })
     }

@@ -35,7 +35,7 @@ use crate::store::{Retention, Store, StoreError};
 /// How long refreshes that fly at the end may go on.
 const FLIGHTS_PATIENCE: Duration = Duration::from_secs(7);
 /// How long open connections may go on; longer, so that those who wait for a flight hear how it ended.
-const CONNECTIONS_PATIENCE: Duration = Duration::from_secs(9);
+pub const DRAIN_PATIENCE: Duration = Duration::from_secs(9);
 
 /// How many connections may wait to be accepted. A crowd that comes at once (all readers of a page that was just posted somewhere) fits in;
 /// beyond it the kernel drops, and the client asks again only after a whole second. The system may allow less (`net.core.somaxconn`).
@@ -185,7 +185,7 @@ impl App {
             stage: watched,
         };
         let router = router::router(site.clone());
-        let server = lifecycle::spawn(server::serve(listener, site, router, CONNECTIONS_PATIENCE));
+        let server = lifecycle::spawn(server::serve(listener, site, router, DRAIN_PATIENCE));
         let snapshots = match engine.load(recipes).await {
             Ok(snapshots) => snapshots,
             Err(error) => {

@@ -73,7 +73,7 @@ fn welcome(address: SocketAddr) -> String {
     http://{address}/                    every source and its state
     http://{address}/api/cinema          fresh for 15 s
     http://{address}/api/events          fresh for 30 s
-    http://{address}/api/google_trend    fresh for 45 s; tells its age
+    http://{address}/api/google_trend    fresh for 45 s; says `cache_age_hours`
 
   and ask again now and then:
 

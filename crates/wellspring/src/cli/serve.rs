@@ -98,7 +98,7 @@ pub(super) async fn attend(mut app: App, mut signals: Signals, overrides: Option
             }
         }
     }
-    info!("stopping: finishing what is open; a second signal stops at once");
+    info!("stopping: finishing what is open, for at most {} s; a second signal stops at once", app::DRAIN_PATIENCE.as_secs());
     tokio::select! {
         () = app.shutdown() => {
             info!("stopped");

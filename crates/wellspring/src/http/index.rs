@@ -81,8 +81,14 @@ pub fn readiness(engine: &Engine, now: Moment) -> Readiness {
     for source in engine.catalog().sources() {
         for cell in source.cells() {
             let status = Status::of(&cell, now);
+            let serves = match status.checked_at {
+                Some(at) => format!("serving what it had at {}", at.strftime("%Y-%m-%d %H:%M:%SZ")),
+                None => "nothing to serve yet".to_owned(),
+            };
             if let Some(error) = status.last_error {
-                reasons.push(format!("{}: {} ({}; {} served)", status.key, error.message, error.code, status.freshness));
+                reasons.push(format!("{}: {} ({}); {serves}", status.key, error.message, error.code));
+            } else if status.checked_at.is_none() && status.phase != "idle" {
+                reasons.push(format!("{}: its first refresh is {}; {serves}", status.key, status.phase));
             }
         }
     }

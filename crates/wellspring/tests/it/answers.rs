@@ -53,7 +53,7 @@ async fn degraded_data_says_why() {
     app.clock.pass(Duration::from_secs(3_600));
     app.get("/api/cinema").await;
     app.until_attempts("cinema", 2).await;
-    insta::assert_snapshot!(body(&app.get("/api/cinema").await, &origin), @r#"{"items":[{"img":"ORIGIN/poster/dune.webp","title":"Dune"}],"from_cache":true,"cache_valid":false,"cache_date":"9999-99-99 99:99:99","fetched_at":"9999-99-99T99:99:99+99:99","refreshing_in_background":false,"degraded":{"code":"gate_failed","message":"min_items: 0 items, at least 1 expected"}}"#);
+    insta::assert_snapshot!(body(&app.get("/api/cinema").await, &origin), @r#"{"items":[{"img":"ORIGIN/poster/dune.webp","title":"Dune"}],"from_cache":true,"cache_valid":false,"cache_date":"9999-99-99 99:99:99","fetched_at":"9999-99-99T99:99:99+99:99","refreshing_in_background":false,"degraded":{"code":"gate_failed","message":"min_items: no row was found where at least 1 was expected: has the page changed, or is it filled by JavaScript?"}}"#);
     app.stop().await;
 }
 

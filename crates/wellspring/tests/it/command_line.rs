@@ -104,7 +104,7 @@ async fn check_tells_which_gate_refuses() {
     cinema
       http://127.0.0.1:PORT/
         rows     1 found, 1 dropped, 0 kept
-        fields   img    0 found
+        fields   img    0 found  ← in no row: is this rule right?
                  title  1 found (by candidate: 1, 0, 0, 0, 0)
         dropped  row 1 lacks img
         gates    FAIL required: 1 of 1 rows lack a required field (at most a fifth may)

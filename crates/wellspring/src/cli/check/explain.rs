@@ -130,7 +130,10 @@ fn explain(text: &mut String, attempt: &Try) {
             let label = if i == 0 { "fields" } else { "" };
             let defaulted = if field.defaulted > 0 { format!(", {} by default", field.defaulted) } else { String::new() };
             let by = if field.by_candidate.len() > 1 { format!(" (by candidate: {})", joined(&field.by_candidate)) } else { String::new() };
-            line(text, &format!("    {label:8} {:width$}  {} found{by}{defaulted}", field.name, field.found));
+            // A rule that never matches is no failure where the field is not required, and yet hardly what was meant.
+            let nowhere = !field.by_candidate.is_empty() && field.found == 0 && tally.found > 0;
+            let doubt = if nowhere { "  ← in no row: is this rule right?" } else { "" };
+            line(text, &format!("    {label:8} {:width$}  {} found{by}{defaulted}{doubt}", field.name, field.found));
         }
         for (i, dropped) in report.dropped.iter().enumerate() {
             let label = if i == 0 { "dropped" } else { "" };

@@ -376,3 +376,23 @@ proptest! {
         }
     }
 }
+
+/// The reference shows every key, and every one of its examples loads as it is written.
+#[test]
+fn the_reference_loads_as_written() {
+    let reference = include_str!("../../../../../docs/config.md");
+    let environment = |name: &str| matches!(name, "WELLSPRING_TOKEN").then(|| "t0ken".to_owned());
+    let examples: Vec<&str> = reference.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in &examples {
+        Config::parse("docs/config.md", example, &environment).unwrap_or_else(|found| panic!("{}", found[0]));
+    }
+    let schema = schema();
+    let definitions = schema["definitions"].as_object().unwrap();
+    let known = ["Server", "Store", "Fetch", "Source", "Parameter", "Alternative", "Field", "Expect"];
+    for key in known.iter().flat_map(|name| definitions[*name]["properties"].as_object().unwrap().keys()) {
+        // These two are told of in words: `attr` is the long form of `@`, `path` and `select` are one.
+        let shown = examples.iter().any(|e| e.contains(key.as_str())) || reference.contains(&format!("`{key}`")) || key == "attr";
+        assert!(shown, "docs/config.md does not show `{key}`");
+    }
+}
