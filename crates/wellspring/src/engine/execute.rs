@@ -271,7 +271,7 @@ impl Drop for Flight {
             Err(failure) if failure.code == Code::Cancelled => info!(%key, trigger, outcome = word, took_ms, "refresh stopped"),
             Err(failure) => {
                 let serves = if self.cell.view().is_some() { "what was served stays" } else { "there is nothing to serve yet" };
-                warn!(%key, trigger, outcome = word, error = %failure, took_ms, "refresh failed; {serves}");
+                warn!(%key, trigger, outcome = word, error = failure.message, took_ms, "refresh failed; {serves}");
             }
         }
         self.cell.remember(Attempt {
