@@ -1,6 +1,7 @@
 //! A source: one slow upstream with a name, rules for reading it and a freshness policy. The only parser of sources:
 //! TOML is read into the shapes of [`raw`], which are checked and turned into the values here.
 
+use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -78,12 +79,19 @@ pub enum Takes {
 }
 
 /// A piece of the source's TOML with its place (byte range), so that later checks can point at it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct At<T> {
     /// The value.
     pub value: T,
     /// Its bytes in the file.
     pub span: Range<usize>,
+}
+
+/// Without its place: a source reads the same wherever it stands in its file.
+impl<T: fmt::Debug> fmt::Debug for At<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
 }
 
 /// One way to obtain a source's items.

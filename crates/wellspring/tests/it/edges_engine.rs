@@ -427,3 +427,19 @@ async fn a_full_source_serves_those_who_came_first() {
     assert_eq!((long.status.as_u16(), long.member("parameter")), (400, serde_json::json!("n")));
     app.stop().await;
 }
+
+/// A reload leaves a source alone that only stands elsewhere in the file: its flight goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_only_moved_is_left_alone() {
+    let origin = Origin::start().await;
+    origin.script("/", tix::films(&["Dune"]));
+    origin.hold("/");
+    let source = tix::source("cinema", &origin, "/", "fresh_for = \"1h\"");
+    let app = Builder::new().with_source(&source).start().await;
+    origin.wait_for_requests("/", 1).await;
+    app.reload(&Builder::new().with_source(&format!("# a comment above it\n{source}"))).await;
+    origin.release("/");
+    let status = app.until_attempts("cinema", 1).await;
+    assert_eq!((status["recent"][0]["outcome"].as_str(), origin.count("/")), (Some("stored"), 1));
+    app.stop().await;
+}
