@@ -7,7 +7,7 @@ use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::app::{Builder, TestApp};
+use crate::support::app::TestApp;
 use crate::support::origin::Origin;
 use crate::support::tix;
 
@@ -106,24 +106,6 @@ async fn what_changes_something_is_for_no_other_origin() {
     // A condition is for reads: the answer to a forced refresh is told whole.
     let reply = app.post_with("/api/cinema/refresh", &[("if-none-match", "*")]).await;
     assert_eq!((reply.status.as_u16(), reply.member("force_refreshed")), (200, serde_json::json!(true)));
-    app.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_header_is_said_once() {
-    let origin = Origin::start().await;
-    origin.script("/", tix::films(&["Dune"]));
-    let app = Builder::new()
-        .with_server("cors_origins = [\"https://site.example\"]")
-        .with_source(&tix::source("cinema", &origin, "/", "fresh_for = \"1h\""))
-        .start()
-        .await;
-    app.until_attempts("cinema", 1).await;
-    for path in ["/api/cinema", "/api/cinema?", "/api", "/api/cinema/status", "/health"] {
-        let reply = app.send(Method::GET, path, &[("origin", "https://site.example")]).await;
-        let origins = reply.headers.get_all("vary").iter().filter(|v| *v == "Origin").count();
-        assert_eq!((origins, reply.header("access-control-allow-origin")), (1, "https://site.example"), "{path}");
-    }
     app.stop().await;
 }
 

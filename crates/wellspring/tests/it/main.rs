@@ -8,6 +8,7 @@ mod command_line;
 mod edges_engine;
 mod edges_http;
 mod fetch;
+mod hosts;
 mod processes;
 mod serving;
 mod shipped;

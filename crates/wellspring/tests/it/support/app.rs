@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
@@ -134,21 +133,7 @@ impl TestApp {
 
     /// Waits until the status of a source satisfies a condition; the status.
     pub async fn until(&self, source: &str, condition: impl Fn(&Value) -> bool) -> Value {
-        let mut connection = self.connect().await;
-        let path = format!("/api/{source}/status");
-        let mut last = Value::Null;
-        let met = async {
-            loop {
-                last = connection.get(&path).await.json();
-                if condition(&last) {
-                    return;
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        let met = tokio::time::timeout(Duration::from_secs(30), met).await;
-        assert!(met.is_ok(), "the condition was never met: {last:#}");
-        last
+        client::until(self.address, source, condition).await
     }
 
     /// Waits until nothing is refreshed and so many attempts were made.

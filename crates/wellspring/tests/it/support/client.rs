@@ -1,6 +1,7 @@
 //! A client on real sockets: one connection, kept alive.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -10,6 +11,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use wellspring::fetch::bounded::{self, BodyError};
+
+/// How long a condition may take to be met.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One connection to a server.
 pub struct Connection {
@@ -73,6 +77,25 @@ pub async fn get(address: SocketAddr, path: &str) -> Reply {
 /// One POST on a connection of its own.
 pub async fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Reply {
     Connection::open(address).await.send(Method::POST, path, headers).await
+}
+
+/// Asks for a status until it satisfies a condition; the status.
+pub async fn until(address: SocketAddr, source: &str, condition: impl Fn(&Value) -> bool) -> Value {
+    let mut connection = Connection::open(address).await;
+    let path = format!("/api/{source}/status");
+    let mut last = Value::Null;
+    let met = async {
+        loop {
+            last = connection.get(&path).await.json();
+            if condition(&last) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let met = tokio::time::timeout(PATIENCE, met).await;
+    assert!(met.is_ok(), "the condition was never met: {last:#}");
+    last
 }
 
 impl Reply {

@@ -111,21 +111,7 @@ impl Program {
 
     /// Waits until the status of a source satisfies a condition; the status.
     pub async fn until(&self, source: &str, condition: impl Fn(&Value) -> bool) -> Value {
-        let mut connection = client::Connection::open(self.address).await;
-        let path = format!("/api/{source}/status");
-        let mut last = Value::Null;
-        let met = async {
-            loop {
-                last = connection.get(&path).await.json();
-                if condition(&last) {
-                    return;
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        let met = tokio::time::timeout(PATIENCE, met).await;
-        assert!(met.is_ok(), "the condition was never met: {last:#}");
-        last
+        client::until(self.address, source, condition).await
     }
 
     /// Waits until a source has data that is fresh and nothing is under way.
