@@ -1,6 +1,6 @@
 //! Is this result good enough to replace the last one?
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a source's owner expects of a result.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,7 @@ impl Default for Expect {
 }
 
 /// What an extraction counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Rows that the rules matched.
     pub found: u32,

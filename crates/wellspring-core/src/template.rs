@@ -50,6 +50,15 @@ enum Part {
     Parameter(String),
 }
 
+/// Where a filled-in text goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Into an address or a form: values are percent-encoded.
+    Address,
+    /// Into a header, a text, a string of a JSON body: values stand as they are (and JSON is encoded afterwards).
+    Verbatim,
+}
+
 /// A text with its `${NAME}` read and its `{parameter}` places open.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
@@ -157,8 +166,23 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// Fills the parameters in, percent-encoded.
+    /// The names that it leaves open, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| if let Part::Parameter(name) = part { Some(name.as_str()) } else { None })
+    }
+
+    /// The name, where the text is one open place and nothing else.
+    pub fn only_name(&self) -> Option<&str> {
+        if let [Part::Parameter(name)] = &self.0[..] { Some(name) } else { None }
+    }
+
+    /// Fills the places in as an address takes them: percent-encoded.
     pub fn fill(&self, params: &Params) -> Filled {
+        self.fill_as(Place::Address, params)
+    }
+
+    /// Fills the places in as they must be written where the text goes. A name without a value leaves nothing.
+    pub fn fill_as(&self, place: Place, params: &Params) -> Filled {
         let mut filled = Filled::plain("");
         for part in &self.0 {
             match part {
@@ -175,8 +199,16 @@ impl Template {
                 }
                 Part::Parameter(name) => {
                     let value = params.get(name).map_or("", String::as_str);
-                    percent_encode(value, &mut filled.exposed);
-                    percent_encode(value, &mut filled.shown);
+                    match place {
+                        Place::Address => {
+                            percent_encode(value, &mut filled.exposed);
+                            percent_encode(value, &mut filled.shown);
+                        }
+                        Place::Verbatim => {
+                            filled.exposed.push_str(value);
+                            filled.shown.push_str(value);
+                        }
+                    }
                 }
             }
         }

@@ -3,12 +3,13 @@
 //! A feed is read as the XML it is, with our own small tree: feeds are seldom valid, and one wrong date, one undeclared entity or one
 //! unknown namespace must not cost the entries.
 
+use serde_json::Value;
 use url::Url;
-use wellspring_core::source::{At, Field, Rules};
+use wellspring_core::source::{Anchor, At, Rules};
 
-use crate::columns::{Columns, Items};
+use crate::columns::{Columns, Items, Kind};
 use crate::error::{ExtractError, RuleError};
-use crate::{Body, charset};
+use crate::{Body, Context, charset};
 use entry::Entry;
 use xml::Element;
 
@@ -22,12 +23,12 @@ const EXPECTED: &str = "a feed";
 /// Rules for a feed.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    fields: Columns<Path>,
+    fields: Columns<Feed>,
 }
 
 /// A field's candidate: names of elements from the entry inward, then an attribute.
 #[derive(Debug)]
-struct Path {
+pub(crate) struct Path {
     steps: Vec<String>,
     attribute: Option<String>,
 }
@@ -37,10 +38,10 @@ impl Feed {
         if let Some(at) = &rules.items {
             return Err(RuleError::at(at, "a feed's items are its entries").help("leave `items` out"));
         }
-        Ok(Self { fields: Columns::compile(&rules.fields, Path::compile)? })
+        Ok(Self { fields: Columns::compile(&rules.fields)? })
     }
 
-    pub(crate) fn read(&self, body: &Body<'_>) -> Result<Items, ExtractError> {
+    pub(crate) fn read(&self, body: &Body<'_>, context: &Context<'_>) -> Result<Items, ExtractError> {
         let source = charset::xml(body);
         // White space, a second byte order mark or a warning of the server's before the first tag.
         let source = source.find('<').map_or(&source[..0], |start| &source[start..]);
@@ -52,7 +53,43 @@ impl Feed {
         if self.fields.is_empty() {
             return Ok((entries.iter().map(Entry::whole).collect(), Vec::new()));
         }
-        self.fields.fill(entries, |path, entry| entry.look(&path.steps, path.attribute.as_deref()))
+        self.fields.fill(entries, body.url, context)
+    }
+}
+
+impl Kind for Feed {
+    type Row<'b> = Entry<'b>;
+    type Place = Path;
+    type Nested = std::convert::Infallible;
+    type Anchor = std::convert::Infallible;
+
+    fn place(at: &At<String>, attr: Option<&str>) -> Result<Path, RuleError> {
+        Path::compile(attr, at)
+    }
+
+    fn nested(at: &At<String>) -> Result<Self::Nested, RuleError> {
+        Err(RuleError::at(at, "an entry has no lists of its own").help("`all = true` takes every element of a name"))
+    }
+
+    fn anchor(anchor: &Anchor) -> Result<Self::Anchor, RuleError> {
+        let (Anchor::Preceding(at) | Anchor::Ancestor(at) | Anchor::Lookup { rows: at, .. }) = anchor;
+        Err(RuleError::at(at, "a feed's fields are found in the entry itself"))
+    }
+
+    fn look(row: &Entry<'_>, place: &Path, _all: bool) -> Vec<Value> {
+        row.look(&place.steps, place.attribute.as_deref()).into_iter().collect()
+    }
+
+    fn rows<'b: 'b>(_: &Entry<'b>, nested: &Self::Nested) -> Vec<Entry<'b>> {
+        match *nested {}
+    }
+
+    fn start<'b: 'b>(_: &Entry<'b>, anchor: &Self::Anchor) -> Option<Entry<'b>> {
+        match *anchor {}
+    }
+
+    fn whole(_: &Entry<'_>) -> Option<Value> {
+        None
     }
 }
 
@@ -76,10 +113,10 @@ fn is_entry(element: &Element) -> bool {
 }
 
 impl Path {
-    fn compile(field: &Field, at: &At<String>) -> Result<Self, RuleError> {
+    fn compile(attr: Option<&str>, at: &At<String>) -> Result<Self, RuleError> {
         let (names, attribute) = match at.value.split_once('@') {
             Some((names, attribute)) => (names.trim(), Some(attribute.trim())),
-            None => (at.value.trim(), field.attr.as_deref()),
+            None => (at.value.trim(), attr),
         };
         let steps: Vec<String> = names.split('/').filter(|_| !names.is_empty()).map(|step| step.trim().to_owned()).collect();
         if (steps.is_empty() && attribute.is_none()) || !steps.iter().map(String::as_str).chain(attribute).all(is_name) {

@@ -6,10 +6,11 @@ use wellspring_core::source::Rules;
 
 use crate::columns::{Columns, Items};
 use crate::error::{ExtractError, RuleError, is_binary};
-use crate::{Body, charset};
+use crate::{Body, Context, charset};
 
 mod depth;
 mod pick;
+mod row;
 mod text;
 
 const EXPECTED: &str = "HTML";
@@ -19,7 +20,7 @@ const EXPECTED: &str = "HTML";
 pub(crate) struct Html {
     /// `None`: the whole page is one row.
     items: Option<Selector>,
-    fields: Columns<pick::Pick>,
+    fields: Columns<row::Page>,
 }
 
 impl Html {
@@ -29,10 +30,10 @@ impl Html {
             let span = rules.items.as_ref().map_or(0..0, |at| at.span.clone());
             return Err(RuleError::new(span, "a page's items need fields").help("add `fields = { title = \"h2\" }`"));
         }
-        Ok(Self { items, fields: Columns::compile(&rules.fields, pick::Pick::compile)? })
+        Ok(Self { items, fields: Columns::compile(&rules.fields)? })
     }
 
-    pub(crate) fn read(&self, body: &Body<'_>) -> Result<Items, ExtractError> {
+    pub(crate) fn read(&self, body: &Body<'_>, context: &Context<'_>) -> Result<Items, ExtractError> {
         let source = charset::html(body);
         refuse_other_formats(&source)?;
         let page = depth::parse(&source)?;
@@ -41,7 +42,7 @@ impl Html {
             Some(items) => page.select(items).filter(|element| !text::is_in_template(*element)).collect(),
             None => vec![page.root_element()],
         };
-        self.fields.fill(rows, |pick, row| pick.look(*row, &base))
+        self.fields.fill(rows.into_iter().map(|element| row::Row { element, base: &base }), &base, context)
     }
 }
 

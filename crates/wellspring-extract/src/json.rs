@@ -4,9 +4,11 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 use wellspring_core::source::{At, Rules};
 
-use crate::columns::{Budget, Columns, Items, is_missing};
+use crate::columns::{Budget, Columns, Items};
 use crate::error::{ExtractError, RuleError};
-use crate::{Body, charset};
+use crate::{Body, Context, charset};
+
+mod row;
 
 const EXPECTED: &str = "JSON";
 
@@ -18,22 +20,17 @@ const MAX_DEPTH: usize = 128;
 pub(crate) struct Json {
     /// `None`: the list at the root, or the object there as a single row.
     items: Option<JsonPath>,
-    fields: Columns<JsonPath>,
+    fields: Columns<row::Document>,
 }
 
 impl Json {
     pub(crate) fn compile(rules: &Rules) -> Result<Self, RuleError> {
         let items = rules.items.as_ref().map(path).transpose()?;
-        let fields = Columns::compile(&rules.fields, |field, at| {
-            if field.attr.is_some() {
-                return Err(RuleError::at(at, "JSON has no attributes").help("leave `attr` out and name the member in the path"));
-            }
-            path(at)
-        })?;
+        let fields = Columns::compile(&rules.fields)?;
         Ok(Self { items, fields })
     }
 
-    pub(crate) fn read(&self, body: &Body<'_>) -> Result<Items, ExtractError> {
+    pub(crate) fn read(&self, body: &Body<'_>, context: &Context<'_>) -> Result<Items, ExtractError> {
         let text = charset::json(body);
         let root = parse(&text)?;
         let rows: Vec<&Value> = match (&self.items, &root) {
@@ -47,15 +44,8 @@ impl Json {
             let whole = rows.into_iter().map(|row| budget.spend(row.clone())).collect::<Result<_, _>>()?;
             return Ok((whole, Vec::new()));
         }
-        self.fields.fill(rows, |path, row| first(path, row))
+        self.fields.fill(rows.into_iter().map(|value| row::Row { value, root: &root }), body.url, context)
     }
-}
-
-/// Of several matches the first that is something, else an empty text as it stands.
-fn first(path: &JsonPath, row: &Value) -> Option<Value> {
-    let matches = path.query(row).all();
-    let found = matches.iter().find(|value| !is_missing(value)).or_else(|| matches.iter().find(|value| !value.is_null()));
-    found.map(|value| (*value).clone())
 }
 
 fn parse(text: &str) -> Result<Value, ExtractError> {

@@ -12,6 +12,10 @@ mod json;
 mod rows;
 mod value;
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
 use url::Url;
 use wellspring_core::gate::Tally;
 use wellspring_core::source::{Format, Rules};
@@ -45,11 +49,29 @@ pub struct Body<'a> {
     pub url: &'a Url,
 }
 
+/// What values are read by beside the body.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The refresh's own time: what "today" and a day without a year mean.
+    pub now: Timestamp,
+    /// Parameters, captures and times by name, for texts that are put together.
+    pub values: &'a BTreeMap<String, String>,
+}
+
+/// Rows as they were read, before the last steps. Those of several bodies may be put together.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Rows {
+    /// In the order of the body.
+    pub rows: Vec<Value>,
+    /// Each field and what found it. Empty where items are taken whole.
+    pub fields: Vec<FieldReport>,
+}
+
 /// What a body gave.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Extraction {
     /// The items, in the order of the body.
-    pub rows: Vec<serde_json::Value>,
+    pub rows: Vec<Value>,
     /// What the gates judge.
     pub tally: Tally,
     /// How it came about, for people.
@@ -57,7 +79,7 @@ pub struct Extraction {
 }
 
 /// How an extraction came about.
-#[derive(Clone, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Report {
     /// Each field and what found it. Empty where items are taken whole.
     pub fields: Vec<FieldReport>,
@@ -80,20 +102,55 @@ impl Compiled {
             Format::Html => Reader::Html(html::Html::compile(rules)?),
             Format::Json => Reader::Json(json::Json::compile(rules)?),
             Format::Feed => Reader::Feed(feed::Feed::compile(rules)?),
+            other => return Err(RuleError::new(0..0, format!("{other:?} is not read yet"))),
         };
         Ok(Self { reader, finish })
     }
 
-    /// Reads a body. No rows is an answer, not an error: the gates judge it.
+    /// Reads a body and finishes its rows. No rows is an answer, not an error: the gates judge it.
     ///
     /// # Errors
     /// [`ExtractError`] where the body is not what the rules can read.
-    pub fn extract(&self, body: &Body<'_>) -> Result<Extraction, ExtractError> {
+    pub fn extract(&self, body: &Body<'_>, context: &Context<'_>) -> Result<Extraction, ExtractError> {
+        self.finish(self.read(body, context)?, context)
+    }
+
+    /// Reads a body's rows: items and fields.
+    ///
+    /// # Errors
+    /// [`ExtractError`] where the body is not what the rules can read.
+    pub fn read(&self, body: &Body<'_>, context: &Context<'_>) -> Result<Rows, ExtractError> {
         let (rows, fields) = match &self.reader {
-            Reader::Html(html) => html.read(body)?,
-            Reader::Json(json) => json.read(body)?,
-            Reader::Feed(feed) => feed.read(body)?,
+            Reader::Html(html) => html.read(body, context)?,
+            Reader::Json(json) => json.read(body, context)?,
+            Reader::Feed(feed) => feed.read(body, context)?,
         };
-        Ok(self.finish.apply(rows, fields))
+        Ok(Rows { rows, fields })
+    }
+
+    /// The last steps: the transformation, drops for `required`, `unique_by`, `limit`.
+    ///
+    /// # Errors
+    /// [`ExtractError`] where the transformation fails.
+    pub fn finish(&self, rows: Rows, _context: &Context<'_>) -> Result<Extraction, ExtractError> {
+        Ok(self.finish.apply(rows.rows, rows.fields))
+    }
+}
+
+impl Rows {
+    /// Adds the rows of another body, read by the same rules.
+    pub fn append(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        if self.fields.is_empty() {
+            self.fields = other.fields;
+            return;
+        }
+        for (mine, more) in self.fields.iter_mut().zip(other.fields) {
+            mine.found += more.found;
+            mine.defaulted += more.defaulted;
+            for (count, more) in mine.by_candidate.iter_mut().zip(more.by_candidate) {
+                *count += more;
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wellspring_core::gate::Tally;
 use wellspring_core::source::Rules;
@@ -15,7 +15,7 @@ use crate::{Extraction, Report};
 const DROPPED_SHOWN: usize = 20;
 
 /// A row dropped for want of a required field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
     /// Its place among the rows found, from 0.
     pub row: usize,

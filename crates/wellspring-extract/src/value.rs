@@ -3,6 +3,7 @@
 use url::Url;
 
 pub(crate) mod number;
+pub(crate) mod read;
 
 /// Collapses white space, no-break spaces included, and trims.
 pub(crate) fn collapse(text: &str) -> String {

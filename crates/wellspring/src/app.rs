@@ -12,13 +12,13 @@ use tracing::{info, warn};
 use wellspring_core::diagnostic::Diagnostic;
 use wellspring_core::key::Params;
 use wellspring_core::snapshot::Digest;
-use wellspring_core::source::SourceSpec;
-use wellspring_extract::Compiled;
+use wellspring_core::source::{Alternative, Ask, SourceSpec};
 
 use crate::clock::Clock;
 use crate::config::{Config, CorsOrigins};
 use crate::engine::catalog::Recipe;
 use crate::engine::collect::Bounds;
+use crate::engine::extraction::{Extractor, RuledAlternative};
 use crate::engine::limits::PerHost;
 use crate::engine::{Engine, Parts, Settings};
 use crate::fetch::Fetcher;
@@ -87,7 +87,7 @@ pub fn recipes(config: &Config) -> Result<Vec<Arc<Recipe>>, Vec<Diagnostic>> {
         let spec = &source.spec;
         let mut compiled = Vec::new();
         for alternative in &spec.alternatives {
-            match Compiled::compile(&alternative.rules) {
+            match RuledAlternative::compile(alternative) {
                 Ok(rules) => compiled.push(rules),
                 Err(error) => wrong.push(source.diagnose(error.span.clone(), &error.message, error.help.as_deref())),
             }
@@ -102,8 +102,10 @@ pub fn recipes(config: &Config) -> Result<Vec<Arc<Recipe>>, Vec<Diagnostic>> {
 /// What a source is configured with, secrets digested: where it is equal, a reload leaves the source alone.
 fn fingerprint(spec: &SourceSpec) -> String {
     let defaults: Params = spec.params.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?))).collect();
-    let addresses: Vec<String> = spec.alternatives.iter().map(|a| a.url.fill(&defaults).expose().to_owned()).collect();
-    Digest::of(format!("{spec:?} {addresses:?}").as_bytes()).to_string()
+    let texts = spec.alternatives.iter().flat_map(Alternative::asks).flat_map(Ask::templates);
+    // With the values of variables, which nothing else shows.
+    let exposed: Vec<String> = texts.map(|text| text.fill(&defaults).expose().to_owned()).collect();
+    Digest::of(format!("{spec:?} {exposed:?}").as_bytes()).to_string()
 }
 
 /// The way out, as configured.
@@ -171,7 +173,10 @@ impl App {
         let address = listener.local_addr().map_err(|reason| StartError::Listen { address: config.server.listen, reason, hint: "" })?;
         let store = store(config)?;
         let renderer = Arc::new(Renderer::new(config.server.timezone.clone()));
-        let engine = Engine::new(Parts { store, fetcher, clock, render: Arc::clone(&renderer) as _ }, settings(config));
+        let engine = Engine::new(
+            Parts { store, fetcher, clock, render: Arc::clone(&renderer) as _, extractor: Arc::new(Extractor::InProcess) },
+            settings(config),
+        );
         let (stage, watched) = watch::channel(Stage::Starting);
         let admission = Arc::new(ArcSwap::from_pointee(admission(config, address)));
         let site = Site {

@@ -9,8 +9,9 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::explain::explain;
 use crate::diagnostic::{Diagnostic, nearest};
 
-/// Keys whose `${NAME}` are read. Anywhere else they would stand as they are, which nobody means but in a description.
-const VARIABLES_IN: [&str; 4] = ["admin_token", "listen", "proxy", "url"];
+/// Keys whose `${NAME}` are read, with all that stands in them. Anywhere else they would stand as they are, which nobody means but in
+/// a description.
+const VARIABLES_IN: [&str; 10] = ["admin_token", "body", "cookies", "form", "headers", "json", "listen", "proxy", "url", "user_agent"];
 
 /// A TOML file by name and text.
 #[derive(Clone, Copy)]
@@ -81,8 +82,11 @@ impl<'a> Document<'a> {
     }
 
     fn find_stray_variables(&self, key: &str, value: &Spanned<DeValue<'_>>, found: &mut Vec<Diagnostic>) {
+        if VARIABLES_IN.contains(&key) {
+            return;
+        }
         match value.get_ref() {
-            DeValue::String(text) if text.contains("${") && key != "description" && !VARIABLES_IN.contains(&key) => found.push(
+            DeValue::String(text) if text.contains("${") && key != "description" => found.push(
                 self.error(value.span(), format!("`${{…}}` is not read in `{}`", key.escape_debug()))
                     .help(format!("variables of the environment are read in {}", VARIABLES_IN.join(", "))),
             ),

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::time::Duration;
 
 use regex::Regex;
 use schemars::JsonSchema;
@@ -13,13 +12,15 @@ pub use self::document::Document;
 pub use self::parameter::RESERVED;
 pub use self::parse::{Defaults, parse_source_table, parse_sources};
 pub use self::policy::zone_named;
+pub use self::request::{Ask, Details, Each, EachValues, Json, Method, Payload, Step, Time};
+pub use self::rules::{Anchor, DateOutput, DateRule, Field, Format, Many, Nested, Origin, Parse, Piece, Places, Rules, Window, Within};
 use crate::gate::Expect;
 use crate::key::{Key, Params, SourceName};
 use crate::policy::Policy;
 use crate::snapshot::Digest;
-use crate::template::Template;
 
 mod alternative;
+mod asking;
 mod digest;
 mod document;
 mod explain;
@@ -27,6 +28,9 @@ mod parameter;
 mod parse;
 mod policy;
 pub mod raw;
+mod reading;
+mod request;
+mod rules;
 #[cfg(test)]
 mod tests;
 pub mod words;
@@ -76,6 +80,17 @@ pub enum Takes {
     Values(Vec<String>),
     /// Whatever this anchored pattern matches.
     Pattern(Regex),
+    /// A whole number within bounds, both included.
+    Integer {
+        /// The least.
+        min: i64,
+        /// The most.
+        max: i64,
+    },
+    /// `true` or `false`.
+    Boolean,
+    /// A day, `2025-01-23`.
+    Date,
 }
 
 /// A piece of the source's TOML with its place (byte range), so that later checks can point at it.
@@ -101,22 +116,34 @@ pub struct Alternative {
     pub when_env: Option<String>,
     /// What `when_env` came to when the config was read.
     pub usable: bool,
-    /// The address, with parameters open. Empty for an unusable alternative, whose variables are not read.
-    pub url: Template,
+    /// Moments that fill places.
+    pub times: Vec<Time>,
+    /// What is asked first, in order.
+    pub steps: Vec<Step>,
+    /// What gives the rows.
+    pub ask: Ask,
+    /// The values for each of which it is asked.
+    pub each: Option<Each>,
+    /// What is asked for each row.
+    pub details: Option<Details>,
     /// How to fetch it.
     pub render: Render,
     /// What a rendered page is waited for.
     pub wait_for: Option<String>,
-    /// A proxy of its own.
-    pub proxy: Option<Template>,
-    /// The longest one request may take; the server's where absent.
-    pub timeout: Option<Duration>,
-    /// The largest body after decompression, in bytes; the server's where absent.
-    pub max_body: Option<u64>,
+    /// Whether the hosts' robots.txt are honoured; the server's setting where absent.
+    pub robots: Option<bool>,
     /// How to read it.
     pub rules: Rules,
     /// What to expect of it.
     pub expect: Expect,
+}
+
+impl Alternative {
+    /// All its requests, in the order in which they are made.
+    pub fn asks(&self) -> impl Iterator<Item = &Ask> {
+        let steps = self.steps.iter().map(|step| &step.ask);
+        steps.chain([&self.ask]).chain(self.details.iter().map(|details| &details.ask))
+    }
 }
 
 /// How a page is obtained.
@@ -130,63 +157,6 @@ pub enum Render {
     Auto,
     /// A real browser.
     Always,
-}
-
-/// What a body is read as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// An HTML page; `items` and fields are CSS selectors.
-    Html,
-    /// JSON; `items` and fields are RFC 9535 JSONPath.
-    Json,
-    /// RSS 0.9–2.0 or Atom; fields are names of an entry's elements.
-    Feed,
-}
-
-/// How a body becomes items, as written.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// What the body is.
-    pub format: Format,
-    /// What selects the rows; a feed needs none.
-    pub items: Option<At<String>>,
-    /// The fields of an item, in order. None: JSON items and feed entries are taken whole.
-    pub fields: Vec<Field>,
-    /// The field by which only the first of equal rows stays.
-    pub unique_by: Option<At<String>>,
-    /// How many items are kept.
-    pub limit: Option<usize>,
-    /// Fields without which a row is dropped ([`Expect::required`] again, for the reader of rows).
-    pub required: Vec<String>,
-}
-
-/// One field of an item.
-#[derive(Clone, Debug)]
-pub struct Field {
-    /// Its name in the item.
-    pub name: String,
-    /// Where to look, in order: the first that is not empty wins. Empty: only the default.
-    pub candidates: Vec<At<String>>,
-    /// An attribute to take (`attr = "href"`), as an alternative to `selector@attr`.
-    pub attr: Option<String>,
-    /// How to read the text.
-    pub parse: Parse,
-    /// The value where nothing was found or the text could not be read.
-    pub default: Option<serde_json::Value>,
-}
-
-/// How a field's text is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Parse {
-    /// As it is: text, or whatever JSON holds.
-    #[default]
-    Text,
-    /// A number in people's notation: `2,000+`, `200K+`, `Rp 14.500`.
-    Number {
-        /// The decimal mark. `None`: guessed, a single mark before exactly three digits being a thousands mark.
-        decimal: Option<char>,
-    },
 }
 
 /// Why a request's parameters do not make a key.
@@ -228,29 +198,6 @@ fn declared_words(declared: &[String]) -> String {
     if declared.is_empty() { "it takes none".to_owned() } else { format!("it takes {}", declared.join(", ")) }
 }
 
-impl Takes {
-    /// True where the value is one it takes.
-    pub fn accepts(&self, value: &str) -> bool {
-        match self {
-            Self::Values(values) => values.iter().any(|v| v == value),
-            Self::Pattern(pattern) => pattern.is_match(value),
-        }
-    }
-
-    /// What it takes, in words.
-    pub fn words(&self) -> String {
-        match self {
-            Self::Values(values) => values.join(", "),
-            // Shown without the anchors that parsing added.
-            Self::Pattern(pattern) => {
-                let text = pattern.as_str();
-                let inner = text.strip_prefix("^(?:").and_then(|t| t.strip_suffix(")$"));
-                format!("what matches {}", inner.unwrap_or(text))
-            }
-        }
-    }
-}
-
 /// The longest value of a parameter, in bytes: keys are held in memory and in the store.
 const LONGEST_VALUE: usize = 256;
 
@@ -272,10 +219,10 @@ impl SourceSpec {
                 let takes = format!("at most {LONGEST_VALUE} bytes");
                 return Err(BadParams::Refused { name: name.to_owned(), takes });
             }
-            if !param.takes.accepts(value) {
+            let Some(value) = param.takes.canonical(value) else {
                 return Err(BadParams::Refused { name: name.to_owned(), takes: param.takes.words() });
-            }
-            if params.insert(name.to_owned(), value.to_owned()).is_some() {
+            };
+            if params.insert(name.to_owned(), value).is_some() {
                 return Err(BadParams::Repeated { name: name.to_owned() });
             }
         }

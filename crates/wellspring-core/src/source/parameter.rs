@@ -1,10 +1,11 @@
 //! Declared parameters.
 
+use jiff::civil::Date;
 use regex::{Regex, RegexBuilder};
 
 use super::parse::Reader;
-use super::raw::RawParam;
-use super::words::Table;
+use super::raw::{RawKind, RawParam};
+use super::words::{Literal, Table};
 use super::{At, Param, Takes};
 use crate::key::is_word;
 
@@ -13,6 +14,44 @@ pub const RESERVED: [&str; 5] = ["limit", "fields", "max_age", "wait", "as_of"];
 
 /// The largest compiled pattern, in bytes: patterns meet whatever strangers type.
 const PATTERN_SIZE: usize = 1 << 20;
+
+impl Takes {
+    /// The value as keys hold it; `None` where it is not one that is taken.
+    pub fn canonical(&self, value: &str) -> Option<String> {
+        match self {
+            Self::Values(values) => values.iter().find(|v| *v == value).cloned(),
+            Self::Pattern(pattern) => pattern.is_match(value).then(|| value.to_owned()),
+            Self::Integer { min, max } => {
+                value.parse::<i64>().ok().filter(|number| (min..=max).contains(&number)).map(|number| number.to_string())
+            }
+            Self::Boolean => match value {
+                "true" | "1" | "yes" | "on" => Some("true".to_owned()),
+                "false" | "0" | "no" | "off" => Some("false".to_owned()),
+                _ => None,
+            },
+            Self::Date => Date::strptime("%Y-%m-%d", value).ok().map(|date| date.to_string()),
+        }
+    }
+
+    /// What it takes, in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Values(values) => values.join(", "),
+            // Shown without the anchors that parsing added.
+            Self::Pattern(pattern) => {
+                let text = pattern.as_str();
+                let inner = text.strip_prefix("^(?:").and_then(|t| t.strip_suffix(")$"));
+                format!("what matches {}", inner.unwrap_or(text))
+            }
+            Self::Integer { min: i64::MIN, max: i64::MAX } => "a whole number".to_owned(),
+            Self::Integer { min, max: i64::MAX } => format!("a whole number from {min} up"),
+            Self::Integer { min: i64::MIN, max } => format!("a whole number up to {max}"),
+            Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Boolean => "true or false".to_owned(),
+            Self::Date => "a day, as 2025-01-23".to_owned(),
+        }
+    }
+}
 
 impl Reader<'_> {
     /// The parameters that are as they should be; the others are complained about.
@@ -29,6 +68,7 @@ impl Reader<'_> {
             self.error(&name.span, message, Some("it takes a lower-case letter, then letters, digits and `_` (64 at most)"));
         }
         let takes = match (&raw.values, &raw.pattern) {
+            (None, None) if raw.kind.is_some() => self.takes_type(raw)?,
             (Some(values), None) => {
                 if values.value.is_empty() {
                     self.error(&values.span, format!("`{word}` takes no value at all"), Some("list at least one"));
@@ -41,21 +81,32 @@ impl Reader<'_> {
                 return None;
             }
             (None, None) => {
-                let help = "add values = [\"…\"], or a pattern = \"…\" that the whole value must match";
+                let help = "add values = [\"…\"], or a pattern = \"…\" that the whole value must match, or type = \"integer\"";
                 self.error(&name.span, format!("`{word}` does not say what it takes"), Some(help));
                 return None;
             }
         };
-        if let Some(default) = &raw.default
-            && !takes.accepts(&default.value)
-        {
-            self.error(
-                &default.span,
-                format!("the default of `{word}` is not one that it takes"),
-                Some(&format!("it takes {}", takes.words())),
-            );
+        let given = raw.default.as_ref().map(|at| text_of(&at.value));
+        let default = given.as_deref().and_then(|text| takes.canonical(text));
+        if let Some(at) = raw.default.as_ref().filter(|_| default.is_none()) {
+            self.error(&at.span, format!("the default of `{word}` is not one that it takes"), Some(&format!("it takes {}", takes.words())));
         }
-        Some(Param { name: word.clone(), default: raw.default.as_ref().map(|d| d.value.clone()), takes })
+        Some(Param { name: word.clone(), default, takes })
+    }
+
+    fn takes_type(&mut self, raw: &RawParam) -> Option<Takes> {
+        Some(match raw.kind.as_ref()?.value {
+            RawKind::Boolean => Takes::Boolean,
+            RawKind::Date => Takes::Date,
+            RawKind::Integer => {
+                let (min, max) = (raw.min.as_ref().map_or(i64::MIN, |at| at.value), raw.max.as_ref().map_or(i64::MAX, |at| at.value));
+                if let Some(at) = raw.max.as_ref().filter(|_| min > max) {
+                    self.error(&at.span, format!("no number is from {min} to {max}"), None);
+                    return None;
+                }
+                Takes::Integer { min, max }
+            }
+        })
     }
 
     fn pattern(&mut self, pattern: &At<String>) -> Option<Regex> {
@@ -72,4 +123,9 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// A default as a request would write it.
+fn text_of(literal: &Literal) -> String {
+    literal.0.as_str().map_or_else(|| literal.0.to_string(), str::to_owned)
 }

@@ -8,7 +8,8 @@ use super::{base64, date};
 use crate::value;
 
 /// An entry with what its addresses are relative to.
-pub(super) struct Entry<'a> {
+#[derive(Clone)]
+pub(crate) struct Entry<'a> {
     element: &'a Element,
     base: Url,
     source: &'a str,

@@ -4,7 +4,7 @@ use scraper::error::SelectorErrorKind;
 use scraper::{ElementRef, Selector};
 use serde_json::Value;
 use url::Url;
-use wellspring_core::source::{At, Field};
+use wellspring_core::source::At;
 
 use super::text;
 use crate::error::RuleError;
@@ -20,9 +20,9 @@ pub(super) struct Pick {
 }
 
 impl Pick {
-    pub(super) fn compile(field: &Field, at: &At<String>) -> Result<Self, RuleError> {
+    pub(super) fn compile(attr: Option<&str>, at: &At<String>) -> Result<Self, RuleError> {
         let (selector, attribute) = split(&at.value);
-        let attribute = attribute.or(field.attr.as_deref()).map(str::trim);
+        let attribute = attribute.or(attr).map(str::trim);
         if let Some(name) = attribute
             && (name.is_empty()
                 || name.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '>' | '/' | '=' | '@')))
@@ -39,15 +39,19 @@ impl Pick {
         Ok(Self { selector, attribute: attribute.map(str::to_owned) })
     }
 
-    /// What the first element with something to give gives.
-    pub(super) fn look(&self, item: ElementRef<'_>, base: &Url) -> Option<Value> {
-        let found = match &self.selector {
-            None => self.take(item, base),
-            Some(selector) => {
-                item.select(selector).filter(|element| !text::is_in_template(*element)).find_map(|element| self.take(element, base))
-            }
+    /// What the elements give, or only the first that has something to give.
+    pub(super) fn look(&self, item: ElementRef<'_>, base: &Url, all: bool) -> Vec<Value> {
+        let most = if all { usize::MAX } else { 1 };
+        let found: Vec<String> = match &self.selector {
+            None => self.take(item, base).into_iter().collect(),
+            Some(selector) => item
+                .select(selector)
+                .filter(|element| !text::is_in_template(*element))
+                .filter_map(|element| self.take(element, base))
+                .take(most)
+                .collect(),
         };
-        found.map(Value::String)
+        found.into_iter().map(Value::String).collect()
     }
 
     fn take(&self, element: ElementRef<'_>, base: &Url) -> Option<String> {

@@ -9,7 +9,7 @@ use url::Url;
 use wellspring_core::source::{Field, Format, Rules};
 use wellspring_extract::{Body, Compiled};
 
-use crate::support::{at, captured, extract, field, number, rules};
+use crate::support::{at, captured, context, extract, field, number, rules};
 
 #[test]
 fn the_castles_calendar_gives_each_booking_once() {
@@ -65,7 +65,7 @@ fn feeds_give_the_titles_and_links_expected_of_them() {
         let Ok(expected) = fs::read(feed.with_extension("json")) else { continue };
         let expected = entries(&serde_json::from_slice(&expected).unwrap());
         let bytes = fs::read(&feed).unwrap();
-        let found = compiled.extract(&Body { bytes: &bytes, content_type: None, url: &url }).map(|extraction| {
+        let found = compiled.extract(&Body { bytes: &bytes, content_type: None, url: &url }, &context()).map(|extraction| {
             extraction.rows.iter().map(|row| (text(&row["title"]), text(&row["link"]).map(|link| normal(&link)))).collect::<Vec<_>>()
         });
         with_entries += usize::from(!expected.is_empty());

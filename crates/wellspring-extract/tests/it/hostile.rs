@@ -6,7 +6,7 @@ use wellspring_core::failure::Code;
 use wellspring_core::source::{Format, Rules};
 use wellspring_extract::{Body, Compiled};
 
-use crate::support::{at, field, items, number, rules};
+use crate::support::{at, context, field, items, number, rules};
 
 fn all_formats() -> Vec<Compiled> {
     let fields = |names: &[&str]| vec![field("a", names), number("b", names)];
@@ -19,7 +19,7 @@ fn all_formats() -> Vec<Compiled> {
 fn check(compiled: &[Compiled], bytes: &[u8], content_type: Option<&str>) {
     let url = Url::parse("https://example.org/").unwrap();
     for compiled in compiled {
-        match compiled.extract(&Body { bytes, content_type, url: &url }) {
+        match compiled.extract(&Body { bytes, content_type, url: &url }, &context()) {
             Ok(extraction) => assert_eq!(extraction.rows.len(), extraction.tally.kept as usize),
             Err(error) => {
                 assert!(error.to_string().len() < 400, "{error}");

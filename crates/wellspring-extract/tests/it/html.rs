@@ -3,7 +3,7 @@
 use serde_json::json;
 use wellspring_core::source::{Field, Format, Parse, Rules};
 
-use crate::support::{at, extract, field, items, number, refusal, rules};
+use crate::support::{at, attribute, extract, field, items, number, refusal, rules};
 
 fn check(candidates: &[&str], item: &str, found: &serde_json::Value) {
     let rules = Rules { items: Some(at("li")), fields: vec![field("f", candidates)], ..rules(Format::Html) };
@@ -47,7 +47,7 @@ fn addresses_are_relative_to_the_base_of_the_page() {
 
 #[test]
 fn an_attribute_of_the_field_serves_candidates_without_their_own() {
-    let attr = Field { attr: Some("title".to_owned()), ..field("f", &["a", "b@class", "."]) };
+    let attr = attribute("f", &["a", "b@class", "."], "title");
     let rules = Rules { items: Some(at("li")), fields: vec![attr], ..rules(Format::Html) };
     insta::assert_snapshot!(items(&rules, "<li><a title=one>x</a><li><a></a><b class=two></b><li title=three>"), @r#"
     {"f":"one"}

@@ -3,7 +3,7 @@
 use serde_json::json;
 use wellspring_core::source::{Field, Format, Rules};
 
-use crate::support::{at, field, items, number, refusal, rules};
+use crate::support::{at, attribute, field, items, number, refusal, rules};
 
 #[test]
 fn the_paid_trends_api() {
@@ -88,7 +88,7 @@ fn paths_that_cannot_be_read_are_refused_with_their_place() {
     30..31: `$.categories[0].name!` is no JSONPath: something stands where JSONPath has no place for it
     help: -
     ");
-    let attr = Field { attr: Some("href".to_owned()), ..field("f", &["$.a"]) };
+    let attr = attribute("f", &["$.a"], "href");
     insta::assert_snapshot!(refusal(&Rules { fields: vec![attr], ..rules(Format::Json) }), @"
     10..15: JSON has no attributes
     help: leave `attr` out and name the member in the path

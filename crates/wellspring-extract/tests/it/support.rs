@@ -1,15 +1,16 @@
 //! Rules as short text, and the one way to run them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use url::Url;
-use wellspring_core::source::{At, Field, Format, Parse, Rules};
-use wellspring_extract::{Body, Compiled, ExtractError, Extraction};
+use wellspring_core::source::{At, Field, Format, Origin, Parse, Places, Rules};
+use wellspring_extract::{Body, Compiled, Context, ExtractError, Extraction};
 
 /// Rules for a format, to be widened.
 pub(crate) fn rules(format: Format) -> Rules {
-    Rules { format, items: None, fields: Vec::new(), unique_by: None, limit: None, required: Vec::new() }
+    Rules { items: None, ..Rules::whole(format, Vec::new()) }
 }
 
 pub(crate) fn at(text: &str) -> At<String> {
@@ -17,18 +18,30 @@ pub(crate) fn at(text: &str) -> At<String> {
 }
 
 pub(crate) fn field(name: &str, candidates: &[&str]) -> Field {
-    Field { name: name.to_owned(), candidates: candidates.iter().map(|c| at(c)).collect(), attr: None, parse: Parse::Text, default: None }
+    Field::at(name, candidates.iter().map(|c| at(c)).collect())
+}
+
+/// A field whose candidates lack an attribute of their own.
+pub(crate) fn attribute(name: &str, candidates: &[&str], attr: &str) -> Field {
+    let candidates = candidates.iter().map(|c| at(c)).collect();
+    Field::of(name, Origin::Places(Places { candidates, attr: Some(attr.to_owned()), anchor: None }))
 }
 
 pub(crate) fn number(name: &str, candidates: &[&str]) -> Field {
     Field { parse: Parse::Number { decimal: None }, ..field(name, candidates) }
 }
 
+/// Noon of 23 January 2025, a Thursday, and no values.
+pub(crate) fn context() -> Context<'static> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    Context { now: "2025-01-23T12:00:00Z".parse().unwrap(), values: &NONE }
+}
+
 /// Runs rules on a body that came from `https://example.org/films/`.
 pub(crate) fn extract(rules: &Rules, body: impl AsRef<[u8]>) -> Result<Extraction, ExtractError> {
     let url = Url::parse("https://example.org/films/").unwrap();
     let compiled = Compiled::compile(rules).unwrap_or_else(|error| panic!("{error}"));
-    compiled.extract(&Body { bytes: body.as_ref(), content_type: None, url: &url })
+    compiled.extract(&Body { bytes: body.as_ref(), content_type: None, url: &url }, &context())
 }
 
 /// The items, one a line.

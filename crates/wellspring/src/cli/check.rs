@@ -15,6 +15,7 @@ use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::config::Config;
 use crate::engine::catalog::Recipe;
 use crate::engine::collect::{Collected, Collector, Known};
+use crate::engine::extraction::Extractor;
 use crate::engine::limits::Limits;
 use crate::fetch::Fetcher;
 use crate::store::Retention;
@@ -56,7 +57,15 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
     };
     let freed = Arc::new(Notify::new());
     let store = Arc::new(MemoryStore::new(Retention::default()));
-    let collector = Collector { fetcher, store, limits: Limits::new(Arc::clone(&freed)), freed, breaker: Arc::default(), clock };
+    let collector = Collector {
+        fetcher,
+        store,
+        limits: Limits::new(Arc::clone(&freed)),
+        freed,
+        breaker: Arc::default(),
+        extractor: Arc::new(Extractor::InProcess),
+        clock,
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,

@@ -98,13 +98,8 @@ mod tests {
     fn rules(config: &str) -> Vec<String> {
         let config = Config::parse("test.toml", config, &|_| None).unwrap();
         let words = |rules: &Rules| {
-            let Rules { format, items, fields, unique_by, limit, required } = rules;
-            let word = |at: &Option<_>| at.as_ref().map(|at: &wellspring_core::source::At<String>| at.value.clone());
-            let fields: Vec<_> = fields
-                .iter()
-                .map(|f| (&f.name, f.candidates.iter().map(|at| &at.value).collect::<Vec<_>>(), &f.attr, f.parse, &f.default))
-                .collect();
-            format!("{format:?} {:?} {fields:?} {:?} {limit:?} {required:?}", word(items), word(unique_by))
+            // Without the places in the file, which JSON leaves out.
+            serde_json::to_string(rules).unwrap()
         };
         config.sources.iter().map(|s| format!("{} {}", s.spec.name, words(&s.spec.alternatives.last().unwrap().rules))).collect()
     }

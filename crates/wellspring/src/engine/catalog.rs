@@ -7,9 +7,9 @@ use arc_swap::ArcSwap;
 use url::Url;
 use wellspring_core::key::Key;
 use wellspring_core::source::SourceSpec;
-use wellspring_extract::Compiled;
 
 use super::cell::Cell;
+use super::extraction::RuledAlternative;
 
 /// A source that is ready to be read: its spec and its compiled rules, one for each alternative.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Recipe {
     /// As configured.
     pub spec: SourceSpec,
     /// In the order of `spec.alternatives`.
-    pub compiled: Vec<Compiled>,
+    pub compiled: Vec<RuledAlternative>,
     /// The text it was configured with; where it is equal, a reload leaves the source alone.
     pub fingerprint: String,
 }
@@ -29,7 +29,7 @@ impl Recipe {
             .alternatives
             .iter()
             .find(|a| a.usable)
-            .and_then(|a| Url::parse(a.url.fill(&key.params()).expose()).ok())
+            .and_then(|a| Url::parse(a.ask.url.fill(&key.params()).expose()).ok())
             .and_then(|url| url.host_str().map(str::to_owned))
             .unwrap_or_default()
     }

@@ -14,10 +14,10 @@ use wellspring_core::period::format_period;
 use wellspring_core::snapshot::{Digest, How, Items, Validator, Validators};
 use wellspring_core::source::Alternative;
 use wellspring_core::template::Filled;
-use wellspring_extract::{Body, Extraction};
 
 use super::breaker::Breaker;
 use super::catalog::Recipe;
+use super::extraction::{Extractor, Finished, Setting};
 use super::limits::{Busy, Limits, PerHost, Permit};
 use crate::clock::Clock;
 use crate::fetch::{Fetched, Fetcher, Request, Response};
@@ -42,6 +42,8 @@ pub struct Collector {
     pub freed: Arc<Notify>,
     /// Which hosts are left alone.
     pub breaker: Arc<Breaker>,
+    /// Who runs the rules.
+    pub extractor: Arc<Extractor>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -99,7 +101,7 @@ pub struct Try {
     /// What was asked for, without secrets.
     pub address: String,
     /// What came out, as far as it went.
-    pub extraction: Option<Extraction>,
+    pub finished: Option<Finished>,
     /// What the gates said.
     pub gates: Vec<Gate>,
     /// Why it does not serve.
@@ -141,8 +143,8 @@ impl Collector {
             if !alternative.usable && !known.ignore_when_env {
                 continue;
             }
-            let address = alternative.url.fill(&params);
-            let mut attempt = Try { alternative: index, address: address.to_string(), extraction: None, gates: Vec::new(), failure: None };
+            let address = alternative.ask.url.fill(&params);
+            let mut attempt = Try { alternative: index, address: address.to_string(), finished: None, gates: Vec::new(), failure: None };
             let asked = fingerprint(index, &address);
             let validator = known.validators.get(&asked).cloned().unwrap_or_default();
             let request = self.request(alternative, address, validator, bounds, &params, deadline);
@@ -157,7 +159,7 @@ impl Collector {
                 Err(failure) => Err(failure),
             };
             let harvest = match fetched {
-                Ok(response) => self.read(recipe, response, &known, asked, started, &mut attempt).await,
+                Ok(response) => self.read(recipe, response, &known, asked, &params, started, &mut attempt).await,
                 Err(failure) => Err(failure),
             };
             match harvest {
@@ -187,9 +189,9 @@ impl Collector {
             headers: Vec::new(),
             body: None,
             validator,
-            proxy: alternative.proxy.as_ref().map(|p| p.fill(params)).or_else(|| bounds.proxy.clone()),
-            within: alternative.timeout.unwrap_or(bounds.timeout).min(self.clock.mono().until(deadline)),
-            max_body: alternative.max_body.unwrap_or(bounds.max_body),
+            proxy: alternative.ask.proxy.as_ref().map(|p| p.fill(params)).or_else(|| bounds.proxy.clone()),
+            within: alternative.ask.timeout.unwrap_or(bounds.timeout).min(self.clock.mono().until(deadline)),
+            max_body: alternative.ask.max_body.unwrap_or(bounds.max_body),
         }
     }
 
@@ -254,24 +256,21 @@ impl Collector {
         response: Response,
         known: &Known,
         asked: String,
+        params: &Params,
         started: Mono,
         attempt: &mut Try,
     ) -> Result<Harvest, Failure> {
         let index = attempt.alternative;
         let bytes = response.body.len() as u64;
         let validator = response.validator.clone();
-        let rules = Arc::clone(recipe);
-        // Parsing a large page takes long enough to hold up a thread that answers requests.
-        let extracted = lifecycle::blocking(move || {
-            let body = Body { bytes: &response.body, content_type: response.content_type.as_deref(), url: &response.url };
-            let extraction = rules.compiled[index].extract(&body).map_err(|e| e.failure())?;
-            let items = Items::encode(&extraction.rows);
-            Ok::<_, Failure>((extraction, items))
-        });
-        let (extraction, items) = extracted.await.map_err(|_| Failure::permanent(Code::Interrupted, "the extraction broke off"))??;
+        let rules = &recipe.compiled[index].rows;
+        let setting = Setting { now: self.clock.now().wall, values: Arc::new(params.clone()) };
+        let rows = self.extractor.read(rules, response, &setting).await?;
+        let finished = self.extractor.finish(rules, rows, &setting).await?;
         let expect = &recipe.spec.alternatives[index].expect;
-        attempt.gates = gate::judge(expect, extraction.tally, known.count);
-        attempt.extraction = Some(extraction);
+        attempt.gates = gate::judge(expect, finished.tally, known.count);
+        let items = finished.items.clone();
+        attempt.finished = Some(finished);
         if let Some(gate) = gate::refusal(&attempt.gates) {
             return Err(Failure::retryable(Code::GateFailed, format!("{}: {}", gate.name, gate.message)));
         }

@@ -142,7 +142,7 @@ impl Flight {
             () = self.shared.cancelled() => return Event::Cancelled,
         };
         if let Some(last) = collected.tries.into_iter().last() {
-            self.items = last.extraction.as_ref().map(|e| e.tally.kept);
+            self.items = last.finished.as_ref().map(|e| e.tally.kept);
             self.gates = last.gates;
         }
         match collected.outcome {

@@ -20,6 +20,7 @@ pub mod catalog;
 pub mod cell;
 pub mod collect;
 mod execute;
+pub mod extraction;
 pub mod hot;
 pub mod limits;
 mod load;
@@ -32,6 +33,7 @@ pub mod status;
 use catalog::{Catalog, Crowded, Source};
 use cell::Cell;
 use collect::{Bounds, Collector};
+use extraction::Extractor;
 use hot::{Render, View};
 use limits::Limits;
 use queue::Queue;
@@ -57,6 +59,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Encodes what is served.
     pub render: Arc<dyn Render>,
+    /// Who runs the rules.
+    pub extractor: Arc<Extractor>,
 }
 
 /// The server's own bounds, which a reload may change.
@@ -113,6 +117,7 @@ impl Engine {
             limits: Arc::clone(&limits),
             freed,
             breaker: Arc::default(),
+            extractor: parts.extractor,
             clock: Arc::clone(&parts.clock),
         };
         Self(Arc::new(Shared {

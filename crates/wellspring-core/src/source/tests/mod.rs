@@ -1,5 +1,7 @@
 //! What a source's author writes, and what is answered.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
@@ -72,9 +74,13 @@ fn a_source_is_read_with_its_defaults() {
     assert_eq!((spec.policy.deadline, spec.policy.max_stale, spec.policy.mode), (Duration::from_secs(120), None, RefreshMode::Demand));
     assert!(spec.manual_refresh && !spec.report_age && spec.warm);
     let [alternative] = &spec.alternatives[..] else { panic!("{spec:?}") };
-    assert_eq!((alternative.url.to_string().as_str(), alternative.usable, alternative.render), ("https://a.example/", true, Render::Never));
+    assert_eq!(
+        (alternative.ask.url.to_string().as_str(), alternative.usable, alternative.render),
+        ("https://a.example/", true, Render::Never)
+    );
     assert_eq!(alternative.rules.format, Format::Html);
-    let fields: Vec<_> = alternative.rules.fields.iter().map(|f| (f.name.as_str(), f.candidates[0].value.as_str())).collect();
+    let fields: Vec<_> =
+        alternative.rules.fields.iter().map(|f| (f.name.as_str(), f.places().unwrap().candidates[0].value.as_str())).collect();
     assert_eq!(fields, [("title", "a"), ("img", "img@src")]);
 }
 
@@ -85,8 +91,8 @@ fn places_of_rules_are_the_bytes_of_the_file() {
     let at = |at: &At<String>| text[at.span.clone()].to_owned();
     assert_eq!(at(rules.items.as_ref().unwrap()), "\"li\"");
     assert_eq!(at(rules.unique_by.as_ref().unwrap()), "'title'");
-    assert_eq!(rules.fields[0].candidates.iter().map(at).collect::<Vec<_>>(), ["\"a span\"", "\"ä\""]);
-    assert_eq!(at(&rules.fields[1].candidates[0]), "\"img@src\"");
+    assert_eq!(rules.fields[0].places().unwrap().candidates.iter().map(at).collect::<Vec<_>>(), ["\"a span\"", "\"ä\""]);
+    assert_eq!(at(&rules.fields[1].places().unwrap().candidates[0]), "\"img@src\"");
 }
 
 #[test]
@@ -103,8 +109,15 @@ c = { default = { deep = [1, true, 2024-05-01] } }"#,
         .fields
         .iter()
         .map(|f| {
-            let places: Vec<_> = f.candidates.iter().map(|at| at.value.as_str()).collect();
-            format!("{} {places:?} {:?} {:?} {}", f.name, f.attr, f.parse, f.default.as_ref().map_or("-".to_owned(), ToString::to_string))
+            let places = f.places().unwrap();
+            let candidates: Vec<_> = places.candidates.iter().map(|at| at.value.as_str()).collect();
+            format!(
+                "{} {candidates:?} {:?} {:?} {}",
+                f.name,
+                places.attr,
+                f.parse,
+                f.default.as_ref().map_or("-".to_owned(), ToString::to_string)
+            )
         })
         .collect();
     assert_snapshot!(shown.join("\n"), @r#"
@@ -135,8 +148,8 @@ limit = 9
 fields.rate = "$.r"
 "#);
     let [first, second] = &spec.alternatives[..] else { panic!("{spec:?}") };
-    assert!(!first.usable && second.usable && first.proxy.is_none());
-    assert_eq!((first.url.to_string().as_str(), second.url.to_string().as_str()), ("", "https://b.example/?key=${KEY}"));
+    assert!(!first.usable && second.usable && first.ask.proxy.is_none());
+    assert_eq!((first.ask.url.to_string().as_str(), second.ask.url.to_string().as_str()), ("", "https://b.example/?key=${KEY}"));
     let read = |a: &Alternative| (a.rules.items.as_ref().unwrap().value.clone(), a.rules.limit.unwrap(), a.expect.min_items);
     assert_eq!((read(first), read(second)), (("$[*]".into(), 5, 2), ("$.all[*]".into(), 9, 2)));
     assert!(!format!("{spec:?}").contains(SECRET));

@@ -12,6 +12,7 @@ use wellspring_core::moment::Moment;
 
 use crate::engine::catalog::Recipe;
 use crate::engine::collect::{Collected, Harvest, Try};
+use crate::engine::extraction::Finished;
 
 /// How many items people are shown.
 const SHOWN: usize = 5;
@@ -35,7 +36,7 @@ impl Checked<'_> {
     /// `{"source","items","fields","gates","dropped"}` of the alternative that was tried last, and the error where there is one.
     pub(super) fn json(&self) -> Value {
         let last = self.collected.tries.last();
-        let extraction = last.and_then(|t| t.extraction.as_ref());
+        let extraction = last.and_then(|t| t.finished.as_ref());
         let fields: Map<String, Value> = extraction
             .map(|e| {
                 e.report
@@ -49,7 +50,7 @@ impl Checked<'_> {
             "source": self.recipe.spec.name.as_str(),
             "key": self.key.as_str(),
             "alternative": last.map(|t| t.alternative + 1),
-            "items": extraction.map_or(&[][..], |e| &e.rows),
+            "items": extraction.map_or_else(Vec::new, rows),
             "fields": fields,
             "gates": last.map_or(&[][..], |t| &t.gates),
             "dropped": extraction.map_or(&[][..], |e| &e.report.dropped),
@@ -118,7 +119,7 @@ impl Checked<'_> {
 }
 
 fn explain(text: &mut String, attempt: &Try) {
-    if let Some(extraction) = &attempt.extraction {
+    if let Some(extraction) = &attempt.finished {
         let (tally, report) = (&extraction.tally, &extraction.report);
         let duplicates = if report.duplicates == 1 { "duplicate" } else { "duplicates" };
         let counts = [(tally.dropped, "dropped"), (report.duplicates, duplicates), (report.cut, "past the limit"), (tally.kept, "kept")];
@@ -144,15 +145,21 @@ fn explain(text: &mut String, attempt: &Try) {
         let label = if i == 0 { "gates" } else { "" };
         line(text, &format!("    {label:8} {} {}: {}", if gate.passed { "ok  " } else { "FAIL" }, gate.name, gate.message));
     }
-    if let Some(extraction) = &attempt.extraction {
-        for (i, row) in extraction.rows.iter().take(SHOWN).enumerate() {
+    if let Some(extraction) = &attempt.finished {
+        let rows = rows(extraction);
+        for (i, row) in rows.iter().take(SHOWN).enumerate() {
             let label = if i == 0 { "items" } else { "" };
             line(text, &format!("    {label:8} {}", shortened(&row.to_string())));
         }
-        if extraction.rows.len() > SHOWN {
-            line(text, &format!("             … and {} more", extraction.rows.len() - SHOWN));
+        if rows.len() > SHOWN {
+            line(text, &format!("             … and {} more", rows.len() - SHOWN));
         }
     }
+}
+
+/// The items as values again.
+fn rows(finished: &Finished) -> Vec<Value> {
+    serde_json::from_str(finished.items.json()).unwrap_or_default()
 }
 
 fn line(text: &mut String, words: &str) {

@@ -73,7 +73,7 @@ fn the_example_of_the_design_works_as_written() {
     let trend = &config.sources[1].spec;
     assert!(!trend.manual_refresh && trend.report_age && trend.alternatives.iter().all(|a| a.usable));
     let key = trend.default_key().unwrap();
-    let filled = trend.alternatives[0].url.fill(&key.params());
+    let filled = trend.alternatives[0].ask.url.fill(&key.params());
     assert!(filled.expose().ends_with(&format!("&geo=ID&hl=id&api_key={CANARY}")) && filled.to_string().ends_with("${SERPAPI_KEY}"));
     // Where the schema of the design and the copy tested here part ways, say so.
     if let Ok(design) = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/design/contract.md")) {
@@ -105,7 +105,7 @@ fn the_shipped_sources_are_as_the_contract_says() {
             format!(
                 "{} {} {:?} {:?} {}h {} limit {:?} unique {:?} refresh {} age {}",
                 spec.name,
-                a.url,
+                a.ask.url,
                 a.rules.format,
                 a.render,
                 period.as_secs() / 3_600,
@@ -135,7 +135,7 @@ fn an_alternative_without_its_variable_is_skipped_unread() {
     let without = read(&Files::default(), &|_| None).unwrap();
     let trend = &without.sources[2].spec;
     assert_eq!(trend.alternatives.iter().map(|a| a.usable).collect::<Vec<_>>(), [false, true]);
-    assert_eq!(trend.alternatives[0].url.to_string(), "");
+    assert_eq!(trend.alternatives[0].ask.url.to_string(), "");
     let with = read(&Files::default(), &environment).unwrap();
     assert_ne!(with.sources[2].spec.rules, trend.rules);
 }
