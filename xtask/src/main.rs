@@ -2,6 +2,7 @@
 
 mod commands;
 mod report;
+mod score;
 mod steps;
 mod test;
 #[cfg(test)]
