@@ -1,5 +1,6 @@
 //! What a person or CI runs on this repository. `cargo xtask help` lists it.
 
+mod bench;
 mod commands;
 mod report;
 mod score;
