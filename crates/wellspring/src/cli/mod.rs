@@ -80,8 +80,14 @@ enum Command {
         #[arg(value_name = "SOURCE")]
         sources: Vec<String>,
         /// Read this file instead of fetching
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["save", "replay"])]
         input: Option<PathBuf>,
+        /// Keep every raw answer in this new folder, without secrets
+        #[arg(long, value_name = "DIR", conflicts_with = "replay")]
+        save: Option<PathBuf>,
+        /// Read answers that were saved in this folder instead of fetching
+        #[arg(long, value_name = "DIR")]
+        replay: Option<PathBuf>,
         /// Judge as if it were this time, as in 2026-01-31T10:00:00Z
         #[arg(long, value_name = "RFC3339", value_parser = time)]
         now: Option<jiff::Timestamp>,
@@ -123,7 +129,9 @@ pub fn main() -> ExitCode {
     match cli.command {
         Command::Serve { listen, data } => serve::run(config, listen, data),
         Command::Demo { listen } => demo::run(listen),
-        Command::Check { sources, input, now, json } => check::run(config, &check::Options { sources, input, now, json }),
+        Command::Check { sources, input, save, replay, now, json } => {
+            check::run(config, &check::Options { sources, input, save, replay, now, json })
+        }
         Command::Status => status::run(config),
         Command::Refresh { source } => refresh::run(config, &source),
         Command::Schema => schema::run(),

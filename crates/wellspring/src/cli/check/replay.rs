@@ -1,0 +1,121 @@
+//! `--replay`: a folder in place of all upstreams.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use url::Url;
+use wellspring_core::snapshot::Validator;
+
+use super::folder::{Address, Entry, INDEX};
+use super::secrets::Secrets;
+use crate::fetch::{FetchError, Fetched, Fetcher, Request, Response};
+
+/// Answers every request with what a folder holds for it, and asks nobody.
+#[derive(Debug)]
+pub(super) struct Replay {
+    folder: PathBuf,
+    entries: Vec<(Entry, Address)>,
+    secrets: Secrets,
+    /// How often the same request was made, by its first entry: the second time it gets the second answer.
+    turns: Mutex<BTreeMap<usize, usize>>,
+}
+
+impl Replay {
+    /// Reads the folder's index.
+    ///
+    /// # Errors
+    /// Words for people, where it has none or one that cannot be used.
+    pub(super) fn open(folder: &Path, secrets: Secrets) -> Result<Self, String> {
+        let path = folder.join(INDEX);
+        let shown = path.display();
+        let text = fs::read(&path).map_err(|error| format!("`{shown}` cannot be read: {error}; name a folder that --save has written"))?;
+        let list: Vec<Entry> = serde_json::from_slice(&text).map_err(|error| format!("`{shown}` is no list of saved answers: {error}"))?;
+        let mut entries = Vec::new();
+        for entry in list {
+            let mut parts = Path::new(&entry.file).components();
+            if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+                return Err(format!("`{shown}` names the file `{}`, which is not in the same folder", entry.file.escape_debug()));
+            }
+            let Some(address) = Address::of(&entry.method, &entry.url) else {
+                return Err(format!("`{shown}` names the address `{}`, which is none", entry.url.escape_debug()));
+            };
+            entries.push((entry, address));
+        }
+        Ok(Self { folder: folder.to_owned(), entries, secrets, turns: Mutex::default() })
+    }
+
+    fn find(&self, request: &Request) -> Result<&Entry, FetchError> {
+        let method = request.method.as_str();
+        // Saved addresses show secrets as `${NAME}`, those from elsewhere may hold them.
+        let written = [request.url.to_string(), request.url.expose().to_owned()];
+        let wanted: Vec<Address> = written.iter().filter_map(|url| Address::of(method, url)).collect();
+        let there: Vec<usize> = (0..self.entries.len()).filter(|&at| wanted.contains(&self.entries[at].1)).collect();
+        let sent = request.body.as_ref().map(|body| self.secrets.hidden_in(&String::from_utf8_lossy(body)));
+        let fitting: Vec<usize> = match there.len() {
+            0 | 1 => there.clone(),
+            _ => there.iter().copied().filter(|&at| is_same(self.entries[at].0.post.as_deref(), sent.as_deref())).collect(),
+        };
+        if let Some(first) = fitting.first() {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = turns.entry(*first).or_default();
+            let at = fitting[(*turn).min(fitting.len() - 1)];
+            *turn += 1;
+            return Ok(&self.entries[at].0);
+        }
+        // Without this file a site allows everything, and so it is with a folder.
+        if Url::parse(&written[0]).is_ok_and(|url| url.path() == "/robots.txt") {
+            let host = self.folder.display().to_string();
+            return Err(FetchError::Status { host, status: 404, retry_after: None });
+        }
+        let asked = format!("{method} {}", request.url);
+        let folder = self.folder.display();
+        let reason = match there.len() {
+            0 => format!("`{folder}` holds no answer to it{}", self.nearest(&asked)),
+            n => format!("`{folder}` holds {n} answers to this address, none of them to what is sent"),
+        };
+        Err(FetchError::Refused { address: asked, reason })
+    }
+
+    /// The request that begins most alike, with a word before it.
+    fn nearest(&self, asked: &str) -> String {
+        let bare = |text: &str| text.replacen("https://", "http://", 1);
+        let asked = bare(asked);
+        let alike = |other: &str| asked.chars().zip(bare(other).chars()).take_while(|(a, b)| a == b).count();
+        let all = self.entries.iter().map(|(entry, _)| format!("{} {}", entry.method, entry.url));
+        all.reduce(|best, other| if alike(&other) > alike(&best) { other } else { best })
+            .map_or_else(|| ", nor to anything else".to_owned(), |nearest| format!("; the nearest there is {nearest}"))
+    }
+}
+
+#[async_trait]
+impl Fetcher for Replay {
+    async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
+        let entry = self.find(request)?;
+        let host = || self.folder.display().to_string();
+        if !(200..300).contains(&entry.status) || entry.status == 206 {
+            return Err(FetchError::Status { host: host(), status: entry.status, retry_after: None });
+        }
+        let path = self.folder.join(&entry.file);
+        let body = fs::read(&path).map_err(|error| FetchError::Refused { address: path.display().to_string(), reason: error.to_string() })?;
+        if body.len() as u64 > request.max_body {
+            return Err(FetchError::TooLarge { host: host(), limit: request.max_body });
+        }
+        let address = entry.final_url.clone().unwrap_or_else(|| request.url.to_string());
+        let url = Url::parse(&address).map_err(|_| FetchError::BadAddress(address))?;
+        let content_type = Some(entry.mime.clone()).filter(|mime| !mime.is_empty());
+        Ok(Fetched::Body(Response { status: entry.status, url, content_type, body: body.into(), validator: Validator::default() }))
+    }
+}
+
+/// Whether the same was sent: the same JSON, or the same text.
+fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+    match (one, other) {
+        (Some(one), Some(other)) => one == other || json(one).is_some_and(|value| json(other) == Some(value)),
+        (one, other) => one.unwrap_or_default() == other.unwrap_or_default(),
+    }
+}
