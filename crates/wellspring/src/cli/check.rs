@@ -35,7 +35,6 @@ mod replay;
 mod requests;
 mod save;
 mod secrets;
-mod words;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -103,10 +102,10 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         }
     }
     runtime.shutdown_background();
-    if let (Some(saving), Some(folder)) = (&upstreams.saving, &options.save) {
+    if let Some(saving) = &upstreams.saving {
         match saving.outcome() {
             Ok(_) if options.json => {}
-            Ok(count) => eprintln!("{count} answers are kept in `{0}`; read them again with --replay {0}", folder.display()),
+            Ok(words) => eprintln!("{words}"),
             Err(message) => {
                 eprintln!("error: {message}");
                 passed = false;
@@ -183,7 +182,9 @@ fn upstreams(config: &Config, chosen: &[(Arc<Recipe>, Key)], options: &Options) 
     if let Some(path) = &options.input {
         if let Some((recipe, _)) = chosen.iter().find(|(recipe, _)| recipe.spec.alternatives.iter().all(asks_for_several)) {
             let name = &recipe.spec.name;
-            return Err(format!("`--input` is read as one answer, and {name} asks for several: save them with --save DIR, read them with --replay DIR"));
+            return Err(format!(
+                "`--input` is read as one answer, and {name} asks for several: save them with --save DIR, read them with --replay DIR"
+            ));
         }
         return Ok(only(Arc::new(InputFile::read(path)?)));
     }

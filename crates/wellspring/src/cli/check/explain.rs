@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 
-use super::words::{shortened, size, took};
 use super::{fields, requests};
+use crate::cli::words::{shortened, size, took};
 use crate::engine::catalog::Recipe;
 use crate::engine::collect::{Collected, Harvest, Try};
 use crate::engine::extraction::Finished;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wellspring_core::source::{Alternative, Field, Origin};
 use wellspring_extract::FieldReport;
 
-use super::words::shortened;
+use crate::cli::words::shortened;
 use crate::engine::extraction::Finished;
 
 /// How much of a selector or path is shown.
@@ -30,7 +30,10 @@ fn gather(fields: &[Field], prefix: &str, all: &mut Candidates) {
         match &field.origin {
             Origin::Places(places) => {
                 let attr = places.attr.as_ref().map_or_else(String::new, |attr| format!("@{attr}"));
-                let texts = places.candidates.iter().map(|at| if at.value.contains('@') { at.value.clone() } else { format!("{}{attr}", at.value) });
+                let texts = places
+                    .candidates
+                    .iter()
+                    .map(|at| if at.value.contains('@') { at.value.clone() } else { format!("{}{attr}", at.value) });
                 all.entry(name).or_insert_with(|| texts.collect());
             }
             Origin::Rows(nested) => gather(&nested.fields, &format!("{name}."), all),

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn bodies_are_named_after_their_type() {
-        let types = ["text/html; charset=utf-8", "application/ld+json", "application/rss+xml", "TEXT/CALENDAR", "text/plain", "image/png", ""];
+        let types =
+            ["text/html; charset=utf-8", "application/ld+json", "application/rss+xml", "TEXT/CALENDAR", "text/plain", "image/png", ""];
         assert_eq!(types.map(extension), ["html", "json", "xml", "ics", "txt", "bin", "bin"]);
     }
 }

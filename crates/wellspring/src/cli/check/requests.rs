@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::words::{shortened, size, took};
+use crate::cli::words::{shortened, size, took};
 use crate::engine::collect::{Asked, Try};
 
 /// How many requests alike are told one by one.
@@ -37,8 +37,8 @@ pub(super) fn lines(attempt: &Try, input: Option<&Path>) -> Vec<String> {
     let groups = attempt.asked.chunk_by(|a, b| kind(a) == kind(b));
     let table: Vec<Line> = groups.flat_map(|group| if group.len() > FEW { vec![folded(group)] } else { each(group, place) }).collect();
     let width = |of: fn(&Line) -> &String| table.iter().map(|line| of(line).chars().count()).filter(|w| *w <= COLUMN).max().unwrap_or(0);
-    let (label, place, measure) = (width(|l| &l.label).max(8), width(|l| &l.place), width(|l| &l.measure));
-    let line = |l: &Line| format!("{:label$} {:place$}   {:measure$}   {}", l.label, l.place, l.measure, l.more).trim_end().to_owned();
+    let (label, place, measure) = (width(|l| &l.label).max(7), width(|l| &l.place), width(|l| &l.measure));
+    let line = |l: &Line| format!("{:label$}  {:place$}   {:measure$}   {}", l.label, l.place, l.measure, l.more).trim_end().to_owned();
     table.iter().map(line).collect()
 }
 
@@ -124,12 +124,25 @@ mod tests {
         all.extend((0..13).map(|n| asked(&format!("items for date={n}"), "", 20_000, &[])));
         all[7].note = Some("no rows".to_owned());
         let many = lines(&attempt(all), None).join("\n");
-        insta::assert_snapshot!(format!("{few}\n\n{many}"), @"");
+        insta::assert_snapshot!(format!("{few}\n\n{many}"), @"
+        step 1 (page)              https://www.films.example/venue        48 KB in 240 ms   token = a-token-that-nobody-sho…
+        step 2 (dates)             https://www.films.example/dates        12 KB in 60 ms    date = 2025-01-23 and 2 more
+        items for date=2025-01-23  https://www.films.example/2025-01-23   20 KB in 100 ms
+        items for date=2025-01-24  https://www.films.example/2025-01-24   20 KB in 100 ms
+        items for date=2025-01-25  https://www.films.example/2025-01-25   20 KB in 100 ms
+
+        step 1 (page)   https://www.films.example/venue   48 KB in 240 ms   token = a-token-that-nobody-sho…
+        step 2 (dates)  https://www.films.example/dates   12 KB in 60 ms    date = 2025-01-23 and 2 more
+        items           16 requests                       320 KB in 1.6 s   items for date=2: no rows
+        ");
     }
 
     #[test]
     fn a_long_address_does_not_push_the_others_away() {
         let all = vec![asked("step 1", &"x".repeat(80), 1, &[]), asked("items", "list", 1, &[])];
-        insta::assert_snapshot!(lines(&attempt(all), None).join("\n"), @"");
+        insta::assert_snapshot!(lines(&attempt(all), None).join("\n"), @"
+        step 1   https://www.films.example/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx   1 B in 0 ms
+        items    https://www.films.example/list   1 B in 0 ms
+        ");
     }
 }

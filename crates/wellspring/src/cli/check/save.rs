@@ -37,7 +37,9 @@ impl Saving {
         let cannot = |error: io::Error| format!("the folder `{shown}` cannot be written: {error}; name another one with --save");
         fs::create_dir_all(folder).map_err(cannot)?;
         if folder.join(INDEX).exists() {
-            return Err(format!("`{shown}` holds answers that were saved before; name a new folder with --save, or play it back with --replay"));
+            return Err(format!(
+                "`{shown}` holds answers that were saved before; name a new folder with --save, or play it back with --replay"
+            ));
         }
         if fs::read_dir(folder).map_err(cannot)?.next().is_some() {
             return Err(format!("the folder `{shown}` is not empty; name a new one with --save"));
@@ -46,13 +48,26 @@ impl Saving {
         Ok(Self { inner, folder: folder.to_owned(), secrets, tells, kept: Mutex::default() })
     }
 
-    /// How many answers were kept.
+    /// What was kept, in words.
     ///
     /// # Errors
-    /// Why not all of them.
-    pub(super) fn outcome(&self) -> Result<usize, String> {
+    /// Why not all of it.
+    pub(super) fn outcome(&self) -> Result<String, String> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.failed.clone().map_or(Ok(kept.index.len()), Err)
+        if let Some(why) = &kept.failed {
+            return Err(why.clone());
+        }
+        let folder = self.folder.display();
+        let answers = match kept.index.len() {
+            0 => {
+                // The folder is as good as new.
+                let _ = fs::remove_file(self.folder.join(INDEX));
+                return Ok(format!("nothing was answered: `{folder}` stays empty"));
+            }
+            1 => "1 answer is".to_owned(),
+            n => format!("{n} answers are"),
+        };
+        Ok(format!("{answers} kept in `{folder}`: --replay {folder} reads what is there"))
     }
 
     fn keep(&self, request: &Request, status: u16, response: Option<&Response>) {
@@ -70,7 +85,7 @@ impl Saving {
         };
         let body = response.map_or_else(Vec::new, |r| self.secrets.hidden(&r.body));
         if self.tells {
-            let words = if response.is_some() { super::words::size(body.len() as u64) } else { format!("status {status}") };
+            let words = if response.is_some() { crate::cli::words::size(body.len() as u64) } else { format!("status {status}") };
             eprintln!("  {}  {} {}  {words}", entry.file, entry.method, entry.url);
         }
         if let Err(error) = fs::write(self.folder.join(&entry.file), body) {

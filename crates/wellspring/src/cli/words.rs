@@ -7,7 +7,8 @@ pub(super) fn size(bytes: u64) -> String {
     let (unit, one) = match bytes {
         0..1_000 => return format!("{bytes} B"),
         1_000..999_500 => ("KB", 1_000),
-        _ => ("MB", 1_000_000),
+        999_500..999_500_000 => ("MB", 1_000_000),
+        _ => ("GB", 1_000_000_000),
     };
     // Two digits that count, three where there are as many before the point.
     let tenths = (bytes + one / 20) / (one / 10);
@@ -34,8 +35,8 @@ mod tests {
 
     #[test]
     fn sizes_and_times_are_short() {
-        let sizes = [0, 999, 1_000, 1_049, 9_949, 9_950, 48_333, 999_499, 999_500, 12_345_678];
-        insta::assert_snapshot!(sizes.map(size).join(", "), @"0 B, 999 B, 1.0 KB, 1.0 KB, 9.9 KB, 10 KB, 48 KB, 999 KB, 1.0 MB, 12 MB");
+        let sizes = [0, 999, 1_000, 1_049, 9_949, 9_950, 48_333, 999_499, 999_500, 12_345_678, 59_251_000_000];
+        insta::assert_snapshot!(sizes.map(size).join(", "), @"0 B, 999 B, 1.0 KB, 1.0 KB, 9.9 KB, 10 KB, 48 KB, 999 KB, 1.0 MB, 12 MB, 59 GB");
         assert_eq!([3, 999, 1_940].map(|ms| took(Duration::from_millis(ms))), ["3 ms", "999 ms", "1.9 s"]);
     }
 
