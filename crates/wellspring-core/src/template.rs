@@ -218,6 +218,11 @@ impl Template {
         self.0.iter().filter_map(|part| if let Part::Parameter(name) = part { Some(name.as_str()) } else { None })
     }
 
+    /// What it has from the environment: names and values.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        self.0.iter().filter_map(|part| if let Part::Variable { name, value } = part { Some((name.as_str(), value)) } else { None })
+    }
+
     /// The name, where the text is one open place and nothing else.
     pub fn only_name(&self) -> Option<&str> {
         if let [Part::Parameter(name)] = &self.0[..] { Some(name) } else { None }

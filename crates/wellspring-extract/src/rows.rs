@@ -9,18 +9,24 @@ use wellspring_core::source::Rules;
 
 use crate::columns::{FieldReport, is_missing};
 use crate::error::RuleError;
+use crate::value::read;
 use crate::{Extraction, Report};
 
 /// How many dropped rows a report names.
 const DROPPED_SHOWN: usize = 20;
 
+/// How many characters of a dropped row a report shows.
+const LONGEST_SHOWN: usize = 60;
+
 /// A row dropped for want of a required field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// Its place among the rows found, from 0.
+    /// Its place among the rows found, from 1.
     pub row: usize,
     /// The fields it lacks.
     pub missing: Vec<String>,
+    /// The first thing it does hold, shortened, for whoever looks for it in the body.
+    pub begins: Option<String>,
 }
 
 /// The last steps from rows to items.
@@ -53,7 +59,7 @@ impl Finish {
             if !missing.is_empty() {
                 tally.dropped += 1;
                 if report.dropped.len() < DROPPED_SHOWN {
-                    report.dropped.push(Dropped { row: index, missing });
+                    report.dropped.push(Dropped { row: index + 1, missing, begins: first(&row) });
                 }
                 continue;
             }
@@ -71,6 +77,14 @@ impl Finish {
         tally.kept = count(rows.len());
         Extraction { rows, tally, report }
     }
+}
+
+/// The first text, number or truth value of a row.
+fn first(row: &Value) -> Option<String> {
+    let members = row.as_object()?.values();
+    let text = members.filter(|value| !is_missing(value) && !value.is_array() && !value.is_object()).map(read::text).next()?;
+    let shown: String = text.chars().take(LONGEST_SHOWN).collect();
+    Some(if shown.len() < text.len() { shown + "…" } else { shown })
 }
 
 fn count(rows: usize) -> u32 {
@@ -100,7 +114,7 @@ mod tests {
         ]);
         let extraction = check(&finish(&["a"], Some("a"), Some(2)), &rows, &json!([{"a": "x", "b": 2}, {"a": "y", "b": 5}]));
         assert_eq!(extraction.tally, Tally { found: 6, dropped: 2, kept: 2 });
-        insta::assert_snapshot!(serde_json::to_string(&extraction.report).unwrap(), @r#"{"fields":[],"dropped":[{"row":0,"missing":["a"]},{"row":3,"missing":["a"]}],"duplicates":1,"cut":1}"#);
+        insta::assert_snapshot!(serde_json::to_string(&extraction.report).unwrap(), @r#"{"fields":[],"dropped":[{"row":1,"missing":["a"],"begins":"1"},{"row":4,"missing":["a"],"begins":"4"}],"duplicates":1,"cut":1}"#);
     }
 
     #[test]

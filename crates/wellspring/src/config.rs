@@ -43,6 +43,17 @@ pub struct Config {
     pub browser: BrowserOptions,
     /// The sources, in the order of their files.
     pub sources: Vec<Source>,
+    /// The variables of the environment that were asked for, by name.
+    pub variables: Vec<Variable>,
+}
+
+/// A variable of the environment. Its value is nobody's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Whether it is set to something.
+    pub is_set: bool,
 }
 
 /// How clients are served.
@@ -126,6 +137,13 @@ pub struct Source {
     /// The bytes of its name in that file.
     pub span: Range<usize>,
     text: Arc<str>,
+}
+
+/// Where a program is that a shell would find under this name.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
 impl Config {

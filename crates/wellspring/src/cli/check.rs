@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use wellspring_core::diagnostic::nearest;
 use wellspring_core::key::Key;
-use wellspring_core::source::BadParams;
+use wellspring_core::source::{Alternative, BadParams};
 
 use super::{ADD_A_SOURCE, BAD_CONFIG, configured, output, runtime};
 use crate::app;
@@ -21,8 +22,19 @@ use crate::fetch::Fetcher;
 use crate::store::Retention;
 use crate::store::memory::MemoryStore;
 
+use self::input::InputFile;
+use self::replay::Replay;
+use self::save::Saving;
+use self::secrets::Secrets;
+
 mod explain;
+mod fields;
+mod folder;
 mod input;
+mod replay;
+mod requests;
+mod save;
+mod secrets;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -31,6 +43,10 @@ pub(super) struct Options {
     pub sources: Vec<String>,
     /// A file to read instead of fetching.
     pub input: Option<PathBuf>,
+    /// A new folder to keep raw answers in.
+    pub save: Option<PathBuf>,
+    /// A folder of raw answers to read instead of fetching.
+    pub replay: Option<PathBuf>,
     /// Judge as if it were this time.
     pub now: Option<jiff::Timestamp>,
     /// Print JSON.
@@ -43,8 +59,8 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         Ok(configured) => configured,
         Err(code) => return code,
     };
-    let prepared = chosen(&recipes, options).and_then(|chosen| Ok((chosen, fetcher(&config, options)?)));
-    let (chosen, fetcher) = match prepared {
+    let prepared = chosen(&recipes, options).and_then(|chosen| Ok((upstreams(&config, &chosen, options)?, chosen)));
+    let (upstreams, chosen) = match prepared {
         Ok(prepared) => prepared,
         Err(message) => {
             eprintln!("error: {message}");
@@ -58,7 +74,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
     let freed = Arc::new(Notify::new());
     let store = Arc::new(MemoryStore::new(Retention::default()));
     let collector = Collector {
-        fetcher,
+        fetcher: upstreams.fetcher,
         store,
         limits: Limits::new(Arc::clone(&freed)),
         freed,
@@ -72,10 +88,10 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
     };
     let mut passed = true;
     for (recipe, key) in chosen {
-        if !options.json && options.input.is_none() {
+        if !options.json && !options.is_offline() {
             eprintln!("{key}: fetching …");
         }
-        let collected = runtime.block_on(collect(&collector, &config, &recipe, &key, options.input.is_some()));
+        let collected = runtime.block_on(collect(&collector, &config, &recipe, &key, options));
         let now = collector.clock.now();
         let checked = explain::Checked { recipe: &recipe, key: &key, input: options.input.as_deref(), collected: &collected, now };
         passed &= collected.outcome.is_ok();
@@ -86,17 +102,38 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         }
     }
     runtime.shutdown_background();
+    if let Some(saving) = &upstreams.saving {
+        match saving.outcome() {
+            Ok(_) if options.json => {}
+            Ok(words) => eprintln!("{words}"),
+            Err(message) => {
+                eprintln!("error: {message}");
+                passed = false;
+            }
+        }
+    }
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn collect(collector: &Collector, config: &Config, recipe: &Arc<Recipe>, key: &Key, from_file: bool) -> Collected {
-    let bounds = app::settings(config).bounds;
+async fn collect(collector: &Collector, config: &Config, recipe: &Arc<Recipe>, key: &Key, options: &Options) -> Collected {
+    let mut bounds = app::settings(config).bounds;
+    if options.is_offline() {
+        // There is nobody to be gentle with.
+        bounds.per_host.gap = Duration::ZERO;
+    }
     let patience = recipe.spec.policy.deadline;
     let deadline = collector.clock.mono().after(patience);
     // A file needs no fetch, so what only fetching needs (`when_env`) does not matter.
-    let known = Known { ignore_when_env: from_file, ..Known::default() };
+    let known = Known { ignore_when_env: options.input.is_some(), ..Known::default() };
     let collecting = collector.collect(recipe, key, &bounds, known, deadline, None);
     tokio::time::timeout(patience, collecting).await.unwrap_or_else(|_| Collected::overdue(patience))
+}
+
+impl Options {
+    /// Whether nobody is asked.
+    fn is_offline(&self) -> bool {
+        self.input.is_some() || self.replay.is_some()
+    }
 }
 
 /// The keys that are asked for.
@@ -133,9 +170,33 @@ fn key(recipe: &Recipe, query: &str) -> Result<Key, String> {
     })
 }
 
-fn fetcher(config: &Config, options: &Options) -> Result<Arc<dyn Fetcher>, String> {
-    match &options.input {
-        Some(path) => Ok(Arc::new(input::InputFile::read(path)?)),
-        None => app::fetcher(config).map_err(|e| e.to_string()),
+/// What stands for the upstreams.
+struct Upstreams {
+    fetcher: Arc<dyn Fetcher>,
+    saving: Option<Arc<Saving>>,
+}
+
+fn upstreams(config: &Config, chosen: &[(Arc<Recipe>, Key)], options: &Options) -> Result<Upstreams, String> {
+    let secrets = || Secrets::of(chosen.iter().map(|(recipe, _)| &**recipe));
+    let only = |fetcher: Arc<dyn Fetcher>| Upstreams { fetcher, saving: None };
+    if let Some(path) = &options.input {
+        if let Some((recipe, _)) = chosen.iter().find(|(recipe, _)| recipe.spec.alternatives.iter().all(asks_for_several)) {
+            let name = &recipe.spec.name;
+            return Err(format!(
+                "`--input` is read as one answer, and {name} asks for several: save them with --save DIR, read them with --replay DIR"
+            ));
+        }
+        return Ok(only(Arc::new(InputFile::read(path)?)));
     }
+    if let Some(folder) = &options.replay {
+        return Ok(only(Arc::new(Replay::open(folder, secrets())?)));
+    }
+    let fetcher = app::fetcher(config).map_err(|e| e.to_string())?;
+    let Some(folder) = &options.save else { return Ok(only(fetcher)) };
+    let saving = Arc::new(Saving::into(folder, fetcher, secrets(), !options.json)?);
+    Ok(Upstreams { fetcher: Arc::clone(&saving) as _, saving: Some(saving) })
+}
+
+fn asks_for_several(alternative: &Alternative) -> bool {
+    alternative.each.is_some() || alternative.asks().nth(1).is_some()
 }

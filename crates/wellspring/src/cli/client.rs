@@ -1,4 +1,4 @@
-//! Talks to the running server over loopback, as a client would.
+//! Talks to the running server, as a client would.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+use url::Url;
 
 use crate::config::Config;
 use crate::fetch::bounded;
@@ -21,20 +22,33 @@ const LARGEST: u64 = 64 << 20;
 /// How long a forced refresh may keep its asker waiting.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Asks the server of this config; its status and its JSON.
-pub(super) async fn ask(config: &Config, method: Method, path: &str) -> Result<(StatusCode, Value), String> {
-    let address = reachable(config.server.listen);
+/// Where a server is, as `--server` takes it: `http://HOST:PORT`, `HOST:PORT`, with a path where a proxy has put one before it.
+pub(super) fn server_url(text: &str) -> Result<Url, &'static str> {
+    const HELP: &str = "write it as in http://127.0.0.1:5500";
+    let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
+    let url = url.map_err(|_| HELP)?;
+    match url.scheme() {
+        "http" if url.has_host() && url.query().is_none() && url.fragment().is_none() && url.username().is_empty() => Ok(url),
+        "https" => Err("https is not spoken here: name the address that the server itself listens on, as in http://127.0.0.1:5500"),
+        _ => Err(HELP),
+    }
+}
+
+/// Asks a server: this one, else that of the config. Its status and its JSON.
+pub(super) async fn ask(config: &Config, server: Option<&Url>, method: Method, path: &str) -> Result<(StatusCode, Value), String> {
+    let address = server.map_or_else(|| reachable(config.server.listen).to_string(), authority);
     let unreachable = |error: &dyn std::fmt::Display| {
-        format!("no server answers on {address} ({error}); start one with `wellspring serve`, or name its config with --config FILE")
+        format!("no server answers on {address} ({error}); start one with `wellspring serve`, or say where it is with --server URL")
     };
-    let stranger =
-        |status: StatusCode| format!("what answers on {address} is no wellspring ({status}); name the server's config with --config FILE");
+    let stranger = |status: StatusCode| format!("what answers on {address} is no wellspring ({status}); say where it is with --server URL");
+    let path = format!("{}{path}", server.map_or("", |url| url.path().trim_end_matches('/')));
     let exchange = async {
-        let stream = TcpStream::connect(address).await.map_err(|e| unreachable(&e))?;
+        let stream = TcpStream::connect(&address).await.map_err(|e| unreachable(&e))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| unreachable(&e))?;
         let driver = lifecycle::spawn(connection);
-        // Where the server is told its names, it lets nobody force anything under another.
-        let host = config.server.hosts.first().cloned().unwrap_or_else(|| address.to_string());
+        // Where the server is told its names, it lets nobody force anything under another; a name that was asked for is meant.
+        let named = server.is_some_and(|url| url.domain().is_some());
+        let host = config.server.hosts.first().filter(|_| !named).cloned().unwrap_or_else(|| address.clone());
         let mut request = Request::builder().method(method).uri(path).header(HOST, host);
         if let Some(token) = &config.server.admin_token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
@@ -48,6 +62,11 @@ pub(super) async fn ask(config: &Config, method: Method, path: &str) -> Result<(
         Ok((status, value))
     };
     tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| format!("{address} did not answer"))?
+}
+
+/// Host and port.
+fn authority(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80))
 }
 
 /// Where a server that listens on all addresses can be reached from here.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use url::Url;
 use wellspring_core::diagnostic::Diagnostic;
 
 use crate::app;
@@ -15,12 +16,14 @@ use crate::engine::catalog::Recipe;
 mod check;
 mod client;
 mod demo;
+mod doctor;
 mod log;
 mod output;
 mod refresh;
 mod schema;
 mod serve;
 mod status;
+mod words;
 
 /// Turns slow sources into APIs that answer at once, stay fresh by themselves and never show broken data.
 #[derive(Debug, Parser)]
@@ -80,8 +83,14 @@ enum Command {
         #[arg(value_name = "SOURCE")]
         sources: Vec<String>,
         /// Read this file instead of fetching
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["save", "replay"])]
         input: Option<PathBuf>,
+        /// Keep every raw answer in this new folder, without secrets
+        #[arg(long, value_name = "DIR", conflicts_with = "replay")]
+        save: Option<PathBuf>,
+        /// Read answers that were saved in this folder instead of fetching
+        #[arg(long, value_name = "DIR")]
+        replay: Option<PathBuf>,
         /// Judge as if it were this time, as in 2026-01-31T10:00:00Z
         #[arg(long, value_name = "RFC3339", value_parser = time)]
         now: Option<jiff::Timestamp>,
@@ -90,12 +99,30 @@ enum Command {
         json: bool,
     },
     /// Ask the running server how its sources are
-    Status,
+    Status {
+        /// Ask this server, whatever the config says, as in http://127.0.0.1:5500
+        #[arg(long, value_name = "URL", value_parser = client::server_url)]
+        server: Option<Url>,
+    },
     /// Have the running server refresh a source now, and wait for it
     Refresh {
         /// The source, or a key such as 'google_trend?geo=ID'
         #[arg(value_name = "SOURCE")]
         source: String,
+        /// Ask this server, whatever the config says, as in http://127.0.0.1:5500
+        #[arg(long, value_name = "URL", value_parser = client::server_url)]
+        server: Option<Url>,
+    },
+    /// Look for what keeps it from working: config, store, sources' hosts, clock
+    ///
+    /// Exit code 0: nothing fails. 1: something does. 2: the config is wrong.
+    Doctor {
+        /// Ask no host
+        #[arg(long)]
+        offline: bool,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Print the JSON Schema of the config file, for editors
     Schema,
@@ -123,9 +150,12 @@ pub fn main() -> ExitCode {
     match cli.command {
         Command::Serve { listen, data } => serve::run(config, listen, data),
         Command::Demo { listen } => demo::run(listen),
-        Command::Check { sources, input, now, json } => check::run(config, &check::Options { sources, input, now, json }),
-        Command::Status => status::run(config),
-        Command::Refresh { source } => refresh::run(config, &source),
+        Command::Check { sources, input, save, replay, now, json } => {
+            check::run(config, &check::Options { sources, input, save, replay, now, json })
+        }
+        Command::Status { server } => status::run(config, server.as_ref()),
+        Command::Refresh { source, server } => refresh::run(config, server.as_ref(), &source),
+        Command::Doctor { offline, json } => doctor::run(config, offline, json),
         Command::Schema => schema::run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -10,13 +10,13 @@ use url::Url;
 use super::{client, configured, output, runtime};
 
 /// Forces, waits and tells. Exit code 1 where it failed or was refused.
-pub(super) fn run(config: Option<&Path>, source: &str) -> ExitCode {
+pub(super) fn run(config: Option<&Path>, server: Option<&Url>, source: &str) -> ExitCode {
     let asked = configured(config).and_then(|(config, _)| Ok((config, runtime()?)));
     let (config, runtime) = match asked {
         Ok(ready) => ready,
         Err(code) => return code,
     };
-    let answer = runtime.block_on(client::ask(&config, Method::POST, &path(source)));
+    let answer = runtime.block_on(client::ask(&config, server, Method::POST, &path(source)));
     match answer.and_then(|(status, answer)| outcome(source, status, &answer)) {
         Ok(outcome) => output::print(outcome + "\n"),
         Err(error) => {

@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::Value;
+use url::Url;
 
 use super::{ADD_A_SOURCE, client, configured, output, runtime};
 
 /// Asks and prints a line a source. Exit code 1 where no server answers.
-pub(super) fn run(config: Option<&Path>) -> ExitCode {
+pub(super) fn run(config: Option<&Path>, server: Option<&Url>) -> ExitCode {
     let asked = configured(config).and_then(|(config, _)| Ok((config, runtime()?)));
     let (config, runtime) = match asked {
         Ok(ready) => ready,
         Err(code) => return code,
     };
-    match runtime.block_on(client::ask(&config, Method::GET, "/api")) {
+    match runtime.block_on(client::ask(&config, server, Method::GET, "/api")) {
         Ok((StatusCode::OK, index)) if index["sources"].is_array() => output::print(table(&index)),
         Ok((status, answer)) => {
             eprintln!("error: {}", answer["detail"].as_str().map_or_else(|| format!("the server answered {status}"), str::to_owned));

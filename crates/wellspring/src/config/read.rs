@@ -1,5 +1,6 @@
 //! Files → [`Config`].
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -12,10 +13,22 @@ use wellspring_core::template::Environment;
 use super::files::{File, Files};
 use super::raw::{RawShipped, SECTIONS};
 use super::sections::{Reader, Sections};
-use super::{Config, Source};
+use super::{Config, Source, Variable};
 
 /// Reads all files. What is wrong in one does not hide what is wrong in another.
 pub(super) fn read(files: &Files, environment: Environment<'_>) -> Result<Config, Vec<Diagnostic>> {
+    let asked = RefCell::new(BTreeMap::new());
+    let noting = |name: &str| {
+        let value = environment(name);
+        asked.borrow_mut().insert(name.to_owned(), value.as_ref().is_some_and(|value| !value.is_empty()));
+        value
+    };
+    let config = read_asking(files, &noting)?;
+    let variables = asked.take().into_iter().map(|(name, is_set)| Variable { name, is_set }).collect();
+    Ok(Config { variables, ..config })
+}
+
+fn read_asking(files: &Files, environment: Environment<'_>) -> Result<Config, Vec<Diagnostic>> {
     let mut found = Vec::new();
     let mut collected = Collected::default();
     let main = match &files.main {
@@ -55,6 +68,7 @@ pub(super) fn read(files: &Files, environment: Environment<'_>) -> Result<Config
         fetch: sections.fetch,
         browser: sections.browser,
         sources: collected.sources,
+        variables: Vec::new(),
     })
 }
 

@@ -100,12 +100,33 @@ pub struct Try {
     pub alternative: usize,
     /// What was asked for, without secrets.
     pub address: String,
+    /// The requests that were answered, in order.
+    pub asked: Vec<Asked>,
+    /// What was left out past a limit: a sentence each, without a full stop.
+    pub cut: Vec<String>,
     /// What came out, as far as it went.
     pub finished: Option<Finished>,
     /// What the gates said.
     pub gates: Vec<Gate>,
     /// Why it does not serve.
     pub failure: Option<Failure>,
+}
+
+/// One request that was answered.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What it was for: `step 1 (page)`, `items`, `items for date=2025-01-23`.
+    pub label: String,
+    /// Where it went, without secrets.
+    pub address: String,
+    /// The size of its body after decompression.
+    pub bytes: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// What was captured from it, by name.
+    pub captured: Vec<(String, String)>,
+    /// What else there is to say of it.
+    pub note: Option<String>,
 }
 
 /// A collection and the story of it.
@@ -144,12 +165,27 @@ impl Collector {
                 continue;
             }
             let address = alternative.ask.url.fill(&params);
-            let mut attempt = Try { alternative: index, address: address.to_string(), finished: None, gates: Vec::new(), failure: None };
+            let shown = address.to_string();
+            let mut attempt = Try {
+                alternative: index,
+                address: shown.clone(),
+                asked: Vec::new(),
+                cut: Vec::new(),
+                finished: None,
+                gates: Vec::new(),
+                failure: None,
+            };
             let asked = fingerprint(index, &address);
             let validator = known.validators.get(&asked).cloned().unwrap_or_default();
             let request = self.request(alternative, address, validator, bounds, &params, deadline);
             // Held until what came is extracted, and not while waiting for a place at the next host.
+            let asked_at = self.clock.mono();
             let (_permit, fetched) = self.fetch(request, bounds.per_host, deadline, known.forced, &mut place).await;
+            if let Ok(fetched) = &fetched {
+                let bytes = if let Fetched::Body(response) = fetched { response.body.len() as u64 } else { 0 };
+                let took = self.clock.mono().since(asked_at);
+                attempt.asked.push(Asked { label: "items".to_owned(), address: shown, bytes, took, captured: Vec::new(), note: None });
+            }
             let fetched = match fetched {
                 Ok(Fetched::NotModified(validator)) => {
                     tries.push(attempt);

@@ -8,6 +8,7 @@
 //! corrupt, it owes the latest of every key; the history in that file is gone from the store, not from the renamed file.
 
 mod file;
+pub mod inspect;
 mod load;
 mod row;
 mod schema;

@@ -65,6 +65,16 @@ fn the_castles_calendar_gives_the_bookings_expected_of_it() {
 }
 
 #[test]
+fn the_castles_calendar_is_played_back_from_its_folder() {
+    let Some(site) = shared("data/cinema/thecastlecinema.com") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), &castle("http://thecastlecinema.com/calendar/", "fresh_for = \"1h\""));
+    let output = run(folder.path(), &["check", "--json", "--replay", site.to_str().unwrap()]);
+    let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&checked["passed"], checked["items"].as_array().unwrap().len()), (&true.into(), 86));
+}
+
+#[test]
 fn the_trends_feed_gives_ten_trends_by_the_shipped_rules() {
     let Some(feed) = shared("data/trends/captured-2026-10-01/trending_rss.xml") else { return };
     let checked = check(tempfile::tempdir().unwrap().path(), "google_trend", &feed);

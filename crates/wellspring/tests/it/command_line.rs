@@ -13,6 +13,8 @@ use crate::support::program::{Program, command, output, run, write_config};
 use crate::support::tix;
 
 mod complaints;
+mod doctor;
+mod keeping;
 mod running;
 
 /// A folder with a config file that may read from loopback.
@@ -43,8 +45,20 @@ fn normal(text: &str, folder: &Path) -> String {
     let usual = "127.0.0.1:5500";
     let text = text.replace(usual, "USUAL");
     let text = replaced(&text, "127.0.0.1:", |c| c.is_ascii_digit(), "PORT").replace("USUAL", usual);
-    let text = replaced(&text, " bytes in ", |c| c.is_ascii_alphanumeric() || ". ".contains(c), "TIME");
+    let text =
+        [" B in ", " KB in ", " MB in ", "answers, in ", "robots.txt, in "].iter().fold(text, |text, before| timeless(&text, before));
     replaced(&text, "fresh until ", |c| c.is_ascii_digit() || "-: ".contains(c), "MOMENT")
+}
+
+/// Replaces the durations that stand behind `before`.
+fn timeless(text: &str, before: &str) -> String {
+    let mut parts = text.split(before);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| {
+        let unit = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let rest = unit.strip_prefix(" ms").or_else(|| unit.strip_prefix(" s")).unwrap_or(part);
+        all + before + if rest.len() == part.len() { "" } else { "TIME" } + rest
+    })
 }
 
 /// Replaces what follows `after` for as long as it consists of such characters.
@@ -73,15 +87,15 @@ async fn check_explains_what_came_out() {
     exit code 0
     --- stdout
     cinema
-      http://127.0.0.1:PORT/
-        rows     3 found, 1 duplicate, 2 kept
-        fields   img    3 found
-                 title  3 found (by candidate: 3, 0, 0, 0, 0)
-        gates    ok   required: 0 of 3 rows lack a required field (at most a fifth may)
-                 ok   min_items: 2 items, at least 1 expected
-        items    {"img":"http://127.0.0.1:PORT/poster/dune.webp","title":"Dune"}
-                 {"img":"http://127.0.0.1:PORT/poster/up.webp","title":"Up"}
-      passed: 2 items from 373 bytes in TIME; fresh until MOMENT
+      items    http://127.0.0.1:PORT/   373 B in TIME
+      rows     3 found, 1 duplicate, 2 kept
+      fields   img    3 found
+               title  3 found, all by "a span"
+      gates    ok   required: 0 of 3 rows lack a required field (at most a fifth may)
+               ok   min_items: 2 items, at least 1 expected
+      sample   {"img":"http://127.0.0.1:PORT/poster/dune.webp","title":"Dune"}
+               {"img":"http://127.0.0.1:PORT/poster/up.webp","title":"Up"}
+      passed: 2 items from 373 B in TIME; fresh until MOMENT
     --- stderr
     cinema: fetching …
     "#);
@@ -98,21 +112,21 @@ async fn check_tells_which_gate_refuses() {
         tix::source("cinema", &origin, "/", "fresh_for = \"6d\""),
         tix::source("gone", &origin, "/gone", "fresh_for = \"6d\"")
     ));
-    assert_snapshot!(check(folder.path(), &["check", "cinema"]), @"
+    assert_snapshot!(check(folder.path(), &["check", "cinema"]), @r#"
     exit code 1
     --- stdout
     cinema
-      http://127.0.0.1:PORT/
-        rows     1 found, 1 dropped, 0 kept
-        fields   img    0 found  ← in no row: is this rule right?
-                 title  1 found (by candidate: 1, 0, 0, 0, 0)
-        dropped  row 1 lacks img
-        gates    FAIL required: 1 of 1 rows lack a required field (at most a fifth may)
-                 FAIL min_items: 0 items, at least 1 expected
+      items    http://127.0.0.1:PORT/   96 B in TIME
+      rows     1 found, 1 dropped, 0 kept
+      fields   img    0 found  ← in no row: is this rule right?
+               title  1 found, all by "a span"
+      dropped  row 1 "Up" lacks img
+      gates    FAIL required: 1 of 1 rows lack a required field (at most a fifth may)
+               FAIL min_items: 0 items, at least 1 expected
       FAILED (gate_failed): required: 1 of 1 rows lack a required field (at most a fifth may)
     --- stderr
     cinema: fetching …
-    ");
+    "#);
     assert_snapshot!(check(folder.path(), &["check", "gone"]), @"
     exit code 1
     --- stdout
@@ -122,6 +136,65 @@ async fn check_tells_which_gate_refuses() {
     --- stderr
     gone: fetching …
     ");
+}
+
+/// Films of which one has no name and two have it elsewhere.
+const ODD_FILMS: &str = r#"<ul><li class=film><span>Dune</span><b>12:00</b></li><li class=film><img alt="Up"><b>13:00</b></li>
+    <li class=film><b>14:00</b></li><li class=film><img alt="Arrival"><b>15:00</b></li>
+    <li class=film><span>Solaris</span><b>16:00</b></li></ul>"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tells_what_found_a_field_and_which_row_lacks_it() {
+    let origin = Origin::start().await;
+    origin.script("/", Answer::html(ODD_FILMS));
+    origin.script("/api", Answer::ok(r#"[{"name": "Dune", "shows": [{"at": "12:00"}, {"at": "18:00"}]}, {"name": "Up", "shows": []}]"#));
+    let folder = folder(&format!(
+        "[source.films]\nurl = \"{}\"\nfresh_for = \"1h\"\nformat = \"html\"\nitems = \"li.film\"\n\
+         fields = {{ time = \"b\", title = [\"span\", \"img@alt\", \"i\"], _poster = {{ select = \"img\", attr = \"src\" }} }}\nexpect.required = [\"title\"]\n\
+         [source.nested]\nurl = \"{}\"\nfresh_for = \"1h\"\nformat = \"json\"\nitems = \"$[*]\"\n\
+         fields = {{ name = \"$.name\", shows = {{ items = \"$.shows[*]\", fields = {{ at = \"$.at\", hall = \"$.hall\" }} }} }}\n",
+        origin.url("/"),
+        origin.url("/api")
+    ));
+    assert_snapshot!(check(folder.path(), &["check"]), @r#"
+    exit code 0
+    --- stdout
+    films
+      items    http://127.0.0.1:PORT/   249 B in TIME
+      rows     5 found, 1 dropped, 4 kept
+      fields   time     5 found
+               title    4 found: 2 by "span", 2 by "img@alt"
+               _poster  0 found  ← in no row: is this rule right?
+      dropped  row 3 "14:00" lacks title
+      gates    ok   required: 1 of 5 rows lack a required field (at most a fifth may)
+               ok   min_items: 4 items, at least 1 expected
+      sample   {"time":"12:00","title":"Dune"}
+               {"time":"13:00","title":"Up"}
+               {"time":"15:00","title":"Arrival"}
+               {"time":"16:00","title":"Solaris"}
+      passed: 4 items from 249 B in TIME; fresh until MOMENT
+    nested
+      items    http://127.0.0.1:PORT/api   92 B in TIME
+      rows     2 found, 2 kept
+      fields   name        2 found
+               shows       1 found
+               shows.at    2 found
+               shows.hall  0 found  ← in no row: is this rule right?
+      gates    ok   required: 0 of 2 rows lack a required field (at most a fifth may)
+               ok   min_items: 2 items, at least 1 expected
+      sample   {"name":"Dune","shows":[{"at":"12:00","hall":null},{"at":"18:00","hall":null}]}
+               {"name":"Up","shows":[]}
+      passed: 2 items from 92 B in TIME; fresh until MOMENT
+    --- stderr
+    films: fetching …
+    nested: fetching …
+    "#);
+    let json: Value = serde_json::from_slice(&run(folder.path(), &["check", "films", "--json"]).stdout).unwrap();
+    assert_snapshot!(json["dropped"], @r#"[{"row":3,"missing":["title"],"begins":"14:00"}]"#);
+    assert_snapshot!(json["fields"]["title"], @r#"{"found":4,"candidates":["span","img@alt","i"],"by_candidate":[2,2,0],"defaulted":0}"#);
+    let request = &json["requests"][0];
+    assert_eq!((&request["label"], &request["bytes"]), (&"items".into(), &ODD_FILMS.len().into()));
+    assert_eq!(json["cut"], Value::Array(Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,6 +221,9 @@ async fn check_prints_one_json_object_a_line() {
     {
       "img": {
         "found": 5,
+        "candidates": [
+          "a img@src"
+        ],
         "by_candidate": [
           5
         ],
@@ -155,6 +231,13 @@ async fn check_prints_one_json_object_a_line() {
       },
       "title": {
         "found": 6,
+        "candidates": [
+          "a span",
+          "a@title",
+          "img@alt",
+          "a",
+          "."
+        ],
         "by_candidate": [
           6,
           0,
@@ -183,10 +266,11 @@ async fn check_prints_one_json_object_a_line() {
     insta::assert_json_snapshot!(cinema["dropped"], @r#"
     [
       {
-        "row": 1,
+        "row": 2,
         "missing": [
           "img"
-        ]
+        ],
+        "begins": "Up"
       }
     ]
     "#);
@@ -214,33 +298,36 @@ fn the_shipped_trends_read_either_file_without_a_key() {
     exit code 0
     --- stdout
     google_trend?geo=ID
-      alternative 1 · now.json
+      alternative 1
+        items    now.json   198 B in TIME
         rows     2 found, 2 kept
         fields   query          2 found
                  search_volume  2 found
                  category       1 found, 1 by default
         gates    ok   required: 0 of 2 rows lack a required field (at most a fifth may)
                  ok   min_items: 2 items, at least 1 expected
-        items    {"query":"lunar eclipse","search_volume":200000,"category":"Science"}
+        sample   {"query":"lunar eclipse","search_volume":200000,"category":"Science"}
                  {"query":"rice price","search_volume":2000,"category":"Unknown"}
-      passed: 2 items from 198 bytes in TIME; fresh until MOMENT
+      passed: 2 items from 198 B in TIME; fresh until MOMENT
     "#);
     assert_snapshot!(check(folder.path(), &["check", "google_trend", "--input", "now.rss"]), @r#"
     exit code 0
     --- stdout
     google_trend?geo=ID
-      alternative 1 · now.rss
+      alternative 1
+        items    now.rss   293 B in TIME
         failed   the body is a feed, not JSON: it begins `<?xml versio…`
-      alternative 2 · now.rss, in place of https://trends.google.com/trending/rss?geo=ID
+      alternative 2
+        items    now.rss, in place of https://trends.google.com/trending/rss?geo=ID   293 B in TIME
         rows     2 found, 2 kept
         fields   query          2 found
                  search_volume  2 found
                  category       0 found, 2 by default
         gates    ok   required: 0 of 2 rows lack a required field (at most a fifth may)
                  ok   min_items: 2 items, at least 1 expected
-        items    {"query":"lunar eclipse","search_volume":200000,"category":"Unknown"}
+        sample   {"query":"lunar eclipse","search_volume":200000,"category":"Unknown"}
                  {"query":"rice price","search_volume":2000,"category":"Unknown"}
-      passed: 2 items from 293 bytes in TIME; fresh until MOMENT
+      passed: 2 items from 293 B in TIME; fresh until MOMENT
     "#);
 }
 
@@ -260,14 +347,15 @@ async fn check_says_which_alternative_was_skipped_and_why() {
     --- stdout
     trends
       alternative 1 · skipped: TRENDS_KEY is not set
-      alternative 2 · http://127.0.0.1:PORT/rss
+      alternative 2
+        items    http://127.0.0.1:PORT/rss   293 B in TIME
         rows     2 found, 2 kept
         fields   query  2 found
         gates    ok   required: 0 of 2 rows lack a required field (at most a fifth may)
                  ok   min_items: 2 items, at least 1 expected
-        items    {"query":"lunar eclipse"}
+        sample   {"query":"lunar eclipse"}
                  {"query":"rice price"}
-      passed: 2 items from 293 bytes in TIME; fresh until MOMENT
+      passed: 2 items from 293 B in TIME; fresh until MOMENT
     --- stderr
     trends: fetching …
     "#);
@@ -276,16 +364,18 @@ async fn check_says_which_alternative_was_skipped_and_why() {
     exit code 0
     --- stdout
     trends
-      alternative 1 · http://127.0.0.1:PORT/now?key=${TRENDS_KEY}
+      alternative 1
+        http://127.0.0.1:PORT/now?key=${TRENDS_KEY}
         failed   127.0.0.1:PORT answered 404
-      alternative 2 · http://127.0.0.1:PORT/rss
+      alternative 2
+        items    http://127.0.0.1:PORT/rss   293 B in TIME
         rows     2 found, 2 kept
         fields   query  2 found
         gates    ok   required: 0 of 2 rows lack a required field (at most a fifth may)
                  ok   min_items: 2 items, at least 1 expected
-        items    {"query":"lunar eclipse"}
+        sample   {"query":"lunar eclipse"}
                  {"query":"rice price"}
-      passed: 2 items from 293 bytes in TIME; fresh until MOMENT
+      passed: 2 items from 293 B in TIME; fresh until MOMENT
     --- stderr
     trends: fetching …
     "#);
@@ -390,6 +480,7 @@ fn help_reads_well_to_a_newcomer() {
       check        Collect sources once and explain what came out; nothing is stored
       status       Ask the running server how its sources are
       refresh      Have the running server refresh a source now, and wait for it
+      doctor       Look for what keeps it from working: config, store, sources' hosts, clock
       schema       Print the JSON Schema of the config file, for editors
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)
@@ -461,8 +552,39 @@ fn help_reads_well_to_a_newcomer() {
                            that ship]
           --input <FILE>   Read this file instead of fetching
           --log <FORMAT>   Write the log in this format [default: text] [possible values: text, json]
+          --save <DIR>     Keep every raw answer in this new folder, without secrets
+          --replay <DIR>   Read answers that were saved in this folder instead of fetching
           --now <RFC3339>  Judge as if it were this time, as in 2026-01-31T10:00:00Z
           --json           Print one JSON object a line for each source
+      -h, --help           Print help (see more with '--help')
+    ");
+    assert_snapshot!(check(folder.path(), &["doctor", "-h"]), @"
+    exit code 0
+    --- stdout
+    Look for what keeps it from working: config, store, sources' hosts, clock
+
+    Usage: wellspring doctor [OPTIONS]
+
+    Options:
+          --config <FILE>  Read this config [default: wellspring.toml if there is one, else the sources
+                           that ship]
+          --offline        Ask no host
+          --json           Print one JSON object
+          --log <FORMAT>   Write the log in this format [default: text] [possible values: text, json]
+      -h, --help           Print help (see more with '--help')
+    ");
+    assert_snapshot!(check(folder.path(), &["status", "-h"]), @"
+    exit code 0
+    --- stdout
+    Ask the running server how its sources are
+
+    Usage: wellspring status [OPTIONS]
+
+    Options:
+          --config <FILE>  Read this config [default: wellspring.toml if there is one, else the sources
+                           that ship]
+          --server <URL>   Ask this server, whatever the config says, as in http://127.0.0.1:5500
+          --log <FORMAT>   Write the log in this format [default: text] [possible values: text, json]
       -h, --help           Print help (see more with '--help')
     ");
     assert_snapshot!(check(folder.path(), &["refresh", "-h"]), @"
@@ -478,6 +600,7 @@ fn help_reads_well_to_a_newcomer() {
     Options:
           --config <FILE>  Read this config [default: wellspring.toml if there is one, else the sources
                            that ship]
+          --server <URL>   Ask this server, whatever the config says, as in http://127.0.0.1:5500
           --log <FORMAT>   Write the log in this format [default: text] [possible values: text, json]
       -h, --help           Print help (see more with '--help')
     ");

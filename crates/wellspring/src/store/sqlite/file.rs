@@ -122,6 +122,13 @@ fn lock(path: &Path) -> Result<File, String> {
     }
 }
 
+/// Whether a running server holds the store at this path. Nothing is made.
+pub(super) fn is_held(path: &Path) -> bool {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let lock = File::options().write(true).open(beside(&path, ".lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -80,7 +80,7 @@ fn a_bad_config_is_refused_with_its_place() {
       |
     4 | format = "rss"
       |          ^^^^^
-      = help: it is one of: html, json, feed
+      = help: it is one of: html, json, feed, ical, jsonld, csv, xml, text
     "#);
     assert_snapshot!(refused(&FEED.replace("https://a.example/rss", "a.example/rss")), @r#"
     error: `url` is no http address: it must begin with http:// or https://

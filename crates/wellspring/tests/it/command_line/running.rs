@@ -119,6 +119,32 @@ async fn refresh_sends_the_token_of_its_config() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_listens_elsewhere_is_named() {
+    let running = Running::start("").await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let server = format!("http://{}", running.server.address);
+    let asked = |args: &[&str]| check(elsewhere.path(), args);
+    let table = asked(&["status", "--server", &server]);
+    assert!(table.contains("cinema") && table.contains("paid"), "{table}");
+    let told = asked(&["refresh", "cinema", "--server", running.server.address.to_string().as_str()]);
+    assert!(told.contains("cinema: refreshed, 2 items"), "{told}");
+    assert_snapshot!(asked(&["status", "--server", "https://wells.example"]), @"
+    exit code 2
+    --- stderr
+    error: invalid value 'https://wells.example' for '--server <URL>': https is not spoken here: name the address that the server itself listens on, as in http://127.0.0.1:5500
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(asked(&["status", "--server", "http://127.0.0.1:port"]), @"
+    exit code 2
+    --- stderr
+    error: invalid value 'http://127.0.0.1:port' for '--server <URL>': write it as in http://127.0.0.1:5500
+
+    For more information, try '--help'.
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refresh_comes_under_a_name_that_the_server_knows() {
     let running = Running::start("hosts = [\"wells.example:8080\"]").await;
     let told = running.check(&["refresh", "cinema"]);
@@ -132,12 +158,12 @@ async fn where_no_server_answers_the_way_out_is_told() {
     assert_snapshot!(check(folder.path(), &["status"]), @"
     exit code 1
     --- stderr
-    error: no server answers on 127.0.0.1:PORT (Connection refused (os error 111)); start one with `wellspring serve`, or name its config with --config FILE
+    error: no server answers on 127.0.0.1:PORT (Connection refused (os error 111)); start one with `wellspring serve`, or say where it is with --server URL
     ");
     assert_snapshot!(check(folder.path(), &["refresh", "cinema"]), @"
     exit code 1
     --- stderr
-    error: no server answers on 127.0.0.1:PORT (Connection refused (os error 111)); start one with `wellspring serve`, or name its config with --config FILE
+    error: no server answers on 127.0.0.1:PORT (Connection refused (os error 111)); start one with `wellspring serve`, or say where it is with --server URL
     ");
     let stranger = Origin::start().await;
     stranger.script("/api", Answer::html("<h1>It works!</h1>"));
@@ -145,6 +171,6 @@ async fn where_no_server_answers_the_way_out_is_told() {
     assert_snapshot!(check(folder.path(), &["status"]), @"
     exit code 1
     --- stderr
-    error: what answers on 127.0.0.1:PORT is no wellspring (200 OK); name the server's config with --config FILE
+    error: what answers on 127.0.0.1:PORT is no wellspring (200 OK); say where it is with --server URL
     ");
 }

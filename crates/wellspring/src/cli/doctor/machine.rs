@@ -1,0 +1,126 @@
+//! What this machine has: config, variables, a browser, a zone, a clock.
+
+use jiff::Timestamp;
+use wellspring_core::source::Render;
+
+use super::Finding;
+use crate::cli::ADD_A_SOURCE;
+use crate::config::{Config, find_program};
+use crate::engine::catalog::Recipe;
+
+/// Names that browsers go by, the smallest first.
+const BROWSERS: [&str; 5] = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+/// No clock that is right shows less.
+const EARLIEST: &str = "2025-01-01T00:00:00Z";
+
+/// The config, which could be read, or nobody would ask.
+pub(super) fn config(config: &Config) -> Finding {
+    let file = config.file.as_ref().map_or_else(|| "no config file".to_owned(), |file| file.display().to_string());
+    match (config.sources.len(), &config.file) {
+        (0, _) => Finding::warn("config", format!("{file}: no source"), ADD_A_SOURCE),
+        (n, None) => Finding::ok("config", format!("{file}: the {n} sources that ship")),
+        (1, Some(_)) => Finding::ok("config", format!("{file}: 1 source")),
+        (n, Some(_)) => Finding::ok("config", format!("{file}: {n} sources")),
+    }
+}
+
+/// Which variables of the environment the config names. One that is needed and not set is a bad config.
+pub(super) fn variables(config: &Config) -> Option<Finding> {
+    // Where `listen` is not written, this one is looked for whether or not anybody uses it.
+    let named = || config.variables.iter().filter(|variable| variable.is_set || variable.name != "PORT");
+    let list = |is_set| named().filter(|v| v.is_set == is_set).map(|v| v.name.as_str()).collect::<Vec<_>>().join(", ");
+    let words = match (list(true), list(false)) {
+        (set, missing) if set.is_empty() && missing.is_empty() => return None,
+        (set, missing) if missing.is_empty() => format!("{set}: set"),
+        (set, missing) if set.is_empty() => format!("{missing}: not set, what needs it is skipped"),
+        (set, missing) => format!("{set}: set; {missing}: not set, what needs it is skipped"),
+    };
+    Some(Finding::ok("variables", words))
+}
+
+/// Who runs the rules of sources.
+pub(super) fn reader() -> Finding {
+    Finding::ok("reader", "in-process")
+}
+
+/// A browser, which a source may want.
+pub(super) fn browser(config: &Config, recipes: &[&Recipe]) -> Finding {
+    let renders = |recipe: &&&Recipe| recipe.spec.alternatives.iter().any(|alternative| alternative.render != Render::Never);
+    let wanting: Vec<&str> = recipes.iter().filter(renders).map(|recipe| recipe.spec.name.as_str()).collect();
+    if let Some(executable) = &config.browser.executable {
+        let shown = executable.display();
+        return if executable.is_file() {
+            Finding::ok("browser", format!("{shown} (`executable` under [browser])"))
+        } else {
+            Finding::fail("browser", format!("there is no file {shown}"), "mend or remove `executable` under [browser]")
+        };
+    }
+    match (BROWSERS.iter().find_map(|name| find_program(name)), wanting.is_empty()) {
+        (Some(found), _) => Finding::ok("browser", found.display().to_string()),
+        (None, true) => Finding::ok("browser", "none, and no source needs one"),
+        (None, false) => Finding::warn(
+            "browser",
+            format!("none; {} may need one (`render`), and is read by plain HTTP", wanting.join(", ")),
+            "install chromium-headless-shell or chromium, or name one as `executable` under [browser]",
+        ),
+    }
+}
+
+/// The zone of what clients are shown.
+pub(super) fn zone(config: &Config) -> Finding {
+    match config.server.timezone.iana_name() {
+        Some(name) => Finding::ok("zone", name),
+        None if config.server.timezone.is_unknown() => {
+            Finding::warn("zone", "this machine does not say which, so UTC is used", "write `timezone` under [server]")
+        }
+        None => Finding::ok("zone", "the system's"),
+    }
+}
+
+/// A clock that shows less than when this program was made is wrong, and then certificates seem not to hold yet.
+pub(super) fn clock(now: Timestamp, built: Option<Timestamp>) -> Finding {
+    let earliest = built.into_iter().chain(EARLIEST.parse().ok()).max();
+    let words = format!("{now:.0}");
+    match earliest {
+        Some(earliest) if now < earliest => {
+            let words = format!("{words} is before this program was made ({earliest:.0})");
+            Finding::warn("clock", words, "set the clock: certificates and freshness are judged by it")
+        }
+        _ => Finding::ok("clock", words),
+    }
+}
+
+/// When the program's file was written.
+pub(super) fn built() -> Option<Timestamp> {
+    let file = std::env::current_exe().ok()?;
+    Timestamp::try_from(file.metadata().ok()?.modified().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_the_program_was_made_is_told() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let told = |now: &str, built: Option<&str>| {
+            let Finding { state, words, .. } = clock(at(now), built.map(at));
+            format!("{} {words}", state.word())
+        };
+        insta::assert_snapshot!(
+            [
+                told("2026-05-01T10:00:00.5Z", Some("2026-04-01T00:00:00Z")),
+                told("2026-03-01T10:00:00Z", Some("2026-04-01T00:00:00Z")),
+                told("1970-01-01T00:00:07Z", Some("1970-01-01T00:00:00Z")),
+                told("1970-01-01T00:00:07Z", None),
+            ]
+            .join("\n"),
+            @"
+            ok 2026-05-01T10:00:00Z
+            warn 2026-03-01T10:00:00Z is before this program was made (2026-04-01T00:00:00Z)
+            warn 1970-01-01T00:00:07Z is before this program was made (2025-01-01T00:00:00Z)
+            warn 1970-01-01T00:00:07Z is before this program was made (2025-01-01T00:00:00Z)
+            "
+        );
+    }
+}

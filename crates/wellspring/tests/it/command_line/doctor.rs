@@ -1,0 +1,122 @@
+//! `doctor`: what it finds, and what it says to do about it.
+
+use super::*;
+use crate::support::program::free_port;
+
+/// What it says, without what depends on the disk and the day, on a machine without a browser.
+fn doctor(folder: &Path, args: &[&str]) -> String {
+    let output = output(command(folder).arg("doctor").args(args).env("PATH", folder).env("FILMS_KEY", "s3cret"));
+    let said = said(&output, folder);
+    let lines = said.lines().filter(|line| !line.starts_with("ok    disk") && !line.starts_with("ok    clock"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+fn feed(name: &str, url: &str, lines: &str) -> String {
+    format!("[source.{name}]\nurl = \"{url}\"\nfresh_for = \"1h\"\nformat = \"feed\"\n{lines}\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_machine_passes() {
+    let origin = Origin::start().await;
+    origin.script("/robots.txt", Answer::ok("User-agent: *\nAllow: /\n"));
+    let sources = [feed("news", &origin.url("/rss?key=${FILMS_KEY}"), ""), feed("films", &origin.url("/films"), "")].concat();
+    let folder = folder(&sources);
+    assert_snapshot!(doctor(folder.path(), &[]), @"
+    exit code 0
+    --- stdout
+    ok    config     wellspring.toml: 2 sources
+    ok    variables  FILMS_KEY: set
+    ok    store      data/wellspring.db: not there yet, the server makes it
+    ok    reader     in-process
+    ok    browser    none, and no source needs one
+    ok    zone       Asia/Jakarta
+    ok    reach      http://127.0.0.1:PORT (films, news): answers, in TIME
+    ");
+    assert_eq!((origin.count("/robots.txt"), origin.total()), (1, 1), "one small request a host");
+    assert!(!folder.path().join("data").exists(), "nothing is made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_work_is_told_with_the_way_out() {
+    let origin = Origin::start().await;
+    origin.script("/robots.txt", Answer::status(503));
+    let dead = format!("http://127.0.0.1:{}", free_port());
+    let sources = [
+        feed("late", &origin.url("/rss"), ""),
+        feed("dead", &dead, ""),
+        feed("local", "http://printer.internal/status", ""),
+        feed("templated", "https://{city}.example/rss", "params.city.pattern = \"[a-z]+\""),
+        feed("rendered", &dead, "render = \"auto\""),
+        feed("behind", "https://far.example/", &format!("proxy = \"http://name:word@{}\"", dead.trim_start_matches("http://"))),
+        "[source.paid]\nfresh_for = \"1h\"\nformat = \"feed\"\n[[source.paid.from]]\nwhen_env = \"PAID_KEY\"\nurl = \"https://a.example/${PAID_KEY}\"\n".to_owned(),
+    ];
+    let folder = folder(&sources.concat());
+    let toml = std::fs::read_to_string(folder.path().join("wellspring.toml")).unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    write_config(
+        folder.path(),
+        &toml
+            .replace("[fetch]", "[store]\nurl = \"sqlite:file/w.db\"\n[browser]\nexecutable = \"nowhere\"\n[fetch]")
+            .replace("allow_private = true", ""),
+    );
+    assert_snapshot!(doctor(folder.path(), &[]), @"
+    exit code 1
+    --- stdout
+    ok    config     wellspring.toml: 7 sources
+    ok    variables  PAID_KEY: not set, what needs it is skipped
+    FAIL  source     paid: no alternative of it can be used  → set PAID_KEY
+    FAIL  store      file/w.db cannot be made: file is no folder  → choose another path as `url` under [store], or with --data
+    ok    reader     in-process
+    FAIL  browser    there is no file nowhere  → mend or remove `executable` under [browser]
+    ok    zone       Asia/Jakarta
+    ok    reach      https://{city}.example/rss (templated): only a refresh knows this host
+    FAIL  proxy      http://127.0.0.1:PORT: connection refused (os error 111)  → start it, or mend or remove `proxy`
+    FAIL  reach      http://127.0.0.1:PORT (late): 127.0.0.1:PORT is not fetched: it is a loopback address, which needs `allow_private = true` under [fetch]  → check the source's `url`
+    FAIL  reach      http://127.0.0.1:PORT (dead, rendered): 127.0.0.1:PORT is not fetched: it is a loopback address, which needs `allow_private = true` under [fetch]  → check the source's `url`
+    FAIL  reach      http://printer.internal (local): printer.internal is not fetched: it is a local name, which needs `allow_private = true` under [fetch]  → check the source's `url`
+    FAIL  reach      https://far.example (behind): far.example: by the proxy 127.0.0.1:PORT: connection refused  → is it up, and may this machine reach it, or does it take a `proxy`?
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_in_use_is_judged_by_the_server_that_uses_it() {
+    let origin = Origin::start().await;
+    origin.script("/rss", Answer::status(503));
+    let folder = folder(&feed("news", &origin.url("/rss"), ""));
+    let server = Program::serve(folder.path());
+    server.until("news", |s| s["phase"] == "backing_off").await;
+    let told = |args: &[&str]| {
+        let said = doctor(folder.path(), args);
+        said.lines()
+            .filter(|line| line.contains("  store") || line.contains("  server"))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    };
+    // It listens on a port of its own, of which the config knows nothing.
+    assert!(told(&["--offline"]).contains("with another --listen"), "{}", told(&["--offline"]));
+    let toml = std::fs::read_to_string(folder.path().join("wellspring.toml")).unwrap();
+    write_config(folder.path(), &toml.replace("127.0.0.1:0", &server.address.to_string()));
+    assert_snapshot!(replaced(&told(&["--offline"]), "wellspring.db: ", |c| c.is_ascii_alphanumeric() || ". ".contains(c), "SIZE"), @"
+    ok    store    data/wellspring.db: SIZE, in use by a running server
+    warn  server   it runs, and is degraded: news: 127.0.0.1:PORT answered 503 (upstream_status); nothing to serve yet  → `wellspring status` tells more
+    ");
+    server.signal("TERM");
+    server.wait();
+    assert_snapshot!(replaced(&told(&["--offline"]), "wellspring.db: ", |c| c.is_ascii_alphanumeric() || ".".contains(c), "SIZE"), @"ok    store    data/wellspring.db: SIZE KB, 0 snapshots of 1 key");
+    std::fs::write(folder.path().join("data/wellspring.db"), "this was never a database, whatever its name says").unwrap();
+    assert_snapshot!(told(&["--offline"]), @"warn  store    data/wellspring.db is corrupt (file is not a database)  → the server renames it, carries over what can be read and starts a new one; check the disk");
+    let kept = std::fs::read_to_string(folder.path().join("data/wellspring.db")).unwrap();
+    assert!(kept.starts_with("this was never"), "it is left as it is");
+}
+
+#[test]
+fn programs_read_json_and_a_bad_config_is_its_own_code() {
+    let folder = folder(&feed("news", "https://a.example/rss", ""));
+    let output = output(command(folder.path()).args(["doctor", "--json", "--offline"]).env("PATH", folder.path()));
+    assert_eq!((output.status.code(), output.stderr.is_empty()), (Some(0), true));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["passed"], true);
+    assert_snapshot!(normal(&json["checks"][0].to_string(), folder.path()), @r#"{"state":"ok","what":"config","words":"wellspring.toml: 1 source","way_out":null}"#);
+    write_config(folder.path(), "[source.news]\n");
+    assert_eq!(run(folder.path(), &["doctor"]).status.code(), Some(2));
+}
