@@ -192,7 +192,8 @@ impl Reader<'_> {
             return None;
         }
         if let Some(compose) = &raw.compose {
-            return self.compose(compose, parts).map(Origin::Compose);
+            let ways = each_place(compose).iter().map(|way| self.compose(way, parts)).collect::<Option<_>>();
+            return ways.map(Origin::Compose);
         }
         if let Some(items) = &raw.items {
             return self.nested(items, raw.fields.as_ref(), format, parts).map(Origin::Rows);
@@ -230,12 +231,12 @@ impl Reader<'_> {
             (Some(preceding), None, None) => Some(Anchor::Preceding(preceding.clone())),
             (None, Some(ancestor), None) => Some(Anchor::Ancestor(ancestor.clone())),
             (None, None, Some(lookup)) => {
-                let (Some(key), Some(equals)) = (&raw.key, &raw.equals) else {
-                    let help = "add key = \"$.id\", the part of such a row, and equals = \"$.filmId\", the part of the item";
+                let Some(equals) = &raw.equals else {
+                    let help = "add equals = \"$.filmId\", the part of the item, and key = \"$.id\", the part of such a row";
                     self.error(&lookup.span, "`lookup` does not say which row is meant", Some(help));
                     return None;
                 };
-                Some(Anchor::Lookup { rows: lookup.clone(), key: key.clone(), equals: equals.clone() })
+                Some(Anchor::Lookup { rows: lookup.clone(), key: raw.key.clone(), equals: equals.clone() })
             }
             (_, Some(at), _) | (_, _, Some(at)) => {
                 self.error(&at.span, "a field is looked for from one place", Some("keep one of `preceding`, `ancestor` and `lookup`"));
@@ -347,7 +348,7 @@ pub(super) fn keys(raw: &RawFieldTable) -> Vec<(&'static str, Range<usize>)> {
         ("lookup", span(&raw.lookup)),
         ("key", span(&raw.key)),
         ("equals", span(&raw.equals)),
-        ("compose", span(&raw.compose)),
+        ("compose", raw.compose.as_ref().map(|at| at.span.clone())),
         ("regex", span(&raw.regex)),
         ("parse", raw.parse.as_ref().map(|at| at.span.clone())),
         ("format", raw.format.as_ref().map(|at| at.span.clone())),
