@@ -9,6 +9,7 @@ use crate::error::{ExtractError, RuleError, is_binary};
 use crate::{Body, Context, charset};
 
 mod depth;
+mod heading;
 mod pick;
 mod row;
 mod text;
@@ -42,7 +43,7 @@ impl Html {
             Some(items) => page.select(items).filter(|element| !text::is_in_template(*element)).collect(),
             None => vec![page.root_element()],
         };
-        self.fields.fill(rows.into_iter().map(|element| row::Row { element, base: &base }), &base, context)
+        self.fields.fill(row::rows(&page, &base, rows), &base, context)
     }
 }
 
