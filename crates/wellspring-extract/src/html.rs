@@ -6,7 +6,7 @@ use wellspring_core::source::Rules;
 
 use crate::columns::{Columns, Items};
 use crate::error::{ExtractError, RuleError, is_binary};
-use crate::{Body, Context, charset};
+use crate::{Body, Context, charset, value};
 
 mod depth;
 mod heading;
@@ -45,6 +45,14 @@ impl Html {
         };
         self.fields.fill(row::rows(&page, &base, rows), &base, context)
     }
+}
+
+/// The text that a piece of markup shows; `None` where it is nested or long as no markup is.
+pub(crate) fn shown(markup: &str) -> Option<String> {
+    if !markup.contains(['<', '&']) {
+        return Some(value::collapse(markup));
+    }
+    depth::parse(markup).ok().map(|page| text::of(page.root_element()))
 }
 
 /// Anything parses as HTML, so what is certainly something else is refused before it passes for a page without items.
