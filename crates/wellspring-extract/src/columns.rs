@@ -60,7 +60,7 @@ pub(crate) trait Kind {
     fn anchor(anchor: &Anchor) -> Result<Self::Anchor, RuleError>;
 
     /// What a candidate finds, in order. What can be much is found lazily: mostly only the first that is something is asked for.
-    fn look<'b>(row: &Self::Row<'b>, place: &Self::Place) -> impl IntoIterator<Item = Value>;
+    fn look(row: &Self::Row<'_>, place: &Self::Place) -> impl IntoIterator<Item = Value>;
     /// The rows of a list within a row.
     fn rows<'b>(row: &Self::Row<'b>, nested: &Self::Nested) -> Vec<Self::Row<'b>>;
     /// Where looking starts for this row, with a number that tells that place from others of the body; `None` where there is no
@@ -73,7 +73,7 @@ pub(crate) trait Kind {
 /// The fields of an item, compiled for a format.
 pub(crate) struct Columns<K: Kind> {
     names: Vec<String>,
-    columns: Vec<Column<K>>,
+    fields: Vec<Column<K>>,
     /// Where each one's reports begin.
     starts: Vec<usize>,
     /// In which order they are filled: what is found, what is put together of it, lists within, which may use both.
@@ -89,14 +89,14 @@ impl<K: Kind> Debug for Columns<K> {
 impl<K: Kind> Columns<K> {
     /// Compiles the fields.
     pub(crate) fn compile(fields: &[Field]) -> Result<Self, RuleError> {
-        let columns: Vec<Column<K>> = fields.iter().map(Column::compile).collect::<Result<_, _>>()?;
-        let starts = columns.iter().scan(0, |next, column| Some(std::mem::replace(next, *next + column.width()))).collect();
-        Ok(Self { names: fields.iter().map(|field| field.name.clone()).collect(), columns, starts, order: order::of(fields)? })
+        let compiled: Vec<Column<K>> = fields.iter().map(Column::compile).collect::<Result<_, _>>()?;
+        let starts = compiled.iter().scan(0, |next, column| Some(std::mem::replace(next, *next + column.width()))).collect();
+        Ok(Self { names: fields.iter().map(|field| field.name.clone()).collect(), fields: compiled, starts, order: order::of(fields)? })
     }
 
     /// True where items are taken whole.
     pub(crate) fn is_empty(&self) -> bool {
-        self.columns.is_empty()
+        self.fields.is_empty()
     }
 
     /// Builds an item of each row. Addresses are relative to `base`.
@@ -117,7 +117,7 @@ impl<K: Kind> Columns<K> {
     }
 
     fn report(&self, prefix: &str, reports: &mut Vec<FieldReport>) {
-        for (name, column) in self.names.iter().zip(&self.columns) {
+        for (name, column) in self.names.iter().zip(&self.fields) {
             let name = format!("{prefix}{name}");
             let inner = format!("{name}.");
             reports.push(FieldReport { name, found: 0, by_candidate: vec![0; column.candidates()], defaulted: 0 });
@@ -129,7 +129,7 @@ impl<K: Kind> Columns<K> {
 
     /// How many reports these columns take, lists within included.
     fn width(&self) -> usize {
-        self.columns.iter().map(Column::width).sum()
+        self.fields.iter().map(Column::width).sum()
     }
 
     fn item(
@@ -139,16 +139,16 @@ impl<K: Kind> Columns<K> {
         work: &mut Work<'_>,
         reports: &mut [FieldReport],
     ) -> Result<Value, ExtractError> {
-        let mut cells = vec![Value::Null; self.columns.len()];
+        let mut cells = vec![Value::Null; self.fields.len()];
         for &index in &self.order {
             let scope = Scope { names: &self.names, cells: &cells, this: index, outer };
-            let cell = self.columns[index].cell(row, &scope, work, &mut reports[self.starts[index]..])?;
+            let cell = self.fields[index].cell(row, &scope, work, &mut reports[self.starts[index]..])?;
             cells[index] = cell;
         }
-        let shown = self.names.iter().zip(&self.columns).zip(cells).filter(|((_, column), _)| !column.is_hidden());
+        let shown = self.names.iter().zip(&self.fields).zip(cells).filter(|((_, column), _)| !column.is_hidden());
         let item = Value::Object(shown.map(|((name, _), cell)| (name.clone(), cell)).collect::<Map<_, _>>());
-        // What is in the cells was counted as it was found.
-        work.budget.hold(self.names.iter().map(|name| name.len() + size_of::<Value>()).sum())?;
+        // What is in the cells was counted as it was found. An object takes more than its members.
+        work.budget.hold(self.names.iter().map(|name| name.len() + size_of::<Value>()).sum::<usize>() + 2 * size_of::<Value>())?;
         Ok(item)
     }
 }

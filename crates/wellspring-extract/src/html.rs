@@ -7,6 +7,7 @@ use wellspring_core::source::Rules;
 use crate::columns::{Columns, Items};
 use crate::error::{ExtractError, RuleError, is_binary};
 use crate::{Body, Context, charset, value};
+use text::Templates;
 
 mod depth;
 mod heading;
@@ -39,11 +40,12 @@ impl Html {
         refuse_other_formats(&source)?;
         let page = depth::parse(&source)?;
         let base = base(&page, body.url);
+        let templates = Templates::of(&page);
         let rows: Vec<ElementRef<'_>> = match &self.items {
-            Some(items) => page.select(items).filter(|element| !text::is_in_template(*element)).collect(),
+            Some(items) => page.select(items).filter(|element| !templates.hide(*element)).collect(),
             None => vec![page.root_element()],
         };
-        self.fields.fill(row::rows(&page, &base, rows), &base, context)
+        self.fields.fill(row::rows(&page, templates, &base, rows), &base, context)
     }
 }
 

@@ -215,7 +215,7 @@ fn candidates<K: Kind>(places: &Places, parse: &Parse) -> Result<Vec<K::Place>, 
         return places.candidates.iter().map(|at| K::place(at, attr)).collect();
     }
     if let (Some(name), Some(at)) = (attr, places.candidates.first()) {
-        return Err(RuleError::at(at, format!("an attribute holds no markup, `{name}` neither")).help("leave `attr` or `parse` out"));
+        return Err(RuleError::at(at, format!("the attribute `{name}` holds no markup")).help("leave `attr` or `parse` out"));
     }
     if places.candidates.is_empty() {
         // The markup of where looking starts.

@@ -10,11 +10,12 @@ use ego_tree::NodeId;
 use ego_tree::iter::Edge;
 use scraper::{ElementRef, Html, Selector};
 
-use super::text;
+use super::text::Templates;
 
 /// The headings of a page that were asked for so far.
 pub(super) struct Headings<'b> {
     page: &'b Html,
+    templates: Templates,
     places: OnceCell<HashMap<NodeId, Place>>,
     found: RefCell<HashMap<String, Vec<(Place, ElementRef<'b>)>>>,
 }
@@ -27,8 +28,8 @@ struct Place {
 }
 
 impl<'b> Headings<'b> {
-    pub(super) fn of(page: &'b Html) -> Self {
-        Self { page, places: OnceCell::new(), found: RefCell::default() }
+    pub(super) fn of(page: &'b Html, templates: Templates) -> Self {
+        Self { page, templates, places: OnceCell::new(), found: RefCell::default() }
     }
 
     /// The last element of the selector, known by `name`, that ends before this one begins.
@@ -46,7 +47,7 @@ impl<'b> Headings<'b> {
 
     /// In the order of the page.
     fn all(&self, selector: &Selector) -> Vec<(Place, ElementRef<'b>)> {
-        let elements = self.page.select(selector).filter(|element| !text::is_in_template(*element));
+        let elements = self.page.select(selector).filter(|element| !self.templates.hide(*element));
         let mut all: Vec<_> = elements.filter_map(|element| Some((*self.places().get(&element.id())?, element))).collect();
         // The parser made misplaced elements in another order.
         all.sort_by_key(|(place, _)| place.start);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 use wellspring_core::source::At;
 
-use super::text;
+use super::text::{self, Templates};
 use crate::error::RuleError;
 use crate::value;
 
@@ -52,10 +52,10 @@ impl Pick {
     }
 
     /// What the elements give, those left out that have nothing to give.
-    pub(super) fn look<'b>(&self, item: ElementRef<'b>, base: &Url) -> impl Iterator<Item = Value> {
+    pub(super) fn look(&self, item: ElementRef<'_>, base: &Url, templates: Templates) -> impl Iterator<Item = Value> {
         let own = self.selector.is_none().then_some(item);
         let selected = self.selector.iter().flat_map(move |selector| item.select(selector));
-        let elements = own.into_iter().chain(selected.filter(|element| !text::is_in_template(*element)));
+        let elements = own.into_iter().chain(selected.filter(move |element| !templates.hide(*element)));
         elements.filter_map(|element| self.take(element, base)).map(Value::String)
     }
 

@@ -9,7 +9,7 @@ use wellspring_core::source::{Anchor, At};
 
 use super::heading::Headings;
 use super::pick::{self, Pick};
-use super::text;
+use super::text::{self, Templates};
 use crate::columns::Kind;
 use crate::error::RuleError;
 
@@ -27,12 +27,18 @@ pub(super) struct Row<'b> {
 struct Around<'b> {
     /// What its addresses are relative to.
     base: &'b Url,
+    templates: Templates,
     headings: Headings<'b>,
 }
 
 /// These elements of a page as rows.
-pub(super) fn rows<'b>(page: &'b Html, base: &'b Url, elements: Vec<ElementRef<'b>>) -> impl Iterator<Item = Row<'b>> {
-    let page = Rc::new(Around { base, headings: Headings::of(page) });
+pub(super) fn rows<'b>(
+    page: &'b Html,
+    templates: Templates,
+    base: &'b Url,
+    elements: Vec<ElementRef<'b>>,
+) -> impl Iterator<Item = Row<'b>> {
+    let page = Rc::new(Around { base, templates, headings: Headings::of(page, templates) });
     elements.into_iter().map(move |element| Row { element, page: Rc::clone(&page) })
 }
 
@@ -73,11 +79,11 @@ impl Kind for Page {
     }
 
     fn look<'b: 'b>(row: &Row<'b>, place: &Pick) -> impl IntoIterator<Item = Value> {
-        place.look(row.element, row.page.base)
+        place.look(row.element, row.page.base, row.page.templates)
     }
 
     fn rows<'b: 'b>(row: &Row<'b>, nested: &Selector) -> Vec<Row<'b>> {
-        let elements = row.element.select(nested).filter(|element| !text::is_in_template(*element));
+        let elements = row.element.select(nested).filter(|element| !row.page.templates.hide(*element));
         elements.map(|element| Row { element, page: Rc::clone(&row.page) }).collect()
     }
 

@@ -80,10 +80,9 @@ fn parse(text: &str, decimal: Option<char>, currency: Option<&str>) -> Value {
     for _ in 0..NUMBERS {
         let Some(found) = number::find(&chars, from, decimal) else { break };
         let (before, after) = (&chars[from..found.start], &chars[found.end..]);
-        if let Some(named) = behind(before, currency).or_else(|| ahead(after, currency)) {
-            if let Some(number) = found.number {
-                return json!({"amount": number, "currency": named.or(currency)});
-            }
+        let mark = behind(before, currency).or_else(|| ahead(after, currency));
+        if let (Some(mark), Some(number)) = (mark, &found.number) {
+            return json!({"amount": number, "currency": mark.currency.or(currency)});
         }
         first = first.or(found.number);
         from = found.end;
@@ -91,8 +90,13 @@ fn parse(text: &str, decimal: Option<char>, currency: Option<&str>) -> Value {
     first.map_or(Value::Null, |number| json!({"amount": number, "currency": currency}))
 }
 
+/// A mark of a currency. `None`: of one of several.
+struct Mark<'a> {
+    currency: Option<&'a str>,
+}
+
 /// The currency at the end of what is before a number: `Rp. -`.
-fn behind<'a>(before: &[char], wanted: Option<&'a str>) -> Option<Option<&'a str>> {
+fn behind<'a>(before: &[char], wanted: Option<&'a str>) -> Option<Mark<'a>> {
     let is_between = |c: &char| c.is_whitespace() || matches!(c, '.' | ':' | '-' | '−' | '–');
     let end = before.iter().rposition(|c| !is_between(c))? + 1;
     let start =
@@ -101,24 +105,22 @@ fn behind<'a>(before: &[char], wanted: Option<&'a str>) -> Option<Option<&'a str
 }
 
 /// The currency at the beginning of what is behind a number: `,- kr`.
-fn ahead<'a>(after: &[char], wanted: Option<&'a str>) -> Option<Option<&'a str>> {
+fn ahead<'a>(after: &[char], wanted: Option<&'a str>) -> Option<Mark<'a>> {
     let is_between = |c: &char| c.is_whitespace() || matches!(c, ',' | '.' | '-' | '–' | '—');
     let start = after.iter().take(4).position(|c| !is_between(c))?;
     let word = after[start..].iter().take(8).take_while(|c| !(c.is_whitespace() || c.is_ascii_digit() || ",./;:()-+*".contains(**c)));
     named(&word.collect::<String>(), wanted)
 }
 
-/// The currency that a word names. `Some(None)`: it names one of several.
-fn named<'a>(word: &str, wanted: Option<&'a str>) -> Option<Option<&'a str>>
-where
-{
+/// The currency that a word stands for.
+fn named<'a>(word: &str, wanted: Option<&'a str>) -> Option<Mark<'a>> {
     if let Some(code) = CODES.split_whitespace().find(|code| *code == word) {
-        return Some(Some(code));
+        return Some(Mark { currency: Some(code) });
     }
     let (_, currencies) =
         MARKS.iter().find(|(mark, _)| *mark == word || mark.chars().count() > 1 && mark.to_lowercase() == word.to_lowercase())?;
     let usual = currencies.split(' ').next().filter(|usual| *usual != "?");
-    Some(wanted.filter(|wanted| currencies.split(' ').any(|known| known == *wanted)).or(usual))
+    Some(Mark { currency: wanted.filter(|wanted| currencies.split(' ').any(|known| known == *wanted)).or(usual) })
 }
 
 #[cfg(test)]

@@ -86,8 +86,7 @@ fn directive(chars: &mut std::str::Chars<'_>, pieces: &mut Vec<Piece>) -> Result
         name.push(c);
         break match c {
             // How it is padded does not matter to a reader.
-            '-' | '_' | '0' | '^' | '#' | ':' if name.len() < 4 => continue,
-            '.' | '1'..='9' if name.len() < 4 => continue,
+            '-' | '_' | '^' | '#' | ':' | '.' | '0'..='9' if name.len() < 4 => continue,
             'Y' => Piece::Year,
             'y' => Piece::YearOfCentury,
             'm' => Piece::Month,
