@@ -194,7 +194,11 @@ impl Template {
                 parts.push(Part::Variable { name: name.to_owned(), value: Secret::new(value) });
                 rest = &inner[end + 1..];
             } else if let Some(parameters) = parameters
-                && let Some((name, after)) = rest.strip_prefix('{').and_then(|r| r.split_once('}')).filter(|(name, _)| is_word(name))
+                && let Some((name, after)) = rest
+                    .strip_prefix('{')
+                    .and_then(|r| r.split_once('}'))
+                    // The fields of a row need not be words: `{_id}`, `{bookingUrl}`.
+                    .filter(|(name, _)| is_word(name) || parameters.contains(name))
             {
                 if !parameters.contains(&name) {
                     return Err(BadTemplate::UnknownParameter(name.to_owned()));
@@ -221,6 +225,11 @@ impl Template {
     /// The name, where the text is one open place and nothing else.
     pub fn only_name(&self) -> Option<&str> {
         if let [Part::Parameter(name)] = &self.0[..] { Some(name) } else { None }
+    }
+
+    /// True where an address begins with an open place: then what fills it decides the host.
+    pub fn begins_open(&self) -> bool {
+        matches!(self.0.first(), Some(Part::Parameter(_)))
     }
 
     /// Fills the places in as an address takes them.

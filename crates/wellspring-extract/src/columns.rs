@@ -164,7 +164,8 @@ impl<K: Kind> Columns<K> {
                 at += width;
             }
         }
-        let shown = self.0.iter().zip(cells).filter(|(column, _)| !column.hidden);
+        // A row's own hidden fields go with the last steps: details of the row are asked for by them.
+        let shown = self.0.iter().zip(cells).filter(|(column, _)| !column.hidden || outer.is_none());
         Value::Object(shown.map(|(column, cell)| (column.name.clone(), cell)).collect::<Map<_, _>>())
     }
 }
@@ -327,7 +328,7 @@ impl Budget {
 }
 
 /// About how many bytes a value holds. Values nest no deeper than the parsers let bodies nest.
-fn weight(value: &Value) -> usize {
+pub(crate) fn weight(value: &Value) -> usize {
     size_of::<Value>()
         + match value {
             Value::String(text) => text.len(),
