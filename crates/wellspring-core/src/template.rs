@@ -323,6 +323,15 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_known_fills_a_place_whatever_its_shape() {
+        let template = Template::parse("{link}/{_id}/{bookingUrl}/{other_}/{Id}", &["link", "_id", "bookingUrl", "other_"], &environment);
+        let template = template.unwrap();
+        assert!(template.begins_open());
+        assert_eq!(template.names().collect::<Vec<_>>(), ["link", "_id", "bookingUrl", "other_"]);
+        assert!(!Template::parse("https://{_id}", &["_id"], &environment).unwrap().begins_open());
+    }
+
+    #[test]
     fn a_secret_is_recognised_in_what_an_upstream_echoes() {
         let environment = |name: &str| Some(if name == "KEY" { "S3cr/3t" } else { "abc" }.to_owned());
         let filled = Template::parse("https://${SHORT}.example/?k=${KEY}", &[], &environment).unwrap().fill(&Params::new());

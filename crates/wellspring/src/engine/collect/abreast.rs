@@ -64,7 +64,7 @@ mod tests {
                 if index % 3 != 2 && index != 6 {
                     let _passed = gates[index].acquire().await.unwrap();
                 }
-                if index % 3 != 0 {
+                if !index.is_multiple_of(3) {
                     gates[index - 1].add_permits(1);
                 }
                 now.set(now.get() - 1);

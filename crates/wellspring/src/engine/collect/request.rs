@@ -77,3 +77,62 @@ pub(super) fn filled(
         max_body: ask.max_body.unwrap_or(bounds.max_body),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use wellspring_core::source::{Json, Payload};
+    use wellspring_core::template::Template;
+
+    use super::*;
+    use crate::engine::limits::PerHost;
+
+    fn text(text: &str) -> Template {
+        Template::parse(text, &["link"], &|_| Some("s3cr3t".to_owned())).unwrap()
+    }
+
+    fn ask(url: &str) -> Ask {
+        Ask {
+            url: text(url),
+            method: source::Method::Get,
+            headers: vec![("x-quiet".to_owned(), text("${KEY}")), ("x-plain".to_owned(), text("1"))],
+            cookies: vec![("session".to_owned(), text("${KEY}"))],
+            payload: None,
+            proxy: None,
+            timeout: None,
+            max_body: None,
+        }
+    }
+
+    fn build(ask: &Ask, link: &str) -> Result<Request, Failure> {
+        let per_host = PerHost { at_once: 1, gap: Duration::ZERO };
+        let bounds = Bounds { timeout: Duration::from_secs(1), max_body: 1, per_host, proxy: None };
+        let home = Homes(vec![Url::parse("https://a.example/").unwrap().origin()]);
+        filled(ask, &[("link".to_owned(), link.to_owned())].into(), Validator::default(), &bounds, &Jar::default(), &home)
+    }
+
+    #[test]
+    fn secrets_go_to_hosts_that_the_source_names() {
+        let check = |url: &str, link: &str, expected: &[&str]| {
+            let request = build(&ask(url), link).unwrap();
+            assert_eq!(request.headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), expected, "{url} {link}");
+        };
+        let all = ["x-quiet", "x-plain", "cookie"];
+        check("https://b.example/?q={link}", "x", &all);
+        check("{link}", "https://a.example/film", &all);
+        for foreign in ["https://b.example/", "http://a.example/", "https://a.example:8443/", "https://a.example@b.example/", "x"] {
+            check("{link}", foreign, &["x-plain"]);
+        }
+    }
+
+    #[test]
+    fn what_is_sent_with_a_secret_goes_nowhere_else() {
+        let payload = Some(Payload::Json(Json::Object(vec![("key".to_owned(), Json::Text(text("${KEY}")))])));
+        let ask = Ask { payload, ..ask("{link}") };
+        assert_eq!(build(&ask, "https://a.example/").unwrap().body.as_deref(), Some(&br#"{"key":"s3cr3t"}"#[..]));
+        let refused = build(&ask, "https://b.example/").unwrap_err();
+        assert_eq!((refused.kind, refused.code), (Kind::Blocked, Code::AddressRefused));
+        assert!(!refused.message.contains("s3cr3t"), "{refused}");
+    }
+}

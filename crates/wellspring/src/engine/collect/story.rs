@@ -91,3 +91,21 @@ impl Secrets {
         if text.chars().count() <= SHOWN { text } else { text.chars().take(SHOWN - 1).chain(['…']).collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use wellspring_core::template::Template;
+
+    use super::*;
+
+    #[test]
+    fn what_an_upstream_echoes_is_veiled_before_it_is_shortened() {
+        let key = Template::expand("k=${KEY}", &|_| Some("s3cr3t-k3y".to_owned())).unwrap();
+        let secrets = Secrets(vec![key]);
+        assert_eq!(secrets.veil("https://a.example/?t=S3CR3T%2dk3y".to_owned()), "***");
+        assert_eq!(secrets.shorten(&json!(format!("{}s3cr3t-k3y", "x".repeat(75)))), "***");
+        assert_eq!(secrets.shorten(&json!(["a", 2])), "2 values: a, 2");
+        assert_eq!(secrets.shorten(&json!("ä".repeat(100))).chars().count(), 80);
+    }
+}
