@@ -287,6 +287,7 @@ mod bare {
     pub(super) mod option {
         use super::{At, Deserialize, Deserializer, Serialize, Serializer, at};
 
+        #[expect(clippy::ref_option, reason = "serde hands over the field itself")]
         pub(in super::super) fn serialize<S: Serializer>(value: &Option<At<String>>, serializer: S) -> Result<S::Ok, S::Error> {
             value.as_ref().map(|at| &at.value).serialize(serializer)
         }

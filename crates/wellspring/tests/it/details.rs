@@ -44,10 +44,12 @@ async fn what_a_page_says_joins_its_row() {
     let source = films(&origin, "{_link}", "").replace("_link = \"a@href\"", "_link = \"a[href^='/']@href\"");
     let app = TestApp::with_source(&source).await;
     let status = app.until_attempts("films", 1).await;
-    insta::assert_snapshot!(items(&app).await, @r#"{"title":"Dune","year":"1999","summary":"All about Dune."}
-{"title":"Up","year":null,"summary":null}
-{"title":"Heat","year":null,"summary":null}
-{"title":"Big","year":"1999","summary":"All about Big."}"#);
+    insta::assert_snapshot!(items(&app).await, @r#"
+    {"title":"Dune","year":"1999","summary":"All about Dune."}
+    {"title":"Up","year":null,"summary":null}
+    {"title":"Heat","year":null,"summary":null}
+    {"title":"Big","year":"1999","summary":"All about Big."}
+    "#);
     insta::assert_snapshot!(status["recent"][0]["cut"], @r#"["details: 1 of 5 rows left out (`limit` = 4)","details: not asked for 1 of 4 rows, for want of `_link`","details: no page for 1 of 3 rows (404 or 410): row 2"]"#);
     assert_eq!((origin.count("/film/5"), origin.last("/film/1").header("authorization")), (0, Some("Bearer k")));
     // Pages may change while the list does not.

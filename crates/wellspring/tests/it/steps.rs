@@ -115,13 +115,13 @@ async fn a_body_is_sent_as_it_was_written() {
     let builder = Builder::new()
         .with_source(&source(
             "json",
-            "json = { query = \"{ films }\", variables = { n = 3, city = \"{city}\" } }\n[source.json.params.city]\npattern = \".+\"",
+            "json = { query = \"{ films }\", variables = { n = \"{n}\", city = \"{city}\" } }\n[source.json.params.n]\ntype = \"integer\"\nmin = 1\nmax = 9\n[source.json.params.city]\npattern = \".+\"",
         ))
         .with_source(&source("form", "form = { q = \"a b&c\", page = \"1\" }\nuser_agent = \"Lantern/1\""))
         .with_source(&source("text", "body = \"<ask/>\"\nheaders = { Content-Type = \"text/xml\", X-Kind = \"plain\" }"));
     let app = builder.start().await;
     for (path, sent, content_type) in [
-        ("/api/json?city=%22Oslo%22", r#"{"query":"{ films }","variables":{"n":3,"city":"\"Oslo\""}}"#, "application/json"),
+        ("/api/json?n=3&city=%22Oslo%22", r#"{"query":"{ films }","variables":{"n":3,"city":"\"Oslo\""}}"#, "application/json"),
         ("/api/form", "q=a%20b%26c&page=1", "application/x-www-form-urlencoded"),
         ("/api/text", "<ask/>", "text/xml"),
     ] {

@@ -97,7 +97,7 @@ fn addresses_are_tried_before_they_are_needed() {
       = help: set it, or put this address into a [[source.cinema.from]] with when_env = "NOPE"
     "#);
     assert_snapshot!(refused_where("https://a.example/", "https://a.example/?geo={geo}"), @r#"
-    error: `{geo}` names no parameter that this source declares
+    error: `{geo}` names nothing that is known here
       --> sources/cinema.toml:2:7
       |
     2 | url = "https://a.example/?geo={geo}"

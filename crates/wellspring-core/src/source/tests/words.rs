@@ -247,7 +247,7 @@ fn parameters_say_what_they_take() {
       |
     7 | params.geo = { default = "ID" }
       |        ^^^
-      = help: add values = ["…"], or a pattern = "…" that the whole value must match, or type = "integer"
+      = help: add values = ["…"], a pattern = "…" that the whole value must match, or type = "integer"
     "#);
     assert_snapshot!(refused_with("params.geo = { values = [\"ID\"], pattern = \"ID\" }\n"), @r#"
     error: `geo` has both `values` and `pattern`

@@ -20,7 +20,7 @@ impl Homes {
     /// Those whose addresses do not begin with a place. `values` are parameters and times: who fills those in is the one who
     /// configured or asked, and not the upstream.
     pub(super) fn of(alternative: &Alternative, values: &Params) -> Self {
-        let named = alternative.asks().filter(|ask| !ask.url.begins_open());
+        let named = alternative.asks().filter(|ask| ask.url.first_name().is_none());
         Self(named.filter_map(|ask| Url::parse(ask.url.fill(values).expose()).ok()).map(|url| url.origin()).collect())
     }
 
@@ -43,7 +43,7 @@ pub(super) fn filled(
 ) -> Result<Request, Failure> {
     let url = ask.url.fill(values);
     // An address that a page or an API gave leads wherever that likes.
-    let at_home = !ask.url.begins_open() || homes.include(&url);
+    let at_home = ask.url.first_name().is_none() || homes.include(&url);
     let body = ask.payload.as_ref().map(|payload| payload.fill(values));
     if !at_home && body.as_ref().is_some_and(Filled::is_secret) {
         let words = format!("{url} is not asked: what is sent carries a secret, and this host is none that the source itself names");
