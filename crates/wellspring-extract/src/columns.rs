@@ -13,7 +13,7 @@ use crate::error::{ExtractError, RuleError};
 pub(crate) use budget::Budget;
 use cell::{Column, Scope, Work};
 
-mod budget;
+pub(crate) mod budget;
 mod cell;
 mod order;
 
@@ -145,7 +145,8 @@ impl<K: Kind> Columns<K> {
             let cell = self.fields[index].cell(row, &scope, work, &mut reports[self.starts[index]..])?;
             cells[index] = cell;
         }
-        let shown = self.names.iter().zip(&self.fields).zip(cells).filter(|((_, column), _)| !column.is_hidden());
+        // A row's own hidden fields go with the last steps: details of the row are asked for by them.
+        let shown = self.names.iter().zip(&self.fields).zip(cells).filter(|((_, column), _)| !column.is_hidden() || outer.is_none());
         let item = Value::Object(shown.map(|((name, _), cell)| (name.clone(), cell)).collect::<Map<_, _>>());
         // What is in the cells was counted as it was found. An object takes more than its members.
         work.budget.hold(self.names.iter().map(|name| name.len() + size_of::<Value>()).sum::<usize>() + 2 * size_of::<Value>())?;

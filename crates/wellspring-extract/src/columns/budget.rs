@@ -40,7 +40,7 @@ impl Budget {
 }
 
 /// About how many bytes a value holds. Values nest no deeper than the parsers let bodies nest.
-fn weight(value: &Value) -> usize {
+pub(crate) fn weight(value: &Value) -> usize {
     size_of::<Value>()
         + match value {
             Value::String(text) => text.len(),

@@ -24,7 +24,7 @@ pub(super) struct Column<K: Kind> {
 
 enum Source<K: Kind> {
     Places { candidates: Vec<K::Place>, anchor: Option<K::Anchor> },
-    Compose(Vec<Piece>),
+    Compose(Vec<Vec<Piece>>),
     Rows { items: K::Nested, columns: Columns<K> },
 }
 
@@ -63,7 +63,7 @@ impl<K: Kind> Column<K> {
                 candidates: candidates::<K>(places, &field.parse)?,
                 anchor: places.anchor.as_ref().map(K::anchor).transpose()?,
             },
-            Origin::Compose(pieces) => Source::Compose(pieces.clone()),
+            Origin::Compose(ways) => Source::Compose(ways.clone()),
             Origin::Rows(nested) => Source::Rows { items: K::nested(&nested.items)?, columns: Columns::compile(&nested.fields)? },
         };
         Ok(Self {
@@ -111,7 +111,7 @@ impl<K: Kind> Column<K> {
                 }
                 value
             }
-            Source::Compose(pieces) => match compose(pieces, scope, work.context) {
+            Source::Compose(ways) => match ways.iter().find_map(|pieces| compose(pieces, scope, work.context)) {
                 Some(text) => self.settle([Value::String(text)], work)?,
                 None => Value::Null,
             },

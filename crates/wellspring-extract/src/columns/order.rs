@@ -28,6 +28,6 @@ pub(super) fn of(fields: &[Field]) -> Result<Vec<usize>, RuleError> {
 }
 
 fn uses(field: &Field, name: &str) -> bool {
-    let Origin::Compose(pieces) = &field.origin else { return false };
-    pieces.iter().any(|piece| matches!(piece, Piece::Name(known) if known == name))
+    let Origin::Compose(ways) = &field.origin else { return false };
+    ways.iter().flatten().any(|piece| matches!(piece, Piece::Name(known) if known == name))
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde_json::Value;
-use serde_json_path::JsonPath;
+use serde_json_path::{JsonPath, PathElement};
 use wellspring_core::source::{Anchor, At};
 
 use super::path;
@@ -37,7 +37,8 @@ pub(crate) struct Lookup {
     /// Rows and key as they are written: what an index is known by.
     name: String,
     rows: JsonPath,
-    key: JsonPath,
+    /// `None`: rows are known by their names.
+    key: Option<JsonPath>,
     equals: JsonPath,
 }
 
@@ -59,12 +60,25 @@ impl<'b> Root<'b> {
 
     fn index(&self, lookup: &Lookup) -> Index<'b> {
         let mut index = Index::new();
-        for row in lookup.rows.query(self.value).all() {
-            for key in lookup.key.query(row).all().into_iter().filter_map(key) {
+        for located in lookup.rows.query_located(self.value).iter() {
+            let row = located.node();
+            let keys: Vec<String> = match &lookup.key {
+                Some(path) => path.query(row).all().into_iter().filter_map(key).collect(),
+                None => located.location().iter().next_back().map(name).into_iter().collect(),
+            };
+            for key in keys {
                 index.entry(key).or_insert(row);
             }
         }
         index
+    }
+}
+
+/// What a value is called where it is: a member's name, or its number in a list.
+fn name(element: &PathElement<'_>) -> String {
+    match element {
+        PathElement::Name(name) => (*name).to_owned(),
+        PathElement::Index(index) => index.to_string(),
     }
 }
 
@@ -97,7 +111,8 @@ impl Kind for Document {
     fn anchor(anchor: &Anchor) -> Result<Lookup, RuleError> {
         match anchor {
             Anchor::Lookup { rows, key, equals } => {
-                Ok(Lookup { name: format!("{} {}", rows.value, key.value), rows: path(rows)?, key: path(key)?, equals: path(equals)? })
+                let name = format!("{} {}", rows.value, key.as_ref().map_or("", |key| key.value.as_str()));
+                Ok(Lookup { name, rows: path(rows)?, key: key.as_ref().map(path).transpose()?, equals: path(equals)? })
             }
             Anchor::Preceding(at) | Anchor::Ancestor(at) => {
                 Err(RuleError::at(at, "JSON has no elements").help("use `lookup` for another part of the document"))
