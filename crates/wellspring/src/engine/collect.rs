@@ -19,6 +19,7 @@ use super::breaker::Breaker;
 use super::catalog::Recipe;
 use super::extraction::{Extractor, Finished, Setting};
 use super::limits::{Busy, Limits, PerHost, Permit};
+use super::manners::{self, Manners};
 use crate::clock::Clock;
 use crate::fetch::{Fetched, Fetcher, Request, Response};
 use crate::lifecycle;
@@ -42,6 +43,8 @@ pub struct Collector {
     pub freed: Arc<Notify>,
     /// Which hosts are left alone.
     pub breaker: Arc<Breaker>,
+    /// What hosts ask of robots; `None` where nothing leaves the machine.
+    pub manners: Option<Arc<Manners>>,
     /// Who runs the rules.
     pub extractor: Arc<Extractor>,
     /// The time.
@@ -59,6 +62,10 @@ pub struct Bounds {
     pub per_host: PerHost,
     /// A proxy for every request.
     pub proxy: Option<Filled>,
+    /// Whether robots.txt is honoured.
+    pub robots: bool,
+    /// As what: the product token of the `User-Agent` of requests that set none.
+    pub agent: String,
 }
 
 /// What is known of the key already.
@@ -148,8 +155,16 @@ impl Collector {
             let asked = fingerprint(index, &address);
             let validator = known.validators.get(&asked).cloned().unwrap_or_default();
             let request = self.request(alternative, address, validator, bounds, &params, deadline);
+            let leave = if manners::heeds(alternative, &alternative.ask, bounds) {
+                self.may_ask(&request, bounds, deadline, known.forced, &mut place).await
+            } else {
+                Ok(())
+            };
             // Held until what came is extracted, and not while waiting for a place at the next host.
-            let (_permit, fetched) = self.fetch(request, bounds.per_host, deadline, known.forced, &mut place).await;
+            let (_permit, fetched) = match leave {
+                Ok(()) => self.fetch(request, bounds.per_host, deadline, known.forced, &mut place).await,
+                Err(refusal) => (place.take(), Err(refusal)),
+            };
             let fetched = match fetched {
                 Ok(Fetched::NotModified(validator)) => {
                     tries.push(attempt);
@@ -203,23 +218,36 @@ impl Collector {
         deadline: Mono,
         forced: bool,
         place: &mut Option<Permit>,
-    ) -> (Permit, Result<Fetched, Failure>) {
+    ) -> (Option<Permit>, Result<Fetched, Failure>) {
         let host: Arc<str> =
             Url::parse(request.url.expose()).ok().and_then(|u| u.host_str().map(Arc::from)).unwrap_or_else(|| Arc::from(""));
         let permit = match place.take().filter(|p| p.host() == &*host) {
             Some(permit) => permit,
             None => self.enter(&host, per_host).await,
         };
-        if let Some(refusal) = self.breaker.refusal(&host, self.clock.mono()).filter(|_| !forced) {
-            return (permit, Err(refusal));
+        let fetched = self.ask(&request, &host, per_host, deadline, forced).await;
+        (Some(permit), fetched)
+    }
+
+    /// Asks a host at which there is a place, unless it is left alone.
+    pub(super) async fn ask(
+        &self,
+        request: &Request,
+        host: &Arc<str>,
+        per_host: PerHost,
+        deadline: Mono,
+        forced: bool,
+    ) -> Result<Fetched, Failure> {
+        if let Some(refusal) = self.breaker.refusal(host, self.clock.mono()).filter(|_| !forced) {
+            return Err(refusal);
         }
-        let slot = self.slot(&host, per_host, deadline).await;
-        let fetched = self.fetcher.fetch(&request).await.map_err(|e| e.failure());
-        self.breaker.report(&host, fetched.as_ref().err(), self.clock.mono());
+        let slot = self.slot(host, per_host, deadline).await;
+        let fetched = self.fetcher.fetch(request).await.map_err(|e| e.failure());
+        self.breaker.report(host, fetched.as_ref().err(), self.clock.mono());
         if let Some(slot) = slot {
             slot.leave().await;
         }
-        (permit, fetched)
+        fetched
     }
 
     /// A place among the requests of all replicas.
@@ -237,7 +265,7 @@ impl Collector {
         }
     }
 
-    async fn enter(&self, host: &Arc<str>, per_host: PerHost) -> Permit {
+    pub(super) async fn enter(&self, host: &Arc<str>, per_host: PerHost) -> Permit {
         loop {
             // Made before looking, so that no place that becomes free is missed.
             let freed = self.freed.notified();

@@ -24,7 +24,7 @@ async fn cinema(titles: &[&str], lines: &str) -> (Origin, TempDir) {
 }
 
 fn configure(folder: &Path, sources: &str) {
-    write_config(folder, &format!("[server]\nlisten = \"127.0.0.1:0\"\n[fetch]\nallow_private = true\n{sources}"));
+    write_config(folder, &format!("[server]\nlisten = \"127.0.0.1:0\"\n[fetch]\nallow_private = true\nrobots = false\n{sources}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
