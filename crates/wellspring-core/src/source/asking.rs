@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use jiff::tz::TimeZone;
 use url::Url;
 
 use super::parse::Reader;
@@ -231,15 +232,13 @@ impl Reader<'_> {
         let each = match &raw.value {
             RawEach::Name(name) => Each { name: name.clone(), values: EachValues::Captured, limit: FAN_OUT },
             RawEach::Table(table) => {
-                if let Some(zone) = &table.zone {
-                    self.zone(zone)?;
-                }
+                let zone = self.zone(table.zone.as_ref())?;
                 let values = match (&table.values, &table.days) {
                     (Some(values), None) => EachValues::Listed(values.value.clone()),
                     (None, Some(days)) => EachValues::Days {
                         count: days.value,
                         format: table.format.as_ref().map_or_else(|| "%Y-%m-%d".to_owned(), |at| at.value.clone()),
-                        zone: table.zone.as_ref().map(|at| at.value.clone()),
+                        zone,
                     },
                     (None, None) => EachValues::Captured,
                     (Some(values), Some(_)) => {
@@ -292,22 +291,22 @@ impl Reader<'_> {
             let help = "it takes a lower-case letter, then letters, digits and `_`: it is written as {name}";
             self.error(&name.span, format!("`{}` is no name of a time", name.value.escape_debug()), Some(help));
         }
-        if let Some(zone) = &raw.zone {
-            self.zone(zone)?;
-        }
+        let zone = self.zone(raw.zone.as_ref())?;
         names.add(&name.value);
         let seconds = |period: &Option<At<Period>>| period.as_ref().map_or(0, |at| i64::try_from(at.value.0.as_secs()).unwrap_or(i64::MAX));
         Some(Time {
             name: name.value.clone(),
             format: raw.format.as_ref().map_or_else(|| "%Y-%m-%d".to_owned(), |at| at.value.clone()),
-            zone: raw.zone.as_ref().map(|at| at.value.clone()),
+            zone,
             offset: seconds(&raw.ahead).saturating_sub(seconds(&raw.back)),
         })
     }
 
-    fn zone(&mut self, zone: &At<String>) -> Option<()> {
+    /// A time zone; UTC where none is named.
+    fn zone(&mut self, zone: Option<&At<String>>) -> Option<TimeZone> {
+        let Some(zone) = zone else { return Some(TimeZone::UTC) };
         match zone_named(&zone.value) {
-            Ok(_) => Some(()),
+            Ok(zone) => Some(zone),
             Err(help) => {
                 self.error(&zone.span, format!("there is no time zone `{}`", zone.value.escape_debug()), Some(&help));
                 None

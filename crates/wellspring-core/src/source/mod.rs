@@ -24,6 +24,7 @@ mod asking;
 mod digest;
 mod document;
 mod explain;
+mod filling;
 mod parameter;
 mod parse;
 mod policy;
