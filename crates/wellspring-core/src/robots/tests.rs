@@ -165,3 +165,20 @@ fn no_pattern_takes_long() {
     }
     assert_eq!(refusal(&file, &format!("/{}", "a".repeat(2_000))), "");
 }
+
+/// The same by trying everything.
+fn matches_by_trying(pattern: &[u8], path: &[u8]) -> bool {
+    match pattern {
+        [] => true,
+        b"$" => path.is_empty(),
+        [b'*', rest @ ..] => (0..=path.len()).any(|at| matches_by_trying(rest, &path[at..])),
+        [first, rest @ ..] => path.first() == Some(first) && matches_by_trying(rest, &path[1..]),
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn taking_each_part_where_it_comes_first_misses_nothing(pattern in "[/*][ab*]{0,8}\\$?", path in "/[ab]{0,12}") {
+        proptest::prop_assert_eq!(check(&pattern, &path), matches_by_trying(pattern.as_bytes(), path.as_bytes()));
+    }
+}
