@@ -49,6 +49,8 @@ pub enum Code {
     HostResting,
     /// The address is not one that may be fetched.
     AddressRefused,
+    /// The host's robots.txt asks us not to read that address.
+    RobotsRefused,
     /// No alternative of the source can be used (all lack their `when_env`).
     NoAlternative,
     /// The store refused or lost the result.
@@ -80,6 +82,7 @@ impl Code {
             Self::BadRedirect => "bad_redirect",
             Self::HostResting => "host_resting",
             Self::AddressRefused => "address_refused",
+            Self::RobotsRefused => "robots_refused",
             Self::NoAlternative => "no_alternative",
             Self::StoreFailed => "store_failed",
             Self::LeaseLost => "lease_lost",

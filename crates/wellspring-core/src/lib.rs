@@ -12,6 +12,7 @@ pub mod moment;
 pub mod period;
 pub mod policy;
 pub mod refresh;
+pub mod robots;
 pub mod snapshot;
 pub mod source;
 pub mod template;

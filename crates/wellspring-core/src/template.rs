@@ -213,6 +213,11 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// True where it carries something that came from the environment.
+    pub fn is_secret(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Variable { .. }))
+    }
+
     /// The names that it leaves open, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| if let Part::Parameter(name) = part { Some(name.as_str()) } else { None })

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 use wellspring_core::diagnostic::Diagnostic;
 use wellspring_core::key::Params;
+use wellspring_core::robots::product_token;
 use wellspring_core::snapshot::Digest;
 use wellspring_core::source::{Alternative, Ask, SourceSpec};
 
@@ -113,10 +114,14 @@ fn fingerprint(spec: &SourceSpec) -> String {
 /// # Errors
 /// Where TLS cannot be set up.
 pub fn fetcher(config: &Config) -> Result<Arc<dyn Fetcher>, StartError> {
-    let user_agent = config.fetch.user_agent.clone().unwrap_or_else(|| USER_AGENT.to_owned());
+    let user_agent = user_agent(config).to_owned();
     let fetcher = HttpFetcher::new(&Options { allow_private: config.fetch.allow_private, user_agent })
         .map_err(|e| StartError::Fetch(e.to_string()))?;
     Ok(Arc::new(fetcher))
+}
+
+fn user_agent(config: &Config) -> &str {
+    config.fetch.user_agent.as_deref().unwrap_or(USER_AGENT)
 }
 
 /// The engine's settings, as configured.
@@ -127,6 +132,8 @@ pub fn settings(config: &Config) -> Settings {
         max_body: fetch.max_body,
         per_host: PerHost { at_once: u32::try_from(fetch.per_host).unwrap_or(u32::MAX), gap: fetch.gap },
         proxy: fetch.proxy.clone(),
+        robots: fetch.robots,
+        agent: product_token(user_agent(config)).to_owned(),
     };
     Settings { bounds, at_once: fetch.at_once }
 }

@@ -30,6 +30,15 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// True where what is sent to the upstream (not to a proxy on the way) carries something that came from the environment.
+    pub fn is_secret(&self) -> bool {
+        let payload = self.payload.iter().flat_map(Payload::templates);
+        std::iter::once(&self.url)
+            .chain(self.headers.iter().chain(&self.cookies).map(|(_, text)| text))
+            .chain(payload)
+            .any(Template::is_secret)
+    }
+
     /// All its texts.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let named = self.headers.iter().chain(&self.cookies).map(|(_, text)| text);

@@ -18,6 +18,7 @@ use crate::engine::catalog::Recipe;
 use crate::engine::collect::{Collected, Collector, Known};
 use crate::engine::extraction::Extractor;
 use crate::engine::limits::Limits;
+use crate::engine::manners;
 use crate::fetch::Fetcher;
 use crate::store::Retention;
 use crate::store::memory::MemoryStore;
@@ -79,6 +80,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         limits: Limits::new(Arc::clone(&freed)),
         freed,
         breaker: Arc::default(),
+        manners: options.input.is_none().then(Arc::default),
         extractor: Arc::new(Extractor::InProcess),
         clock,
     };
@@ -93,7 +95,9 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         }
         let collected = runtime.block_on(collect(&collector, &config, &recipe, &key, options));
         let now = collector.clock.now();
-        let checked = explain::Checked { recipe: &recipe, key: &key, input: options.input.as_deref(), collected: &collected, now };
+        let ignores_robots = options.input.is_none() && manners::ignores(&recipe.spec, config.fetch.robots);
+        let input = options.input.as_deref();
+        let checked = explain::Checked { recipe: &recipe, key: &key, input, ignores_robots, collected: &collected, now };
         passed &= collected.outcome.is_ok();
         let text = if options.json { format!("{}\n", checked.json()) } else { checked.text(&config.server.timezone) };
         if output::print(text) != ExitCode::SUCCESS {

@@ -18,6 +18,7 @@ use super::breaker::Breaker;
 use super::catalog::Recipe;
 use super::extraction::Extractor;
 use super::limits::{Limits, PerHost, Permit};
+use super::manners::Manners;
 use crate::clock::Clock;
 use crate::fetch::Fetcher;
 use crate::store::Store;
@@ -44,6 +45,8 @@ pub struct Collector {
     pub freed: Arc<Notify>,
     /// Which hosts are left alone.
     pub breaker: Arc<Breaker>,
+    /// What hosts ask of robots; `None` where nothing leaves the machine.
+    pub manners: Option<Arc<Manners>>,
     /// Who runs the rules.
     pub extractor: Arc<Extractor>,
     /// The time.
@@ -61,6 +64,10 @@ pub struct Bounds {
     pub per_host: PerHost,
     /// A proxy for every request.
     pub proxy: Option<Filled>,
+    /// Whether robots.txt is honoured.
+    pub robots: bool,
+    /// As what: the product token of the `User-Agent` of requests that set none.
+    pub agent: String,
 }
 
 /// What is known of the key already.

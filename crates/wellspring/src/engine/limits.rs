@@ -28,6 +28,8 @@ struct Inner {
 struct Host {
     flying: u32,
     next_start: Option<Mono>,
+    /// What the host itself asks for between two starts.
+    pace: Duration,
 }
 
 /// What a host bears.
@@ -53,9 +55,15 @@ pub enum Busy {
 pub struct Permit {
     limits: Arc<Limits>,
     host: Arc<str>,
+    since: Mono,
 }
 
 impl Permit {
+    /// When it was given.
+    pub fn since(&self) -> Mono {
+        self.since
+    }
+
     /// Whose place it is.
     pub fn host(&self) -> &str {
         &self.host
@@ -87,6 +95,18 @@ impl Limits {
         self.freed.notify_waiters();
     }
 
+    /// What a host itself asks for between two starts, the next after `since`: it holds where it is longer than the gap.
+    pub fn pace(&self, host: &Arc<str>, pace: Duration, since: Mono) {
+        let mut inner = self.lock();
+        if pace.is_zero() && !inner.hosts.contains_key(host) {
+            return;
+        }
+        let state = inner.hosts.entry(Arc::clone(host)).or_default();
+        state.pace = pace;
+        let earliest = since.after(pace);
+        state.next_start = Some(state.next_start.map_or(earliest, |next| next.max(earliest)));
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,13 +131,13 @@ impl Limits {
         }
         state.flying += 1;
         inner.flying += 1;
-        state.next_start = Some(now.after(per_host.gap));
+        state.next_start = Some(now.after(per_host.gap.max(state.pace)));
         // Hosts come and go with parameters; one that is idle and past its gap carries nothing worth keeping.
         if hosts.len() > 1_024 {
             hosts.retain(|_, h| h.flying > 0 || h.next_start.is_some_and(|next| next > now));
         }
         drop(guard);
-        Ok(Permit { limits: Arc::clone(self), host: Arc::clone(host) })
+        Ok(Permit { limits: Arc::clone(self), host: Arc::clone(host), since: now })
     }
 }
 
@@ -161,5 +181,25 @@ mod tests {
         let next = NOW.after(spaced.gap);
         assert_eq!(limits.enter(&a, spaced, NOW).unwrap_err(), Busy::Until(next));
         assert!(limits.enter(&a, spaced, next).is_ok());
+    }
+
+    #[test]
+    fn what_a_host_asks_for_lengthens_its_gap_and_never_shortens_it() {
+        let limits = Limits::new(Arc::new(Notify::new()));
+        let a = Arc::from("a");
+        let spaced = PerHost { at_once: 9, gap: Duration::from_secs(2) };
+        drop(limits.enter(&a, spaced, NOW).unwrap());
+        let learned = NOW.after(Duration::from_secs(1));
+        limits.pace(&a, Duration::from_secs(10), learned);
+        let next = learned.after(Duration::from_secs(10));
+        assert_eq!(limits.enter(&a, spaced, learned).unwrap_err(), Busy::Until(next));
+        drop(limits.enter(&a, spaced, next).unwrap());
+        // Said again, as every request does.
+        limits.pace(&a, Duration::from_secs(10), learned);
+        assert_eq!(limits.enter(&a, spaced, next).unwrap_err(), Busy::Until(next.after(Duration::from_secs(10))));
+        limits.pace(&a, Duration::ZERO, learned);
+        let later = next.after(Duration::from_secs(10));
+        drop(limits.enter(&a, spaced, later).unwrap());
+        assert_eq!(limits.enter(&a, spaced, later).unwrap_err(), Busy::Until(later.after(spaced.gap)));
     }
 }

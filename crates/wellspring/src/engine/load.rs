@@ -15,7 +15,7 @@ use super::catalog::{Catalog, Recipe, Source};
 use super::cell::{Cell, Legacy};
 use super::hot::Content;
 use super::shared::Shared;
-use super::{Engine, Settings, WARM_UP_GAP};
+use super::{Engine, Settings, WARM_UP_GAP, manners};
 use crate::store::{Entry, Latest, StoreError};
 
 /// How long a reload waits for a flight of a source that changes.
@@ -32,6 +32,7 @@ impl Engine {
     pub async fn load(&self, recipes: Vec<Arc<Recipe>>) -> Result<usize, StoreError> {
         let shared = &self.0;
         let mut stored = shared.stored().await?;
+        manners::tell(recipes.iter().map(|recipe| &recipe.spec), shared.settings.load().bounds.robots);
         let now = shared.clock.now();
         let mut made = Made::new();
         let mut served = 0;
@@ -51,6 +52,7 @@ impl Engine {
     pub async fn reload(&self, recipes: Vec<Arc<Recipe>>, settings: Settings) {
         let shared = &self.0;
         shared.collector.limits.allow(settings.at_once);
+        manners::tell(recipes.iter().map(|recipe| &recipe.spec), settings.bounds.robots);
         shared.settings.store(Arc::new(settings));
         let old = shared.catalog.load_full();
         let equal =

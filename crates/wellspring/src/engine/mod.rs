@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use wellspring_core::failure::Failure;
 use wellspring_core::key::Key;
-use wellspring_core::moment::Mono;
+use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::refresh::{Event, Phase, Trigger};
 
 use crate::clock::Clock;
@@ -24,6 +24,7 @@ pub mod extraction;
 pub mod hot;
 pub mod limits;
 mod load;
+pub mod manners;
 pub mod queue;
 pub mod runner;
 mod seeds;
@@ -40,6 +41,7 @@ use queue::Queue;
 use runner::{Next, Runner};
 use seeds::Seeds;
 use shared::{Shared, Stage};
+use status::Status;
 
 /// However far the next timer is, the engine looks again after this: triggers are hints, the scan repairs.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -117,6 +119,7 @@ impl Engine {
             limits: Arc::clone(&limits),
             freed,
             breaker: Arc::default(),
+            manners: Some(Arc::default()),
             extractor: parts.extractor,
             clock: Arc::clone(&parts.clock),
         };
@@ -143,6 +146,11 @@ impl Engine {
     /// The time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.0.clock
+    }
+
+    /// What the status of a key tells at `now`.
+    pub fn status(&self, cell: &Cell, now: Moment) -> Status {
+        Status::of(cell, self.0.settings.load().bounds.robots, now)
     }
 
     /// Where snapshots outlive the process.

@@ -8,6 +8,7 @@ use wellspring_core::failure::Failure;
 use wellspring_core::moment::Moment;
 
 use super::cell::{Attempt, Cell};
+use super::manners;
 
 /// The state of one key.
 #[derive(Debug, Serialize)]
@@ -40,6 +41,8 @@ pub struct Status {
     pub last_error: Option<LastError>,
     /// When the next attempt is due, where a timer waits for it.
     pub next_attempt: Option<Timestamp>,
+    /// `honoured`, or `ignored` where the configuration says so of one of its requests.
+    pub robots: &'static str,
     /// The last attempts, newest first, with what their gates said.
     pub recent: Vec<Attempt>,
 }
@@ -56,8 +59,8 @@ pub struct LastError {
 }
 
 impl Status {
-    /// The state of a key at `now`.
-    pub fn of(cell: &Cell, now: Moment) -> Self {
+    /// The state of a key at `now`. `robots`: whether robots.txt is honoured where the source does not say.
+    pub fn of(cell: &Cell, robots: bool, now: Moment) -> Self {
         let inner = cell.lock();
         let state = &inner.state;
         let standing = state.standing.as_ref();
@@ -79,6 +82,7 @@ impl Status {
             failures: state.attempts.failures,
             last_error: state.degraded().map(last_error),
             next_attempt: state.next_attempt().map(|at| now.wall_at(at)),
+            robots: if manners::ignores(&cell.recipe.spec, robots) { "ignored" } else { "honoured" },
             recent: inner.recent.iter().cloned().collect(),
         }
     }

@@ -5,7 +5,6 @@ use wellspring_core::moment::Moment;
 
 use crate::engine::Engine;
 use crate::engine::catalog::Source;
-use crate::engine::status::Status;
 use crate::store::Health;
 
 /// `GET /api`: every source with its state and links.
@@ -68,7 +67,7 @@ pub struct Readiness {
 
 /// The index at `now`.
 pub fn index(engine: &Engine, now: Moment) -> Index {
-    let sources = engine.catalog().sources().map(|source| line(source, now)).collect();
+    let sources = engine.catalog().sources().map(|source| line(engine, source, now)).collect();
     Index { name: "wellspring", version: env!("CARGO_PKG_VERSION"), sources }
 }
 
@@ -80,7 +79,7 @@ pub fn readiness(engine: &Engine, now: Moment) -> Readiness {
     }
     for source in engine.catalog().sources() {
         for cell in source.cells() {
-            let status = Status::of(&cell, now);
+            let status = engine.status(&cell, now);
             let serves = match status.checked_at {
                 Some(at) => format!("serving what it had at {}", at.strftime("%Y-%m-%d %H:%M:%SZ")),
                 None => "nothing to serve yet".to_owned(),
@@ -95,9 +94,9 @@ pub fn readiness(engine: &Engine, now: Moment) -> Readiness {
     Readiness { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons }
 }
 
-fn line(source: &Source, now: Moment) -> Line {
+fn line(engine: &Engine, source: &Source, now: Moment) -> Line {
     let spec = &source.recipe.spec;
-    let status = source.default.as_ref().map(|cell| Status::of(cell, now));
+    let status = source.default.as_ref().map(|cell| engine.status(cell, now));
     let name = spec.name.to_string();
     Line {
         description: spec.description.clone(),

@@ -18,7 +18,6 @@ use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::{Site, Stage, index, read, refresh};
 use crate::engine::catalog::Source;
-use crate::engine::status::Status;
 
 /// The routes.
 pub fn router(site: Site) -> Router {
@@ -64,7 +63,7 @@ async fn status_of_source(State(site): State<Site>, Path(name): Path<String>, Ra
     };
     let pairs: Vec<_> = url::form_urlencoded::parse(query.as_deref().unwrap_or("").as_bytes()).collect();
     match source.recipe.spec.key(pairs.iter().map(|(name, value)| (&**name, &**value))) {
-        Ok(key) => json(&Status::of(&site.engine.peek(&source, &key), site.engine.clock().now())),
+        Ok(key) => json(&site.engine.status(&site.engine.peek(&source, &key), site.engine.clock().now())),
         Err(bad) => read::bad_params(&bad).into_response(),
     }
 }

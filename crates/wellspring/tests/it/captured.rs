@@ -20,7 +20,7 @@ use crate::support::program::{Program, Tool, free_port, run, tell, write_config}
 const DELAY: Duration = Duration::from_secs(3);
 
 /// What lies under `../shared` beside the repository, whichever checkout of it this is. `None`, said so, where it is absent.
-fn shared(path: &str) -> Option<PathBuf> {
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     // Cargo says so when it runs us; what it said at build time is of another checkout where two of them share a target folder.
     #[expect(clippy::disallowed_methods, reason = "a test asks where its checkout is")]
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -124,9 +124,10 @@ impl Site {
         }
     }
 
-    /// How many captured requests it has had.
+    /// How often its calendar was asked for.
     async fn asked(&self) -> u64 {
-        get(self.address, "/-/count").await.json()["total"].as_u64().unwrap()
+        let count = get(self.address, "/-/count").await.json();
+        count["by_url"]["GET thecastlecinema.com/calendar/"].as_u64().unwrap_or(0)
     }
 
     /// How every next answer behaves.

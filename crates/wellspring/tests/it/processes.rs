@@ -24,7 +24,7 @@ async fn cinema(titles: &[&str], lines: &str) -> (Origin, TempDir) {
 }
 
 fn configure(folder: &Path, sources: &str) {
-    write_config(folder, &format!("[server]\nlisten = \"127.0.0.1:0\"\n[fetch]\nallow_private = true\n{sources}"));
+    write_config(folder, &format!("[server]\nlisten = \"127.0.0.1:0\"\n[fetch]\nrobots = false\nallow_private = true\n{sources}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +143,7 @@ async fn sighup_exchanges_the_sources_and_refuses_a_bad_config() {
     server.signal("HUP");
     let complaint: Value = serde_json::from_str(&server.wait_for_log("bad config")).unwrap();
     assert_eq!(complaint["message"], "bad config: unknown key `uniq_by`");
-    assert_eq!((&complaint["at"], &complaint["help"]), (&"wellspring.toml:9:1".into(), &"did you mean `unique_by`?".into()));
+    assert_eq!((&complaint["at"], &complaint["help"]), (&"wellspring.toml:10:1".into(), &"did you mean `unique_by`?".into()));
     server.wait_for_log("the old one goes on");
     assert_eq!(server.get("/api/cinema").await.flags(), (true, true, false));
 

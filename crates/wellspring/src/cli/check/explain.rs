@@ -29,6 +29,8 @@ pub(super) struct Checked<'a> {
     pub key: &'a Key,
     /// The file that was read in place of the upstream.
     pub input: Option<&'a Path>,
+    /// Whether robots.txt was ignored.
+    pub ignores_robots: bool,
     /// How it went.
     pub collected: &'a Collected,
     /// The moment that it is judged by.
@@ -54,6 +56,9 @@ impl Checked<'_> {
             "passed": self.collected.outcome.is_ok(),
             "fresh_until": self.fresh_until(),
         });
+        if let (true, Some(object)) = (self.ignores_robots, object.as_object_mut()) {
+            object.insert("robots".to_owned(), json!("ignored"));
+        }
         if let (Err(failure), Some(object)) = (&self.collected.outcome, object.as_object_mut()) {
             object.insert("error".to_owned(), json!({"code": failure.code.as_str(), "message": failure.message}));
         }
@@ -73,6 +78,9 @@ impl Checked<'_> {
     /// The same for people.
     pub(super) fn text(&self, zone: &TimeZone) -> String {
         let mut text = format!("{}\n", self.key);
+        if self.ignores_robots {
+            line(&mut text, "  robots.txt is ignored (`robots = false`)");
+        }
         let alternatives = &self.recipe.spec.alternatives;
         let several = alternatives.len() > 1;
         for (index, alternative) in alternatives.iter().enumerate() {

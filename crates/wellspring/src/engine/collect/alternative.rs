@@ -20,6 +20,7 @@ use super::{Collector, Harvest};
 use crate::engine::catalog::Recipe;
 use crate::engine::extraction::{Ruled, RuledAlternative, Setting};
 use crate::engine::limits::Permit;
+use crate::engine::manners;
 use crate::fetch::cookies::Jar;
 use crate::fetch::{Fetched, Response};
 use wellspring_extract::Rows;
@@ -51,7 +52,7 @@ pub(super) struct Answer {
     pub asked: Asked,
     pub fetched: Result<Fetched, Miss>,
     /// Held until what came is extracted.
-    pub permit: Permit,
+    pub permit: Option<Permit>,
 }
 
 impl<'a> Collection<'a> {
@@ -156,7 +157,8 @@ impl<'a> Collection<'a> {
     pub(super) async fn ask(&self, ask: &Ask, values: &Params, validator: Validator, label: String) -> Result<Answer, Failure> {
         let request = request::filled(ask, values, validator, self.terms.bounds, &self.jar, &self.homes)?;
         let address = self.secrets.veil(request.url.to_string());
-        let Sent { permit, took, mut fetched } = self.collector.send(request, self.terms).await;
+        let heeds = manners::heeds(self.alternative, ask, self.terms.bounds);
+        let Sent { permit, took, mut fetched } = self.collector.send(request, heeds, self.terms).await;
         let bytes = if let Ok(Fetched::Body(response)) = &fetched { response.body.len() as u64 } else { 0 };
         if self.read.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > MOST_READ {
             let words = format!("the answers of this refresh come to more than {} MiB", MOST_READ >> 20);

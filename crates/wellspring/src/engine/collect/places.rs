@@ -37,8 +37,8 @@ pub(super) struct Terms<'a> {
 /// A request that was made.
 #[derive(Debug)]
 pub(super) struct Sent {
-    /// To be held until what came is extracted, and not while waiting for a place for the next request.
-    pub permit: Permit,
+    /// To be held until what came is extracted, and not while waiting for a place for the next request. A refusal may hold none.
+    pub permit: Option<Permit>,
     /// How long it took, waiting for its place left out.
     pub took: Duration,
     /// What came.
@@ -47,7 +47,7 @@ pub(super) struct Sent {
 
 /// A request that gave nothing.
 #[derive(Debug)]
-pub(super) struct Miss {
+pub(in crate::engine) struct Miss {
     /// Why.
     pub failure: Failure,
     /// What the upstream answered, where it did.
@@ -75,30 +75,46 @@ impl From<FetchError> for Miss {
 }
 
 impl Collector {
-    /// Fetches when there is a place for it.
-    pub(super) async fn send(&self, mut request: Request, terms: Terms<'_>) -> Sent {
-        let Terms { bounds: &Bounds { per_host, .. }, known, deadline, place, .. } = terms;
+    /// Fetches when there is a place for it, and its host's robots.txt lets it where that is heeded.
+    pub(super) async fn send(&self, request: Request, heeds: bool, terms: Terms<'_>) -> Sent {
+        let Terms { bounds, known, deadline, place, .. } = terms;
         let host: Arc<str> =
             Url::parse(request.url.expose()).ok().and_then(|u| u.host_str().map(Arc::from)).unwrap_or_else(|| Arc::from(""));
-        // One at another host is given back before this request waits for its own.
-        let place = place.lock().unwrap_or_else(PoisonError::into_inner).take().filter(|permit| permit.host() == &*host);
-        let permit = match place {
-            Some(permit) => permit,
-            None => self.enter(&host, per_host).await,
-        };
-        if let Some(refusal) = self.breaker.refusal(&host, self.clock.mono()).filter(|_| !known.forced) {
-            return Sent { permit, took: Duration::ZERO, fetched: Err(refusal.into()) };
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if heeds && let Err(refusal) = self.may_ask(&request, bounds, deadline, known.forced, &mut place).await {
+            return Sent { permit: place, took: Duration::ZERO, fetched: Err(refusal.into()) };
         }
-        let slot = self.slot(&host, per_host, deadline).await;
+        // One at another host is given back before this request waits for its own.
+        let permit = match place.filter(|permit| permit.host() == &*host) {
+            Some(permit) => permit,
+            None => self.enter(&host, bounds.per_host).await,
+        };
+        let (took, fetched) = self.visit(request, &host, bounds.per_host, deadline, known.forced).await;
+        Sent { permit: Some(permit), took, fetched }
+    }
+
+    /// Asks a host at which there is a place, unless it is left alone. Also says how long that took.
+    pub(in crate::engine) async fn visit(
+        &self,
+        mut request: Request,
+        host: &Arc<str>,
+        per_host: PerHost,
+        deadline: Mono,
+        forced: bool,
+    ) -> (Duration, Result<Fetched, Miss>) {
+        if let Some(refusal) = self.breaker.refusal(host, self.clock.mono()).filter(|_| !forced) {
+            return (Duration::ZERO, Err(refusal.into()));
+        }
+        let slot = self.slot(host, per_host, deadline).await;
         let started = self.clock.mono();
         request.within = request.within.min(started.until(deadline));
         let fetched = self.fetcher.fetch(&request).await.map_err(Miss::from);
         let ended = self.clock.mono();
-        self.breaker.report(&host, fetched.as_ref().err().map(|miss| &miss.failure), ended);
+        self.breaker.report(host, fetched.as_ref().err().map(|miss| &miss.failure), ended);
         if let Some(slot) = slot {
             slot.leave().await;
         }
-        Sent { permit, took: ended.since(started), fetched }
+        (ended.since(started), fetched)
     }
 
     /// A place among the requests of all replicas.
@@ -116,7 +132,7 @@ impl Collector {
         }
     }
 
-    async fn enter(&self, host: &Arc<str>, per_host: PerHost) -> Permit {
+    pub(in crate::engine) async fn enter(&self, host: &Arc<str>, per_host: PerHost) -> Permit {
         loop {
             // Made before looking, so that no place that becomes free is missed.
             let freed = self.freed.notified();

@@ -107,7 +107,8 @@ mod tests {
 
     fn build(ask: &Ask, link: &str) -> Result<Request, Failure> {
         let per_host = PerHost { at_once: 1, gap: Duration::ZERO };
-        let bounds = Bounds { timeout: Duration::from_secs(1), max_body: 1, per_host, proxy: None };
+        let bounds =
+            Bounds { timeout: Duration::from_secs(1), max_body: 1, per_host, proxy: None, robots: true, agent: "wellspring".to_owned() };
         let home = Homes(vec![Url::parse("https://a.example/").unwrap().origin()]);
         filled(ask, &[("link".to_owned(), link.to_owned())].into(), Validator::default(), &bounds, &Jar::default(), &home)
     }

@@ -18,6 +18,7 @@ use super::clock::TestClock;
 pub struct Builder {
     server: String,
     fetch: String,
+    robots: bool,
     store: Option<String>,
     sources: String,
 }
@@ -49,6 +50,12 @@ impl Builder {
         self
     }
 
+    /// Honours robots.txt, which others do not so that each request that they count is one of their own.
+    pub fn with_robots(mut self) -> Self {
+        self.robots = true;
+        self
+    }
+
     /// Keeps snapshots in a SQLite file in this folder.
     pub fn with_data(mut self, folder: &Path) -> Self {
         self.store = Some(format!("sqlite:{}/wellspring.db", folder.display()));
@@ -66,8 +73,8 @@ impl Builder {
     pub fn toml(&self) -> String {
         let store = self.store.as_deref().unwrap_or("memory:");
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\ntimezone = \"Asia/Jakarta\"\n{}[store]\nurl = \"{store}\"\n[fetch]\nallow_private = true\n{}\n{}",
-            self.server, self.fetch, self.sources
+            "[server]\nlisten = \"127.0.0.1:0\"\ntimezone = \"Asia/Jakarta\"\n{}[store]\nurl = \"{store}\"\n[fetch]\nallow_private = true\nrobots = {}\n{}\n{}",
+            self.server, self.robots, self.fetch, self.sources
         )
     }
 
