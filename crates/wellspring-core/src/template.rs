@@ -370,6 +370,52 @@ mod tests {
     }
 
     #[test]
+    fn braces_are_places_only_around_names() {
+        let known = ["geo", "_id", "bookingUrl", "full name"];
+        for (text, names) in [
+            ("{geo}{_id}/{bookingUrl}", vec!["geo", "_id", "bookingUrl"]),
+            ("{full name}", vec!["full name"]),
+            ("{ geo } { id } {} {1} {\"geo\": 1} {a: b} {geo", vec![]),
+            ("{{geo}}", vec!["geo"]),
+            ("$geo {${KEY}}", vec![]),
+        ] {
+            let template = Template::parse(text, &known, &environment).unwrap();
+            assert_eq!(template.names().collect::<Vec<_>>(), names, "{text}");
+            assert_eq!(template.to_string(), text);
+        }
+        let first = |text| Template::parse(text, &known, &environment).unwrap().first_name().map(str::to_owned);
+        assert_eq!((first("{geo}/a"), first("/{geo}")), (Some("geo".to_owned()), None));
+        // As long as a config may be, and read in no time.
+        let braces = "{".repeat(1 << 20);
+        assert_eq!(Template::parse(&braces, &known, &environment).unwrap().to_string(), braces);
+    }
+
+    #[test]
+    fn a_value_is_written_as_its_place_takes_it() {
+        let filled = |text: &str, place| {
+            let values: Params = [("a".to_owned(), "x/\"é".to_owned()), ("link".to_owned(), "https://b.example/?q=1".to_owned())].into();
+            Template::parse(text, &["a", "link"], &environment).unwrap().fill_as(place, &values).expose().to_owned()
+        };
+        assert_eq!(filled("/{a}?k=${KEY}&", Place::Address), "/x%2F%22%C3%A9?k=s3cr3t&");
+        assert_eq!(filled("/{a}&", Place::Verbatim), "/x/\"é&");
+        assert_eq!(filled("/{a}&", Place::Form), "%2Fx%2F%22%C3%A9%26");
+        assert_eq!(filled("\n{a}", Place::Json), "\\nx/\\\"é");
+        // An address that was found is one already.
+        assert_eq!(filled("{link}&from={link}", Place::Address), "https://b.example/?q=1&from=https%3A%2F%2Fb.example%2F%3Fq%3D1");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_reads_back_as_itself(text in "(\\{|\\}|\\$|[a-z_ ]|é|\\{a\\}|\\$\\{KEY\\}){0,12}") {
+            if let Ok(template) = Template::parse(&text, &["a"], &environment) {
+                proptest::prop_assert_eq!(template.to_string(), text);
+                proptest::prop_assert!(template.names().all(|name| name == "a"));
+                proptest::prop_assert!(!template.fill(&Params::new()).to_string().contains("s3cr3t"));
+            }
+        }
+    }
+
+    #[test]
     fn a_setting_is_expanded_and_keeps_its_braces() {
         let filled = Template::expand("a{b}${KEY}", &environment).unwrap();
         assert_eq!((filled.expose(), filled.to_string().as_str()), ("a{b}s3cr3t", "a{b}${KEY}"));

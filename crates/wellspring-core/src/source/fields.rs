@@ -105,7 +105,7 @@ impl Reader<'_> {
     }
 
     fn field_table(&mut self, name: &At<String>, raw: &RawFieldTable, format: Option<Format>, parts: &Parts<'_>) -> Option<Field> {
-        let sound = self.keys_fit(raw, format);
+        self.keys_fit(raw, format).then_some(())?;
         let origin = self.origin(raw, format, parts);
         let parse = self.parse_rule(raw, format);
         let many = match (&raw.all, &raw.join) {
@@ -117,7 +117,6 @@ impl Reader<'_> {
             (Some(At { value: true, .. }), None) => Some(Many::List),
             _ => None,
         };
-        sound.then_some(())?;
         Some(Field {
             name: name.value.clone(),
             origin: origin?,
@@ -307,7 +306,12 @@ impl Parts<'_> {
                 Err((format!("`{{{shown}}}` names no field, parameter or capture"), help))
             }
             Some((Some(at), _)) if at == self.index => {
-                Err((format!("`{shown}` cannot be put together from itself"), "name another field, parameter or capture".to_owned()))
+                let help = if self.outer.iter().any(|part| part.name == name) {
+                    format!("call this field something else: here {{{shown}}} means the field and nothing outside")
+                } else {
+                    "name another field, parameter or capture".to_owned()
+                };
+                Err((format!("`{shown}` cannot be put together from itself"), help))
             }
             Some((Some(at), PartSort::Composed)) if at > self.index => {
                 let help = format!("fields are put together from top to bottom: move `{shown}` above this one");

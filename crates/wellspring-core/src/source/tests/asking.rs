@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
+use crate::key::Params;
 
 /// A source with everything that can be asked.
 const ALL: &str = r#"
@@ -61,6 +62,25 @@ fn what_is_asked_is_read_in_order() {
     let details = alternative.details.as_ref().unwrap();
     assert_eq!((details.limit, details.rules.fields.len(), details.rules.items.is_none()), (5, 2, true));
     assert_eq!(spec.params[1].default.as_deref(), Some("1"));
+}
+
+#[test]
+fn no_secret_is_shown_or_decides() {
+    let with = |secret: &str| {
+        let environment = |_: &str| Some(secret.to_owned());
+        parse_sources("f", ALL, Defaults::default(), &environment).unwrap().remove(0).value
+    };
+    let (one, other) = (with("canary-of-one"), with("canary-of-other"));
+    assert_eq!(one.rules, other.rules);
+    assert_eq!(format!("{one:?}"), format!("{other:?}"));
+    assert!(!format!("{one:#?}").contains("canary"));
+    let asks: Vec<_> = one.alternatives[0].asks().flat_map(Ask::templates).map(|text| text.fill(&Params::new())).collect();
+    assert_eq!(asks.iter().filter(|filled| filled.is_secret()).count(), 7);
+    assert!(asks.iter().all(|filled| !filled.to_string().contains("canary")));
+    let source = |text: &str| {
+        parse_sources("f", &text.replace("first = 5", "first = 6"), Defaults::default(), &|_| Some(String::new())).unwrap().remove(0)
+    };
+    assert_ne!(source(ALL).value.rules, one.rules);
 }
 
 #[test]

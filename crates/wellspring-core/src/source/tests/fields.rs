@@ -37,12 +37,8 @@ fn keys_mean_something_beside_each_other() {
     ]), @r#"
     'b'  `select` means nothing beside `compose`
         look for it in a field of its own, as in _part = "…", and write {_part} in the text
-    '{b}'  `{b}` names no field, parameter or capture
-        known here: list
     true  `all` means nothing beside `compose`
         look for it in a field of its own, as in _part = "…", and write {_part} in the text
-    '{b}'  `{b}` names no field, parameter or capture
-        known here: list
     'b'  `select` means nothing beside `items`
         `items` make a list of rows: say in their `fields` what each holds
     'b'  `regex` means nothing beside `items`
@@ -191,6 +187,7 @@ fn texts_are_put_together_from_what_is_there() {
         "a = { compose = '{b}' }",
         "slug = 'a', a = { compose = '/{slog}' }",
         "a = { compose = '{a}' }",
+        "page = { compose = '{page}' }",
         "a = { compose = '{b}' }, b = { compose = '{page}' }",
         "a = { compose = '{b}' }, b = { compose = '{a}' }",
         "a = { compose = '{b}' }, b = { select = 'i', all = true }",
@@ -208,6 +205,8 @@ fn texts_are_put_together_from_what_is_there() {
         did you mean `slug`?
     '{a}'  `a` cannot be put together from itself
         name another field, parameter or capture
+    '{page}'  `page` cannot be put together from itself
+        call this field something else: here {page} means the field and nothing outside
     '{b}'  `{b}` is put together itself, further down
         fields are put together from top to bottom: move `b` above this one
     '{b}'  `{b}` is put together itself, further down

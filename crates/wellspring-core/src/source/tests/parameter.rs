@@ -4,13 +4,16 @@ use insta::assert_snapshot;
 
 use super::*;
 
+/// A value and its one spelling, where it is taken.
+type Case<'c> = (&'c str, Option<&'c str>);
+
 fn takes(lines: &str) -> Takes {
     one_with(&format!("params.p = {{ {lines} }}\n")).params.remove(0).takes
 }
 
 #[test]
 fn each_type_has_one_spelling_of_a_value() {
-    let table: [(&str, &[(&str, Option<&str>)]); 6] = [
+    let table: [(&str, &[Case<'_>]); 6] = [
         ("values = ['a', 'B']", &[("a", Some("a")), ("b", None), ("", None)]),
         ("pattern = '[a-z]+'", &[("a", Some("a")), ("a1", None), ("a\n", None)]),
         (
