@@ -43,8 +43,8 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         Ok(configured) => configured,
         Err(code) => return code,
     };
-    let prepared = chosen(&recipes, options).and_then(|chosen| Ok((chosen, fetcher(&config, options)?)));
-    let (chosen, fetcher) = match prepared {
+    let prepared = chosen(&recipes, options).and_then(|chosen| Ok((chosen, fetcher(&config, options)?, extractor()?)));
+    let (chosen, fetcher, extractor) = match prepared {
         Ok(prepared) => prepared,
         Err(message) => {
             eprintln!("error: {message}");
@@ -57,15 +57,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
     };
     let freed = Arc::new(Notify::new());
     let store = Arc::new(MemoryStore::new(Retention::default()));
-    let collector = Collector {
-        fetcher,
-        store,
-        limits: Limits::new(Arc::clone(&freed)),
-        freed,
-        breaker: Arc::default(),
-        extractor: Arc::new(Extractor::InProcess),
-        clock,
-    };
+    let collector = Collector { fetcher, store, limits: Limits::new(Arc::clone(&freed)), freed, breaker: Arc::default(), extractor, clock };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,
@@ -85,6 +77,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
             break;
         }
     }
+    runtime.block_on(collector.extractor.close());
     runtime.shutdown_background();
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -138,4 +131,8 @@ fn fetcher(config: &Config, options: &Options) -> Result<Arc<dyn Fetcher>, Strin
         Some(path) => Ok(Arc::new(input::InputFile::read(path)?)),
         None => app::fetcher(config).map_err(|e| e.to_string()),
     }
+}
+
+fn extractor() -> Result<Arc<Extractor>, String> {
+    app::extractor().map_err(|e| e.to_string())
 }

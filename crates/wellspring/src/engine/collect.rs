@@ -265,8 +265,7 @@ impl Collector {
         let validator = response.validator.clone();
         let rules = &recipe.compiled[index].rows;
         let setting = Setting { now: self.clock.now().wall, values: Arc::new(params.clone()) };
-        let rows = self.extractor.read(rules, response, &setting).await?;
-        let finished = self.extractor.finish(rules, rows, &setting).await?;
+        let finished = self.extractor.extract(rules, response, &setting).await?;
         let expect = &recipe.spec.alternatives[index].expect;
         attempt.gates = gate::judge(expect, finished.tally, known.count);
         let items = finished.items.clone();
