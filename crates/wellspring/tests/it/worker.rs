@@ -199,7 +199,7 @@ async fn a_worker_that_dies_fails_its_job_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_past_the_limit_ends_the_worker_and_says_so() {
+async fn a_worker_is_bounded_by_the_system() {
     let workers = one();
     works(&workers).await;
     let id = idle(&workers);
@@ -218,6 +218,18 @@ async fn memory_past_the_limit_ends_the_worker_and_says_so() {
     let status = std::fs::read_to_string(process(id).join("status")).unwrap();
     assert!(status.contains("NoNewPrivs:\t1"), "{status}");
     assert_eq!(std::fs::read_to_string(process(id).join("oom_score_adj")).unwrap().trim(), "500");
+    workers.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_past_the_limit_ends_the_worker_and_says_so() {
+    let workers = extractor(|options| (options.at_most, options.patience) = (1, Duration::from_secs(60)));
+    let json = rules("format = \"json\"");
+    let body = format!("[{}1]", "1,".repeat(8 << 20));
+    let failure = workers.extract(&json, response(body), &setting()).await.unwrap_err();
+    assert_eq!((failure.kind, failure.code), (Kind::Permanent, Code::ExtractFailed));
+    assert!(failure.message.starts_with("the process that extracts ended (signal 6: memory allocation of "), "{failure}");
+    works(&workers).await;
     workers.close().await;
 }
 

@@ -149,16 +149,14 @@ pub async fn send(output: &mut pipe::Sender, head: &[u8], payload: &[u8]) -> io:
 
 fn lengths(head: &[u8], payload: &[u8]) -> io::Result<[u8; 8]> {
     let length = |bytes: &[u8], most: usize| u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= most).ok_or_else(too_large);
-    let mut lengths = [0; 8];
-    lengths[..4].copy_from_slice(&length(head, MAX_HEAD)?.to_le_bytes());
-    lengths[4..].copy_from_slice(&length(payload, MAX_PAYLOAD)?.to_le_bytes());
-    Ok(lengths)
+    let (head, payload) = (length(head, MAX_HEAD)?, length(payload, MAX_PAYLOAD)?);
+    Ok((u64::from(payload) << 32 | u64::from(head)).to_le_bytes())
 }
 
 fn bounded(lengths: [u8; 8]) -> io::Result<(usize, usize)> {
-    let [a, b, c, d, e, f, g, h] = lengths;
-    let [head, payload] = [[a, b, c, d], [e, f, g, h]].map(|bytes| usize::try_from(u32::from_le_bytes(bytes)).unwrap_or(usize::MAX));
-    if head > MAX_HEAD || payload > MAX_PAYLOAD { Err(too_large()) } else { Ok((head, payload)) }
+    let both = u64::from_le_bytes(lengths);
+    let bounded = |length: u64, most: usize| usize::try_from(length).ok().filter(|length| *length <= most).ok_or_else(too_large);
+    Ok((bounded(both & u64::from(u32::MAX), MAX_HEAD)?, bounded(both >> 32, MAX_PAYLOAD)?))
 }
 
 fn too_large() -> io::Error {
