@@ -8,7 +8,8 @@ use rustix::thread::set_no_new_privs;
 
 use crate::clock;
 
-/// What may be written to in memory, in bytes, the stack of the thread that extracts (64 MiB) included. A page of 8 MiB takes half of it.
+/// What may be written to in memory, in bytes, the stack of the thread that extracts (64 MiB) included. Ordinary pages and documents of
+/// 8 MiB take up to 260 MiB.
 const DATA: u64 = 576 << 20;
 /// Everything that is mapped, in bytes: where the system does not count data alone.
 const MAPPED: u64 = 2 << 30;

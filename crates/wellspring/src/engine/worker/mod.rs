@@ -31,7 +31,7 @@ pub const COMMAND: &str = "__worker";
 
 /// Children at once, however many cores there are.
 const MOST: usize = 4;
-/// The longest job. A page of 8 MiB takes a second; a refresh's own deadline ends a job earlier by dropping it.
+/// The longest job. An ordinary page of 8 MiB takes half a second, the worst known four; a refresh's own deadline ends a job earlier by dropping it.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a child may have nothing to do.
 const IDLE: Duration = Duration::from_secs(10);
