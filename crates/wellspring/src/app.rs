@@ -1,6 +1,7 @@
 //! The one place that wires concrete types: a config becomes a running server.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::engine::catalog::Recipe;
 use crate::engine::collect::Bounds;
 use crate::engine::extraction::{Extractor, RuledAlternative};
 use crate::engine::limits::PerHost;
+use crate::engine::worker;
 use crate::engine::{Engine, Parts, Settings};
 use crate::fetch::Fetcher;
 use crate::fetch::http::{HttpFetcher, Options, USER_AGENT};
@@ -58,6 +60,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No worker can be prepared.
+    #[error("cannot prepare extraction: {0}")]
+    Extract(std::io::Error),
     /// The way out cannot be prepared.
     #[error("cannot prepare outward connections: {0}")]
     Fetch(String),
@@ -124,6 +129,17 @@ fn user_agent(config: &Config) -> &str {
     config.fetch.user_agent.as_deref().unwrap_or(USER_AGENT)
 }
 
+/// Who runs the rules: this program again, in child processes.
+///
+/// # Errors
+/// Where the system gives no thread, or does not say which program this is.
+pub fn extractor() -> Result<Arc<Extractor>, StartError> {
+    // Stays the program that runs when its file is replaced, as an upgrade does.
+    let own = PathBuf::from("/proc/self/exe");
+    let program = if own.exists() { own } else { std::env::current_exe().map_err(StartError::Extract)? };
+    Extractor::workers(worker::Options::new(program)).map(Arc::new).map_err(StartError::Extract)
+}
+
 /// The engine's settings, as configured.
 pub fn settings(config: &Config) -> Settings {
     let fetch = &config.fetch;
@@ -175,15 +191,13 @@ impl App {
         recipes: Vec<Arc<Recipe>>,
         clock: Arc<dyn Clock>,
         fetcher: Arc<dyn Fetcher>,
+        extractor: Arc<Extractor>,
     ) -> Result<Self, StartError> {
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr().map_err(|reason| StartError::Listen { address: config.server.listen, reason, hint: "" })?;
         let store = store(config)?;
         let renderer = Arc::new(Renderer::new(config.server.timezone.clone()));
-        let engine = Engine::new(
-            Parts { store, fetcher, clock, render: Arc::clone(&renderer) as _, extractor: Arc::new(Extractor::InProcess) },
-            settings(config),
-        );
+        let engine = Engine::new(Parts { store, fetcher, clock, render: Arc::clone(&renderer) as _, extractor }, settings(config));
         let (stage, watched) = watch::channel(Stage::Starting);
         let admission = Arc::new(ArcSwap::from_pointee(admission(config, address)));
         let site = Site {

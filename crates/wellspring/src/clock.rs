@@ -1,6 +1,7 @@
 //! The only reader of the time.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
@@ -34,6 +35,13 @@ impl Clock for SystemClock {
         let t = clock_gettime(ClockId::Boottime);
         Mono::from_nanos(t.tv_sec * 1_000_000_000 + t.tv_nsec)
     }
+}
+
+/// How long this process has computed, on all cores together.
+pub fn cpu() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads clocks")]
+    let t = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(t.tv_sec.unsigned_abs(), u32::try_from(t.tv_nsec).unwrap_or(0))
 }
 
 /// A wall clock that stands still, beside the machine's own monotonic one, which runs: what `check --now` judges by.

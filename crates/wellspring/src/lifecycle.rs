@@ -13,6 +13,19 @@ pub fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Resu
     std::thread::Builder::new().name(name.to_owned()).spawn(body)
 }
 
+/// Starts a named thread with a stack of so many bytes, which take memory only where they are used.
+///
+/// # Errors
+/// Where the system refuses another thread.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
+pub fn thread_with_stack<T: Send + 'static>(
+    name: &str,
+    stack: usize,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<T>> {
+    std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(body)
+}
+
 /// Starts a task.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
 pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {

@@ -60,8 +60,8 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         Ok(configured) => configured,
         Err(code) => return code,
     };
-    let prepared = chosen(&recipes, options).and_then(|chosen| Ok((upstreams(&config, &chosen, options)?, chosen)));
-    let (upstreams, chosen) = match prepared {
+    let prepared = chosen(&recipes, options).and_then(|chosen| Ok((upstreams(&config, &chosen, options)?, extractor()?, chosen)));
+    let (upstreams, extractor, chosen) = match prepared {
         Ok(prepared) => prepared,
         Err(message) => {
             eprintln!("error: {message}");
@@ -80,8 +80,8 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         limits: Limits::new(Arc::clone(&freed)),
         freed,
         breaker: Arc::default(),
-        manners: options.input.is_none().then(Arc::default),
-        extractor: Arc::new(Extractor::InProcess),
+        manners: (options.input.is_none() && options.replay.is_none()).then(Arc::default),
+        extractor,
         clock,
     };
     let runtime = match runtime() {
@@ -105,6 +105,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
             break;
         }
     }
+    runtime.block_on(collector.extractor.close());
     runtime.shutdown_background();
     if let Some(saving) = &upstreams.saving {
         match saving.outcome() {
@@ -203,4 +204,8 @@ fn upstreams(config: &Config, chosen: &[(Arc<Recipe>, Key)], options: &Options) 
 
 fn asks_for_several(alternative: &Alternative) -> bool {
     alternative.each.is_some() || alternative.asks().nth(1).is_some()
+}
+
+fn extractor() -> Result<Arc<Extractor>, String> {
+    app::extractor().map_err(|e| e.to_string())
 }

@@ -51,7 +51,7 @@ async fn serve(listen: SocketAddr) -> ExitCode {
         Ok(signals) => signals,
         Err(code) => return code,
     };
-    let started = async { App::start(&config, recipes, Arc::new(SystemClock), app::fetcher(&config)?).await };
+    let started = async { App::start(&config, recipes, Arc::new(SystemClock), app::fetcher(&config)?, app::extractor()?).await };
     match started.await {
         Ok(app) => {
             output::print(welcome(app.address));

@@ -24,6 +24,7 @@ mod schema;
 mod serve;
 mod status;
 mod words;
+mod worker;
 
 /// Turns slow sources into APIs that answer at once, stay fresh by themselves and never show broken data.
 #[derive(Debug, Parser)]
@@ -144,6 +145,10 @@ fn time(text: &str) -> Result<jiff::Timestamp, &'static str> {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    // Before the command line is read as a person's: it stands in no help, no completion and no suggestion.
+    if let Some(code) = worker::run_if_meant() {
+        return code;
+    }
     let cli = Cli::parse();
     log::init(cli.log, matches!(cli.command, Command::Serve { .. } | Command::Demo { .. }));
     let config = cli.config.as_deref();

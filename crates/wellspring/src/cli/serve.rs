@@ -54,7 +54,7 @@ pub(super) fn run(config: Option<&Path>, listen: Option<SocketAddr>, data: Optio
             Ok(signals) => signals,
             Err(code) => return code,
         };
-        let started = async { App::start(&config, recipes, Arc::new(SystemClock), app::fetcher(&config)?).await };
+        let started = async { App::start(&config, recipes, Arc::new(SystemClock), app::fetcher(&config)?, app::extractor()?).await };
         match started.await {
             Ok(app) => attend(app, signals, Some(&overrides)).await,
             Err(error) => {

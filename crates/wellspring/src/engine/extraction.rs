@@ -1,15 +1,19 @@
 //! Where bodies become rows: the compiled rules of a source and who runs them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use wellspring_core::failure::{Code, Failure};
 use wellspring_core::gate::Tally;
-use wellspring_core::snapshot::Items;
+use wellspring_core::snapshot::{Digest, Items};
 use wellspring_core::source::{Alternative, Rules};
-use wellspring_extract::{Body, Compiled, Context, Report, Rows, RuleError};
+use wellspring_extract::{Body, Compiled, Context, ExtractError, Extraction, Report, Rows, RuleError};
 
+use super::worker::protocol::{Origin, Outcome, Task};
+use super::worker::{self, Workers};
 use crate::fetch::Response;
 use crate::lifecycle;
 
@@ -20,6 +24,8 @@ pub struct Ruled {
     pub rules: Rules,
     /// Ready to be used.
     pub compiled: Compiled,
+    /// The digest of the rules, by which a worker knows them.
+    pub digest: Digest,
 }
 
 /// The rules of one alternative.
@@ -56,7 +62,10 @@ pub struct Finished {
 /// Runs rules on bodies.
 #[derive(Debug)]
 pub enum Extractor {
-    /// In a thread of this process: a body that takes for ever takes the thread.
+    /// In child processes, which can be ended.
+    Workers(Workers),
+    /// In a thread of this process: a body that takes for ever takes the thread, and one that ends its process ends this one. For
+    /// tests of what stands around it.
     InProcess,
 }
 
@@ -66,7 +75,9 @@ impl Ruled {
     /// # Errors
     /// [`RuleError`] for the first rule that cannot be read.
     pub fn compile(rules: &Rules) -> Result<Arc<Self>, RuleError> {
-        Ok(Arc::new(Self { compiled: Compiled::compile(rules)?, rules: rules.clone() }))
+        // Rules are texts and numbers, so encoding them cannot fail.
+        let digest = Digest::of(&serde_json::to_vec(rules).unwrap_or_default());
+        Ok(Arc::new(Self { compiled: Compiled::compile(rules)?, rules: rules.clone(), digest }))
     }
 }
 
@@ -91,18 +102,43 @@ impl Setting {
 }
 
 impl Extractor {
+    /// Extraction in child processes.
+    ///
+    /// # Errors
+    /// Where the system refuses another thread.
+    pub fn workers(options: worker::Options) -> io::Result<Self> {
+        Workers::new(options).map(Self::Workers)
+    }
+
+    /// Reads a body's items. Cheaper than reading rows and finishing them: they need not come here in between.
+    ///
+    /// # Errors
+    /// The failure that the refresh ends with.
+    pub async fn extract(&self, rules: &Arc<Ruled>, response: Response, setting: &Setting) -> Result<Finished, Failure> {
+        match self {
+            Self::InProcess => here(rules, setting, move |compiled, context| finished(compiled.extract(&body(&response), context))).await,
+            Self::Workers(workers) => items(workers.run(rules, setting, Task::Extract(origin(&response)), &response.body).await?).await,
+        }
+    }
+
     /// Reads a body's rows.
     ///
     /// # Errors
     /// The failure that the refresh ends with.
     pub async fn read(&self, rules: &Arc<Ruled>, response: Response, setting: &Setting) -> Result<Rows, Failure> {
-        let (rules, setting) = (Arc::clone(rules), setting.clone());
-        // Parsing a large page takes long enough to hold up a thread that answers requests.
-        let read = lifecycle::blocking(move || {
-            let body = Body { bytes: &response.body, content_type: response.content_type.as_deref(), url: &response.url };
-            rules.compiled.read(&body, &setting.context()).map_err(|e| e.failure())
-        });
-        read.await.map_err(|_| broke_off())?
+        match self {
+            Self::InProcess => here(rules, setting, move |compiled, context| compiled.read(&body(&response), context)).await,
+            Self::Workers(workers) => match workers.run(rules, setting, Task::Read(origin(&response)), &response.body).await? {
+                (Outcome::Rows(fields), rows) => {
+                    let rows = off(rows.len(), move || serde_json::from_slice(&rows)).await?;
+                    Ok(Rows {
+                        rows: rows.map_err(|e| Failure::permanent(Code::ExtractFailed, format!("the rows cannot be held: {e}")))?,
+                        fields,
+                    })
+                }
+                (outcome, _) => Err(unasked(outcome)),
+            },
+        }
     }
 
     /// The last steps, for the rows of all bodies together.
@@ -110,15 +146,68 @@ impl Extractor {
     /// # Errors
     /// The failure that the refresh ends with.
     pub async fn finish(&self, rules: &Arc<Ruled>, rows: Rows, setting: &Setting) -> Result<Finished, Failure> {
-        let (rules, setting) = (Arc::clone(rules), setting.clone());
-        let finished = lifecycle::blocking(move || {
-            let extraction = rules.compiled.finish(rows, &setting.context()).map_err(|e| e.failure())?;
-            Ok(Finished { items: Items::encode(&extraction.rows), tally: extraction.tally, report: extraction.report })
-        });
-        finished.await.map_err(|_| broke_off())?
+        match self {
+            Self::InProcess => here(rules, setting, move |compiled, context| finished(compiled.finish(rows, context))).await,
+            Self::Workers(workers) => {
+                let (fields, rows) = (rows.fields, rows.rows);
+                let rows = off(usize::MAX, move || Items::encode(&rows)).await?;
+                items(workers.run(rules, setting, Task::Finish(fields.into()), rows.json().as_bytes()).await?).await
+            }
+        }
+    }
+
+    /// Ends what runs for it.
+    pub async fn close(&self) {
+        match self {
+            Self::InProcess => {}
+            Self::Workers(workers) => workers.close().await,
+        }
     }
 }
 
-fn broke_off() -> Failure {
-    Failure::permanent(Code::Interrupted, "the extraction broke off")
+/// Runs compiled rules in a thread of this process that may be held up.
+async fn here<T: Send + 'static>(
+    rules: &Arc<Ruled>,
+    setting: &Setting,
+    work: impl FnOnce(&Compiled, &Context<'_>) -> Result<T, ExtractError> + Send + 'static,
+) -> Result<T, Failure> {
+    let (rules, setting) = (Arc::clone(rules), setting.clone());
+    off(usize::MAX, move || work(&rules.compiled, &setting.context())).await?.map_err(|e| e.failure())
+}
+
+/// Runs what takes long enough to hold up a thread that answers requests in another, where there are many bytes to it.
+async fn off<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    const MANY: usize = 128 * 1024;
+    if bytes < MANY {
+        return Ok(work());
+    }
+    let broke_off = |_| Failure::permanent(Code::Interrupted, "the extraction broke off");
+    lifecycle::blocking(work).await.map_err(broke_off)
+}
+
+fn body(response: &Response) -> Body<'_> {
+    Body { bytes: &response.body, content_type: response.content_type.as_deref(), url: &response.url }
+}
+
+fn origin(response: &Response) -> Origin<'_> {
+    Origin { url: Cow::Borrowed(&response.url), content_type: response.content_type.as_deref().map(Cow::Borrowed) }
+}
+
+fn finished(extraction: Result<Extraction, ExtractError>) -> Result<Finished, ExtractError> {
+    extraction.map(|e| Finished { items: Items::encode(&e.rows), tally: e.tally, report: e.report })
+}
+
+async fn items((outcome, json): (Outcome, Vec<u8>)) -> Result<Finished, Failure> {
+    let Outcome::Items { tally, report } = outcome else { return Err(unasked(outcome)) };
+    let decoded = off(json.len(), move || String::from_utf8(json).map(|json| Items::from_stored(json, tally.kept))).await?;
+    let items = decoded.map_err(|e| Failure::permanent(Code::ExtractFailed, format!("the items cannot be held: {e}")))?;
+    Ok(Finished { items, tally, report })
+}
+
+/// A failure, or something else than was asked for.
+fn unasked(outcome: Outcome) -> Failure {
+    match outcome {
+        Outcome::Failed(failure) => failure,
+        _ => Failure::permanent(Code::ExtractFailed, "the process that extracts answered something else"),
+    }
 }

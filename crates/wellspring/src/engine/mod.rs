@@ -30,6 +30,7 @@ pub mod runner;
 mod seeds;
 mod shared;
 pub mod status;
+pub mod worker;
 
 use catalog::{Catalog, Crowded, Source};
 use cell::Cell;
@@ -287,6 +288,7 @@ impl Engine {
             // Collections end at once; what is being stored is let finish.
             drop(timeout(Duration::from_secs(2), airborne.wait_for(|n| *n == 0)).await);
         }
+        shared.collector.extractor.close().await;
         shared.collector.store.close().await;
     }
 }

@@ -25,3 +25,4 @@ mod support;
 mod traps_engine;
 mod traps_http;
 mod urgency;
+mod worker;

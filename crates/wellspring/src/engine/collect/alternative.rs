@@ -18,7 +18,7 @@ use super::rows::Given;
 use super::story::{Asked, Secrets, Try};
 use super::{Collector, Harvest};
 use crate::engine::catalog::Recipe;
-use crate::engine::extraction::{Ruled, RuledAlternative, Setting};
+use crate::engine::extraction::{Finished, Ruled, RuledAlternative, Setting};
 use crate::engine::limits::Permit;
 use crate::engine::manners;
 use crate::fetch::cookies::Jar;
@@ -87,14 +87,16 @@ impl<'a> Collection<'a> {
             self.step(step, rules, &label, &mut captures, attempt).await.map_err(|failure| within(&label, failure))?;
         }
         attempt.address = self.address(&captures.values);
-        let (mut rows, validators) = match self.rows(&captures, attempt).await? {
+        let (finished, validators) = match self.rows(&captures, attempt).await? {
             Given::NotModified(validators) => return Ok(Harvest::NotModified { validators }),
-            Given::Rows { rows, validators } => (rows, validators),
+            Given::Finished { finished, validators } => (*finished, validators),
+            Given::Rows { mut rows, validators } => {
+                if let (Some(details), Some(rules)) = (&self.alternative.details, &self.rules.details) {
+                    self.details(details, rules, &mut rows, &captures.values, attempt).await?;
+                }
+                (self.collector.extractor.finish(&self.rules.rows, rows, &self.setting(captures.values)).await?, validators)
+            }
         };
-        if let (Some(details), Some(rules)) = (&self.alternative.details, &self.rules.details) {
-            self.details(details, rules, &mut rows, &captures.values, attempt).await?;
-        }
-        let finished = self.collector.extractor.finish(&self.rules.rows, rows, &self.setting(captures.values)).await?;
         attempt.gates = gate::judge(&self.alternative.expect, finished.tally, self.terms.known.count);
         let items = finished.items.clone();
         attempt.finished = Some(finished);
@@ -171,6 +173,11 @@ impl<'a> Collection<'a> {
     /// Reads a body by some rules.
     pub(super) async fn extract(&self, rules: &Arc<Ruled>, response: Response, values: Params) -> Result<Rows, Failure> {
         self.collector.extractor.read(rules, response, &self.setting(values)).await
+    }
+
+    /// Reads the one body there is and finishes its rows.
+    pub(super) async fn finished(&self, rules: &Arc<Ruled>, response: Response, values: Params) -> Result<Finished, Failure> {
+        self.collector.extractor.extract(rules, response, &self.setting(values)).await
     }
 
     fn setting(&self, values: Params) -> Setting {

@@ -14,6 +14,7 @@ use super::abreast::abreast;
 use super::alternative::{Answer, Collection, within};
 use super::capture::Captures;
 use super::story::{Asked, Try};
+use crate::engine::extraction::Finished;
 use crate::fetch::Fetched;
 
 /// How much the rows of all answers may hold, in bytes: as much as those of one.
@@ -24,6 +25,13 @@ const MOST_HELD: usize = 64 << 20;
 pub(super) enum Given {
     /// Every one of them was answered "not modified".
     NotModified(Validators),
+    /// Items already: one answer and nothing to join.
+    Finished {
+        /// What came out.
+        finished: Box<Finished>,
+        /// What to ask with next time.
+        validators: Validators,
+    },
     /// Rows, in the order of the values.
     Rows {
         /// The rows.
@@ -44,6 +52,7 @@ struct Wanted {
 /// What one request gave.
 enum Got {
     Rows(Rows, Validator),
+    Finished(Box<Finished>, Validator),
     NotModified(Validator),
     Nothing,
 }
@@ -75,19 +84,31 @@ impl Collection<'_> {
         }
         let count = wanted.len();
         let mut gathered = Rows::default();
+        let mut whole = None;
         let mut validators = Validators::new();
         for (one, got) in wanted.into_iter().zip(got) {
-            if let Got::Rows(rows, validator) = got {
-                gathered.append(rows);
-                if !validator.is_empty() {
-                    validators.insert(one.digest, validator);
+            let validator = match got {
+                Got::Rows(rows, validator) => {
+                    gathered.append(rows);
+                    validator
                 }
+                Got::Finished(finished, validator) => {
+                    whole = Some(finished);
+                    validator
+                }
+                Got::NotModified(_) | Got::Nothing => continue,
+            };
+            if !validator.is_empty() {
+                validators.insert(one.digest, validator);
             }
         }
         if !repeatable || validators.len() != count {
             validators.clear();
         }
-        Ok(Given::Rows { rows: gathered, validators })
+        Ok(match whole {
+            Some(finished) => Given::Finished { finished, validators },
+            None => Given::Rows { rows: gathered, validators },
+        })
     }
 
     /// Every request for rows, in order.
@@ -156,8 +177,14 @@ impl Collection<'_> {
             Ok(Fetched::Body(response)) => {
                 changed.store(true, Ordering::Relaxed);
                 let validator = response.validator.clone();
-                let rows = self.extract(&self.rules.rows, response, wanted.values.clone()).await;
-                rows.and_then(|rows| hold(rows, held)).map(|rows| Got::Rows(rows, validator))
+                if self.alternative.each.is_none() && self.alternative.details.is_none() {
+                    // One answer is all there is: read and finished in one go, its rows never come here.
+                    let finished = self.finished(&self.rules.rows, response, wanted.values.clone()).await;
+                    finished.map(|finished| Got::Finished(Box::new(finished), validator))
+                } else {
+                    let rows = self.extract(&self.rules.rows, response, wanted.values.clone()).await;
+                    rows.and_then(|rows| hold(rows, held)).map(|rows| Got::Rows(rows, validator))
+                }
             }
             Err(miss) if self.alternative.each.is_some() && miss.is_gone() => {
                 changed.store(true, Ordering::Relaxed);

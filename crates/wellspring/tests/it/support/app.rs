@@ -12,6 +12,7 @@ use wellspring::fetch::Fetcher;
 
 use super::client::{self, Connection, Reply};
 use super::clock::TestClock;
+use super::program;
 
 /// Builds a server.
 #[derive(Debug, Default)]
@@ -92,7 +93,8 @@ impl Builder {
         let config = self.config();
         let recipes = app::recipes(&config).unwrap_or_else(|wrong| panic!("{}", wrong[0]));
         let clock = Arc::new(TestClock::default());
-        let app = App::start(&config, recipes, clock.clone(), around(app::fetcher(&config).unwrap())).await.unwrap();
+        let fetcher = around(app::fetcher(&config).unwrap());
+        let app = App::start(&config, recipes, clock.clone(), fetcher, Arc::new(program::extractor(|_| {}))).await.unwrap();
         TestApp { address: app.address, clock, app: Some(app) }
     }
 }

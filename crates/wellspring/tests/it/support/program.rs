@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use wellspring::engine::extraction::Extractor;
+use wellspring::engine::worker;
 
 use super::client::{self, Reply};
 
@@ -22,6 +24,13 @@ pub fn command(folder: &Path) -> Command {
         command.env_remove(variable);
     }
     command
+}
+
+/// Extraction in children of this process, which run the program.
+pub fn extractor(change: impl FnOnce(&mut worker::Options)) -> Extractor {
+    let mut options = worker::Options::new(env!("CARGO_BIN_EXE_wellspring").into());
+    change(&mut options);
+    Extractor::workers(options).unwrap()
 }
 
 /// Runs it to its end.
