@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::test;
+use crate::{bench, score, test};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -21,6 +21,18 @@ const COMMANDS: &[Command] = &[
         usage: "test [FILTER]",
         about: "what CI runs: formatting, lints, docs, tidiness, every test; with FILTER only the tests whose names contain it",
         run: test::run,
+    },
+    Command {
+        name: "bench",
+        usage: "bench extract",
+        about: "speed beside peers in one run: pages a second beside parsel and BeautifulSoup",
+        run: bench::run,
+    },
+    Command {
+        name: "score",
+        usage: "score [SET …]",
+        about: "real captured input through the program, compared with what should come out; needs ../shared",
+        run: score::run,
     },
     Command { name: "help", usage: "help", about: "this list", run: |_| Ok(help()) },
 ];

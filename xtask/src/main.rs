@@ -1,7 +1,9 @@
 //! What a person or CI runs on this repository. `cargo xtask help` lists it.
 
+mod bench;
 mod commands;
 mod report;
+mod score;
 mod steps;
 mod test;
 #[cfg(test)]

@@ -78,7 +78,8 @@ impl fmt::Display for Diagnostic {
 /// The nearest of `known` to `word`, where one is near enough to be meant. Cheap however long the word is: strangers type it.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
-    let near = |distance: usize, candidate: &str| distance <= 1 + candidate.len().max(word.len()) / 4;
+    // A short word that shares nothing with another is not near it, however few letters differ.
+    let near = |distance: usize, candidate: &str| distance <= 1 + candidate.len().max(word.len()) / 4 && distance < candidate.len();
     known
         .into_iter()
         // The distance is never smaller than the difference in length, and takes time and memory in their product.

@@ -27,6 +27,8 @@ pub enum Code {
     GateFailed,
     /// The body is not what the rules can read (not JSON, not a feed, …).
     ExtractFailed,
+    /// A step found nothing of what the requests after it need.
+    CaptureFailed,
     /// The upstream answered with a status that is not a success.
     UpstreamStatus,
     /// No connection, or it broke while the body was read.
@@ -67,6 +69,7 @@ impl Code {
         match self {
             Self::GateFailed => "gate_failed",
             Self::ExtractFailed => "extract_failed",
+            Self::CaptureFailed => "capture_failed",
             Self::UpstreamStatus => "upstream_status",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::DnsFailed => "dns_failed",

@@ -1,8 +1,11 @@
 //! Texts of a config that carry `${ENVIRONMENT}` values and `{parameter}` places, and never print the former.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::key::{Params, is_word, percent_encode};
+use serde_json::Value;
+
+use crate::key::{Params, percent_encode};
 
 /// What came from the environment. Prints as `***`.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -38,8 +41,8 @@ pub enum BadTemplate {
     /// A `${` without its `}`.
     #[error("`${{` is not closed by `}}`")]
     Unclosed,
-    /// `{name}` of a parameter that the source does not declare.
-    #[error("`{{{0}}}` names no parameter that this source declares")]
+    /// `{name}` of nothing that is known.
+    #[error("`{{{0}}}` names nothing that is known here")]
     UnknownParameter(String),
 }
 
@@ -53,10 +56,41 @@ enum Part {
 /// Where a filled-in text goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Into an address or a form: values are percent-encoded.
+    /// Into an address: values are percent-encoded, and what stands around them is not. A value that the text begins with is an
+    /// address itself and stands as it is.
     Address,
-    /// Into a header, a text, a string of a JSON body: values stand as they are (and JSON is encoded afterwards).
+    /// Into a header or a text: all stands as it is.
     Verbatim,
+    /// Into a form: all is percent-encoded.
+    Form,
+    /// Between the quotes of a JSON string: all is escaped.
+    Json,
+}
+
+impl Place {
+    /// A text as it is written there.
+    pub fn encode(self, text: &str) -> String {
+        match self {
+            Self::Verbatim => text.to_owned(),
+            Self::Address | Self::Form => {
+                let mut encoded = String::with_capacity(text.len());
+                percent_encode(text, &mut encoded);
+                encoded
+            }
+            Self::Json => {
+                let quoted = Value::String(text.to_owned()).to_string();
+                quoted[1..quoted.len() - 1].to_owned()
+            }
+        }
+    }
+
+    /// What the config's own words and variables become there.
+    fn write(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Address | Self::Verbatim => text.into(),
+            Self::Form | Self::Json => self.encode(text).into(),
+        }
+    }
 }
 
 /// A text with its `${NAME}` read and its `{parameter}` places open.
@@ -64,7 +98,7 @@ pub enum Place {
 pub struct Template(Vec<Part>);
 
 /// A template filled in: the text to use and the text to show.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Filled {
     /// With secrets.
     exposed: String,
@@ -79,6 +113,19 @@ impl Filled {
     pub fn plain(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { shown: text.clone(), exposed: text, secrets: Vec::new() }
+    }
+
+    /// Adds a text that is no secret.
+    pub fn push_str(&mut self, text: &str) {
+        self.exposed.push_str(text);
+        self.shown.push_str(text);
+    }
+
+    /// Adds another one with its secrets.
+    pub fn append(&mut self, other: Self) {
+        self.exposed.push_str(&other.exposed);
+        self.shown.push_str(&other.shown);
+        self.secrets.extend(other.secrets);
     }
 
     /// The text to use, secrets included: for the wire only.
@@ -116,7 +163,7 @@ impl fmt::Debug for Filled {
 
 impl Template {
     /// Reads `${NAME}` by `environment` and leaves `{name}` open for each of `parameters`. Braces around anything that is
-    /// no word (`{"a": 1}`) are literal.
+    /// no name (`{"a": 1}`, `{ id }` with blanks) are literal.
     ///
     /// # Errors
     /// [`BadTemplate`] for a missing variable, an undeclared parameter, an unclosed `${`.
@@ -147,7 +194,7 @@ impl Template {
                 parts.push(Part::Variable { name: name.to_owned(), value: Secret::new(value) });
                 rest = &inner[end + 1..];
             } else if let Some(parameters) = parameters
-                && let Some((name, after)) = rest.strip_prefix('{').and_then(|r| r.split_once('}')).filter(|(name, _)| is_word(name))
+                && let Some((name, after)) = place_at(rest, |name| parameters.contains(&name))
             {
                 if !parameters.contains(&name) {
                     return Err(BadTemplate::UnknownParameter(name.to_owned()));
@@ -181,39 +228,36 @@ impl Template {
         if let [Part::Parameter(name)] = &self.0[..] { Some(name) } else { None }
     }
 
-    /// Fills the places in as an address takes them: percent-encoded.
+    /// The name of the place that the text begins with.
+    pub fn first_name(&self) -> Option<&str> {
+        if let Some(Part::Parameter(name)) = self.0.first() { Some(name) } else { None }
+    }
+
+    /// Fills the places in as an address takes them.
     pub fn fill(&self, params: &Params) -> Filled {
         self.fill_as(Place::Address, params)
     }
 
     /// Fills the places in as they must be written where the text goes. A name without a value leaves nothing.
     pub fn fill_as(&self, place: Place, params: &Params) -> Filled {
-        let mut filled = Filled::plain("");
-        for part in &self.0 {
+        let mut filled = Filled::default();
+        for (index, part) in self.0.iter().enumerate() {
             match part {
-                Part::Literal(text) => {
-                    filled.exposed.push_str(text);
-                    filled.shown.push_str(text);
-                }
+                Part::Literal(text) => filled.push_str(&place.write(text)),
                 Part::Variable { name, value } => {
-                    filled.exposed.push_str(value.expose());
-                    filled.shown.push_str("${");
-                    filled.shown.push_str(name);
-                    filled.shown.push('}');
+                    let written = place.write(value.expose());
+                    filled.exposed.push_str(&written);
+                    filled.shown.extend(["${", name, "}"]);
+                    // An upstream may echo it as it was sent.
+                    if written != value.expose() {
+                        filled.secrets.push(Secret::new(&*written));
+                    }
                     filled.secrets.push(value.clone());
                 }
                 Part::Parameter(name) => {
                     let value = params.get(name).map_or("", String::as_str);
-                    match place {
-                        Place::Address => {
-                            percent_encode(value, &mut filled.exposed);
-                            percent_encode(value, &mut filled.shown);
-                        }
-                        Place::Verbatim => {
-                            filled.exposed.push_str(value);
-                            filled.shown.push_str(value);
-                        }
-                    }
+                    let place = if index == 0 && place == Place::Address { Place::Verbatim } else { place };
+                    filled.push_str(&place.encode(value));
                 }
             }
         }
@@ -236,6 +280,27 @@ impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.to_string())
     }
+}
+
+/// The name of the place that a text begins with, and what follows it: what `known` knows, or what looks like a name. Looks no
+/// further than the next brace, so that a text of nothing but braces takes no longer than another.
+pub(crate) fn place_at(text: &str, known: impl Fn(&str) -> bool) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('{')?;
+    let end = inner.find(['{', '}']).filter(|&end| inner[end..].starts_with('}'))?;
+    let name = &inner[..end];
+    (known(name) || is_name(name)).then_some((name, &inner[end + 1..]))
+}
+
+/// The names that stand in a text like places.
+pub(crate) fn places(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('{').filter_map(|(at, _)| place_at(&text[at..], |_| false)).map(|(name, _)| name)
+}
+
+/// True for `[A-Za-z_][A-Za-z0-9_]*` of at most 64 bytes: what is meant as a name where it stands in braces.
+fn is_name(word: &str) -> bool {
+    word.len() <= 64
+        && word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// Percent-decoded and in lower case, for comparing.

@@ -138,6 +138,11 @@ impl Compiled {
 }
 
 impl Rows {
+    /// About how many bytes they hold.
+    pub fn weight(&self) -> usize {
+        self.rows.iter().map(columns::budget::weight).sum()
+    }
+
     /// Adds the rows of another body, read by the same rules.
     pub fn append(&mut self, other: Self) {
         self.rows.extend(other.rows);

@@ -35,6 +35,8 @@ pub(crate) struct Finish {
     required: Vec<String>,
     unique_by: Option<String>,
     limit: Option<usize>,
+    /// Fields that other fields and requests use, and clients do not see.
+    hidden: Vec<String>,
 }
 
 impl Finish {
@@ -46,7 +48,12 @@ impl Finish {
                     .help(format!("the fields are {}", known.join(", "))));
             }
         }
-        Ok(Self { required: rules.required.clone(), unique_by: rules.unique_by.as_ref().map(|at| at.value.clone()), limit: rules.limit })
+        Ok(Self {
+            required: rules.required.clone(),
+            unique_by: rules.unique_by.as_ref().map(|at| at.value.clone()),
+            limit: rules.limit,
+            hidden: rules.fields.iter().filter(|field| field.is_hidden()).map(|field| field.name.clone()).collect(),
+        })
     }
 
     pub(crate) fn apply(&self, found: Vec<Value>, fields: Vec<FieldReport>) -> Extraction {
@@ -54,7 +61,7 @@ impl Finish {
         let mut tally = Tally { found: count(found.len()), ..Tally::default() };
         let mut seen = HashSet::new();
         let mut rows = Vec::new();
-        for (index, row) in found.into_iter().enumerate() {
+        for (index, mut row) in found.into_iter().enumerate() {
             let missing: Vec<String> = self.required.iter().filter(|&name| row.get(name).is_none_or(is_missing)).cloned().collect();
             if !missing.is_empty() {
                 tally.dropped += 1;
@@ -71,6 +78,11 @@ impl Finish {
             if self.limit.is_some_and(|limit| rows.len() >= limit) {
                 report.cut += 1;
                 continue;
+            }
+            if let Value::Object(members) = &mut row
+                && !self.hidden.is_empty()
+            {
+                members.retain(|name, _| !self.hidden.contains(name));
             }
             rows.push(row);
         }
@@ -104,7 +116,12 @@ mod tests {
     }
 
     fn finish(required: &[&str], unique_by: Option<&str>, limit: Option<usize>) -> Finish {
-        Finish { required: required.iter().map(ToString::to_string).collect(), unique_by: unique_by.map(str::to_owned), limit }
+        Finish {
+            required: required.iter().map(ToString::to_string).collect(),
+            unique_by: unique_by.map(str::to_owned),
+            limit,
+            hidden: Vec::new(),
+        }
     }
 
     #[test]

@@ -112,6 +112,8 @@ pub struct FetchOptions {
     pub at_once: usize,
     /// What it calls itself, where not the usual.
     pub user_agent: Option<String>,
+    /// Whether the robots.txt of hosts is honoured, where a source does not say.
+    pub robots: bool,
 }
 
 /// How pages are rendered.

@@ -1,6 +1,7 @@
 //! Alternatives.
 
-use super::asking::{Asking, Names};
+use super::asking::Asking;
+use super::names::Names;
 use super::parse::Reader;
 use super::raw::{RawAlternative, RawExpect, RawSource};
 use super::{Alternative, At, Param};

@@ -1,50 +1,20 @@
-//! Requests: addresses, headers and bodies with their places, steps, values, details.
+//! Requests: addresses, headers and bodies with their places.
 
 use std::ops::Range;
 
+use serde_json::Value;
 use url::Url;
 
+use super::names::{Names, Sort};
 use super::parse::Reader;
-use super::policy::zone_named;
-use super::raw::{RawAlternative, RawDetails, RawEach, RawMethod, RawStep, RawTime};
+use super::raw::{RawAlternative, RawDetails, RawMethod, RawStep};
 use super::words::{Literal, Period, Size, Table};
-use super::{Ask, At, Details, Each, EachValues, Format, Json, Many, Method, Param, Payload, Rules, Step, Takes, Time};
-use crate::key::{Params, is_word};
-use crate::template::{BadTemplate, Template};
+use super::{Ask, At, Json, Method, Payload};
+use crate::key::is_word;
+use crate::template::{BadTemplate, Place, Template, places};
 
-/// How many values are asked for, and details, where nothing else is said.
-const FAN_OUT: usize = 50;
-
-/// The names that may stand in places, as they become known.
-pub(super) struct Names {
-    /// Each with a value to try addresses with.
-    known: Vec<(String, String)>,
-    /// Captures that are lists: they fill no place until they are asked for one by one.
-    lists: Vec<String>,
-    usable: bool,
-}
-
-impl Names {
-    pub(super) fn new(params: &[Param], usable: bool) -> Self {
-        Self { known: params.iter().map(|p| (p.name.clone(), sample(p))).collect(), lists: Vec::new(), usable }
-    }
-
-    /// Every name.
-    pub(super) fn all(&self) -> Vec<String> {
-        self.known.iter().map(|(name, _)| name.clone()).collect()
-    }
-
-    fn add(&mut self, name: &str) {
-        // Stands in a port, a host and a path alike.
-        self.known.push((name.to_owned(), "1".to_owned()));
-    }
-
-    fn with<'n>(&self, more: impl IntoIterator<Item = &'n str>) -> Self {
-        let mut names = Self { known: self.known.clone(), lists: self.lists.clone(), usable: self.usable };
-        more.into_iter().for_each(|name| names.add(name));
-        names
-    }
-}
+/// Headers that follow from the request itself.
+const OURS: [&str; 6] = ["host", "content-length", "transfer-encoding", "connection", "accept-encoding", "cookie"];
 
 /// What a request is made of, wherever it is written.
 #[derive(Clone, Copy, Default)]
@@ -76,7 +46,7 @@ impl<'r> Asking<'r> {
         }
     }
 
-    fn of_step(step: &'r RawStep, raw: &'r RawAlternative) -> Self {
+    pub(super) fn of_step(step: &'r RawStep, raw: &'r RawAlternative) -> Self {
         Self {
             url: Some(&step.url),
             method: step.method.as_ref(),
@@ -89,7 +59,7 @@ impl<'r> Asking<'r> {
         }
     }
 
-    fn of_details(details: &'r RawDetails, raw: &'r RawAlternative) -> Self {
+    pub(super) fn of_details(details: &'r RawDetails, raw: &'r RawAlternative) -> Self {
         Self {
             url: Some(&details.url),
             method: details.method.as_ref(),
@@ -121,238 +91,183 @@ impl Reader<'_> {
         }
         let url = if names.usable { self.address(raw.url?, names, "url") } else { Template::parse("", &[], &|_| None).ok() };
         let proxy = raw.proxy.filter(|_| names.usable).map(|proxy| self.address(proxy, &Names::new(&[], true), "proxy"));
-        let mut headers = raw.headers.map_or(Some(Vec::new()), |headers| self.headers(headers, names))?;
-        if let Some(agent) = raw.user_agent {
-            headers.push(("user-agent".to_owned(), self.template(agent, names)?));
-        }
-        let cookies = raw.cookies.map_or(Some(Vec::new()), |cookies| self.texts(cookies, names))?;
-        let payload = self.payload(raw, names)?;
-        let method = match raw.method.map(|at| at.value) {
-            Some(RawMethod::Post) => Method::Post,
-            None if payload.is_some() => Method::Post,
-            None => Method::Get,
-            Some(RawMethod::Get) => {
-                if let (Some(method), Some(_)) = (raw.method, &payload) {
-                    self.error(&method.span, "a GET sends nothing", Some("leave `method` out: what sends something is a POST"));
-                }
+        let headers = self.headers(raw, names);
+        let cookies = raw.cookies.map_or(Some(Vec::new()), |cookies| self.cookies(cookies, names));
+        let payload = self.payload(raw, names);
+        let sends = matches!(payload, Some(Some(_)));
+        let method = match raw.method {
+            Some(At { value: RawMethod::Get, span }) if sends => {
+                self.error(span, "a GET sends nothing", Some("leave `method` out: what sends something is a POST"));
                 Method::Get
             }
+            Some(At { value: RawMethod::Get, .. }) => Method::Get,
+            None if !sends => Method::Get,
+            _ => Method::Post,
         };
         Some(Ask {
             url: url?,
             method,
-            headers,
-            cookies,
-            payload,
+            headers: headers?,
+            cookies: cookies?,
+            payload: payload?,
             proxy: proxy.map_or(Some(None), |proxy| proxy.map(Some))?,
             timeout,
             max_body: raw.max_body.map(|at| at.value.0),
         })
     }
 
-    fn headers(&mut self, raw: &Table<At<String>>, names: &Names) -> Option<Vec<(String, Template)>> {
-        const OURS: [&str; 6] = ["host", "content-length", "transfer-encoding", "connection", "accept-encoding", "cookie"];
-        for (name, _) in &raw.0 {
+    /// Headers, names in lower case, with who asks among them.
+    fn headers(&mut self, raw: &Asking<'_>, names: &Names) -> Option<Vec<(String, Template)>> {
+        let mut headers: Vec<(String, Template)> = Vec::new();
+        for (name, text) in raw.headers.iter().flat_map(|table| &table.0) {
             let lower = name.value.to_ascii_lowercase();
-            if lower.is_empty() || !lower.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)) {
-                self.error(&name.span, format!("`{}` is no header's name", name.value.escape_debug()), None);
+            let shown = name.value.escape_debug();
+            if !is_token(&lower) {
+                self.error(&name.span, format!("`{shown}` is no name of a header"), None);
             } else if OURS.contains(&lower.as_str()) {
-                let help = (lower == "cookie").then_some("cookies go into `cookies = { name = \"value\" }`");
-                self.error(&name.span, format!("`{}` is not for a source to set", name.value), help);
+                let help = (lower == "cookie").then_some("cookies go into cookies = { name = \"value\" }");
+                self.error(&name.span, format!("`{shown}` is not for a source to set"), help);
+            } else if headers.iter().any(|(known, _)| *known == lower) {
+                self.error(
+                    &name.span,
+                    format!("the header `{shown}` is given twice"),
+                    Some("keep one of them: capitals make no difference"),
+                );
             }
+            headers.push((lower, self.line(text, names, "a header")?));
         }
-        let texts = self.texts(raw, names)?;
-        Some(texts.into_iter().map(|(name, text)| (name.to_ascii_lowercase(), text)).collect())
+        if let Some(agent) = raw.user_agent {
+            if headers.iter().any(|(name, _)| name == "user-agent") {
+                self.error(&agent.span, "`user_agent` and the header `User-Agent` mean the same", Some("keep one of them"));
+            }
+            if agent.value.trim().is_empty() {
+                self.error(&agent.span, "`user_agent` must not be empty", Some("leave it out to ask as the server does"));
+            }
+            headers.push(("user-agent".to_owned(), self.line(agent, names, "a header")?));
+        }
+        Some(headers)
     }
 
-    fn texts(&mut self, raw: &Table<At<String>>, names: &Names) -> Option<Vec<(String, Template)>> {
-        raw.0.iter().map(|(name, text)| Some((name.value.clone(), self.template(text, names)?))).collect()
+    fn cookies(&mut self, raw: &Table<At<String>>, names: &Names) -> Option<Vec<(String, Template)>> {
+        let mut cookies = Vec::new();
+        for (name, text) in &raw.0 {
+            if !is_token(&name.value) {
+                self.error(&name.span, format!("`{}` is no name of a cookie", name.value.escape_debug()), None);
+            }
+            cookies.push((name.value.clone(), self.line(text, names, "a cookie")?));
+        }
+        Some(cookies)
     }
 
+    /// A text that goes into a header: tried with sample values, for what no header can carry.
+    fn line(&mut self, at: &At<String>, names: &Names, what: &str) -> Option<Template> {
+        let template = self.template(at, names)?;
+        let filled = template.fill_as(Place::Verbatim, &names.samples());
+        let unfit = |b: u8| (b < b' ' && b != b'\t') || b == 0x7f || (what == "a cookie" && b == b';');
+        if filled.expose().bytes().any(unfit) {
+            let help = if filled.is_secret() { "look at the variable's value: it may end in a line break" } else { "write it in one line" };
+            self.error(&at.span, format!("this holds a character that {what} cannot carry"), Some(help));
+        }
+        Some(template)
+    }
+
+    /// What is sent, if anything.
+    #[expect(clippy::option_option, reason = "outside: whether it could be read; inside: whether there is any")]
     fn payload(&mut self, raw: &Asking<'_>, names: &Names) -> Option<Option<Payload>> {
-        let sends = [raw.json.map(|at| at.span.clone()), raw.body.map(|at| at.span.clone())];
-        if sends.iter().flatten().count() + usize::from(raw.form.is_some()) > 1 {
-            let span = sends.into_iter().flatten().next().unwrap_or_default();
-            self.error(&span, "a request sends one thing", Some("keep one of `json`, `form` and `body`"));
+        let form = raw.form.map(|form| form.0.first().map(|(name, _)| name.span.clone()).unwrap_or_default());
+        let sent = [raw.json.map(|at| at.span.clone()), form, raw.body.map(|at| at.span.clone())];
+        if let [_, second, ..] = &sent.into_iter().flatten().collect::<Vec<_>>()[..] {
+            self.error(second, "a request sends one thing", Some("keep one of `json`, `form` and `body`"));
             return None;
         }
         Some(match (raw.json, raw.form, raw.body) {
             (Some(json), ..) => Some(Payload::Json(self.json(&json.value.0, &json.span, names)?)),
-            (_, Some(form), _) => Some(Payload::Form(self.texts(form, names)?)),
+            (_, Some(form), _) => {
+                let texts = form.0.iter().map(|(name, text)| Some((name.value.clone(), self.template(text, names)?)));
+                Some(Payload::Form(texts.collect::<Option<_>>()?))
+            }
             (.., Some(body)) => Some(Payload::Text(self.template(body, names)?)),
             _ => None,
         })
     }
 
-    fn json(&mut self, value: &serde_json::Value, span: &Range<usize>, names: &Names) -> Option<Json> {
+    fn json(&mut self, value: &Value, span: &Range<usize>, names: &Names) -> Option<Json> {
         Some(match value {
-            serde_json::Value::String(text) => Json::Text(self.template(&At { value: text.clone(), span: span.clone() }, names)?),
-            serde_json::Value::Array(list) => Json::List(list.iter().map(|value| self.json(value, span, names)).collect::<Option<_>>()?),
-            serde_json::Value::Object(members) => Json::Object(
-                members.iter().map(|(name, value)| Some((name.clone(), self.json(value, span, names)?))).collect::<Option<_>>()?,
-            ),
+            Value::String(text) => {
+                let text = self.template(&At { value: text.clone(), span: span.clone() }, names)?;
+                match text.only_name() {
+                    Some(name) if names.find(name) == Some(Sort::Parameter { bare: true }) => Json::Bare(name.to_owned()),
+                    _ => Json::Text(text),
+                }
+            }
+            Value::Array(list) => Json::List(list.iter().map(|value| self.json(value, span, names)).collect::<Option<_>>()?),
+            Value::Object(members) => {
+                let members = members.iter().map(|(name, value)| Some((name.clone(), self.json(value, span, names)?)));
+                Json::Object(members.collect::<Option<_>>()?)
+            }
             plain => Json::Plain(plain.clone()),
         })
     }
 
-    pub(super) fn steps(&mut self, raw: &[At<RawStep>], alternative: &RawAlternative, names: &mut Names) -> Option<Vec<Step>> {
-        raw.iter().map(|step| self.step(step, alternative, names)).collect()
-    }
-
-    fn step(&mut self, raw: &At<RawStep>, alternative: &RawAlternative, names: &mut Names) -> Option<Step> {
-        let ask = self.ask(&Asking::of_step(&raw.value, alternative), names);
-        let format = raw.value.format.as_ref().map(|at| at.value);
-        let captures = self.fields(&raw.value.capture, format.or(Some(Format::Text)), &names.all());
-        for field in captures.iter().flatten() {
-            let at = raw.value.capture.0.iter().find(|(name, _)| name.value == field.name);
-            if let Some((name, _)) = at
-                && !is_word(&field.name)
-            {
-                let help = "it takes a lower-case letter, then letters, digits and `_`: it is written as {name}";
-                self.error(&name.span, format!("`{}` is no name of a capture", field.name.escape_debug()), Some(help));
-            }
-            if field.many == Some(Many::List) {
-                names.lists.push(field.name.clone());
-            } else {
-                names.add(&field.name);
-            }
-        }
-        Some(Step {
-            name: raw.value.name.as_ref().map(|at| at.value.clone()),
-            ask: ask?,
-            rules: Rules {
-                within: self.within(raw.value.script.as_ref(), raw.value.variable.as_ref(), format.unwrap_or(Format::Text)),
-                ..Rules::whole(format.unwrap_or(Format::Text), captures?)
-            },
-        })
-    }
-
-    pub(super) fn each(&mut self, raw: &At<RawEach>, names: &mut Names) -> Option<Each> {
-        let each = match &raw.value {
-            RawEach::Name(name) => Each { name: name.clone(), values: EachValues::Captured, limit: FAN_OUT },
-            RawEach::Table(table) => {
-                if let Some(zone) = &table.zone {
-                    self.zone(zone)?;
-                }
-                let values = match (&table.values, &table.days) {
-                    (Some(values), None) => EachValues::Listed(values.value.clone()),
-                    (None, Some(days)) => EachValues::Days {
-                        count: days.value,
-                        format: table.format.as_ref().map_or_else(|| "%Y-%m-%d".to_owned(), |at| at.value.clone()),
-                        zone: table.zone.as_ref().map(|at| at.value.clone()),
-                    },
-                    (None, None) => EachValues::Captured,
-                    (Some(values), Some(_)) => {
-                        self.error(&values.span, "`values` and `days` both say what is asked for", Some("keep one of them"));
-                        return None;
-                    }
-                };
-                Each { name: table.name.value.clone(), values, limit: table.limit.as_ref().map_or(FAN_OUT, |at| at.value) }
-            }
-        };
-        if matches!(each.values, EachValues::Captured) && !names.lists.contains(&each.name) {
-            let message = format!("no step captures a list called `{}`", each.name.escape_debug());
-            let help = format!("write capture.{} = {{ path = \"…\", all = true }} in a step, or give `values` or `days`", each.name);
-            self.error(&raw.span, message, Some(&help));
-            return None;
-        }
-        names.lists.retain(|list| *list != each.name);
-        names.add(&each.name);
-        Some(each)
-    }
-
-    pub(super) fn details(&mut self, raw: &At<RawDetails>, alternative: &RawAlternative, rows: &Rules, names: &Names) -> Option<Details> {
-        let span = &raw.span;
-        let raw = &raw.value;
-        let inner = names.with(rows.fields.iter().map(|field| field.name.as_str()));
-        let ask = self.ask(&Asking::of_details(raw, alternative), &inner);
-        let format = raw.format.value;
-        let fields = self.fields(&raw.fields, Some(format), &inner.all())?;
-        if fields.is_empty() {
-            self.error(span, "these details have no `fields`", Some("say what joins the item: fields = { summary = \"p.intro\" }"));
-        }
-        let whole = Rules::whole(format, fields);
-        Some(Details {
-            ask: ask?,
-            rules: Rules {
-                within: self.within(raw.script.as_ref(), raw.variable.as_ref(), format),
-                items: raw.items.clone().or(whole.items),
-                ..whole
-            },
-            limit: raw.limit.as_ref().map_or(FAN_OUT, |at| at.value),
-        })
-    }
-
-    pub(super) fn times(&mut self, raw: &Table<At<RawTime>>, names: &mut Names) -> Option<Vec<Time>> {
-        raw.0.iter().map(|(name, time)| self.time(name, &time.value, names)).collect()
-    }
-
-    fn time(&mut self, name: &At<String>, raw: &RawTime, names: &mut Names) -> Option<Time> {
-        if !is_word(&name.value) {
-            let help = "it takes a lower-case letter, then letters, digits and `_`: it is written as {name}";
-            self.error(&name.span, format!("`{}` is no name of a time", name.value.escape_debug()), Some(help));
-        }
-        if let Some(zone) = &raw.zone {
-            self.zone(zone)?;
-        }
-        names.add(&name.value);
-        let seconds = |period: &Option<At<Period>>| period.as_ref().map_or(0, |at| i64::try_from(at.value.0.as_secs()).unwrap_or(i64::MAX));
-        Some(Time {
-            name: name.value.clone(),
-            format: raw.format.as_ref().map_or_else(|| "%Y-%m-%d".to_owned(), |at| at.value.clone()),
-            zone: raw.zone.as_ref().map(|at| at.value.clone()),
-            offset: seconds(&raw.ahead).saturating_sub(seconds(&raw.back)),
-        })
-    }
-
-    fn zone(&mut self, zone: &At<String>) -> Option<()> {
-        match zone_named(&zone.value) {
-            Ok(_) => Some(()),
-            Err(help) => {
-                self.error(&zone.span, format!("there is no time zone `{}`", zone.value.escape_debug()), Some(&help));
-                None
-            }
-        }
-    }
-
     /// A text with its places open.
-    fn template(&mut self, at: &At<String>, names: &Names) -> Option<Template> {
+    pub(super) fn template(&mut self, at: &At<String>, names: &Names) -> Option<Template> {
         self.template_of(at, names, "text")
     }
 
     fn template_of(&mut self, at: &At<String>, names: &Names, key: &str) -> Option<Template> {
-        let known: Vec<&str> = names.known.iter().map(|(name, _)| name.as_str()).collect();
+        let mut known = names.texts();
+        if names.takes_any() {
+            known.extend(places(&at.value));
+        }
         // What an unusable alternative asks of the environment is not asked.
         let unread = |_: &str| Some(String::new());
-        let template = Template::parse(&at.value, &known, if names.usable { self.environment } else { &unread });
-        let bad = match template {
+        let bad = match Template::parse(&at.value, &known, if names.usable { self.environment } else { &unread }) {
             Ok(template) => return Some(template),
             Err(bad) => bad,
         };
-        let help = match &bad {
-            BadTemplate::MissingVariable(name) if key == "url" => {
-                format!("set it, or put this address into a [[source.{}.from]] with when_env = \"{name}\"", self.name.value)
+        let (sought, help) = match &bad {
+            BadTemplate::MissingVariable(name) => {
+                let help = match key {
+                    "url" => format!("set it, or put this address into a [[source.{}.from]] with when_env = \"{name}\"", self.name.value),
+                    _ => "set it before the server starts".to_owned(),
+                };
+                (format!("${{{name}}}"), help)
             }
-            BadTemplate::MissingVariable(_) => "set it before the server starts".to_owned(),
-            BadTemplate::UnknownParameter(name) if names.lists.contains(name) => {
-                format!("it is a list: ask once for each of it by each = \"{name}\"")
-            }
-            BadTemplate::UnknownParameter(name) => format!("declare it: [source.{}.params.{name}]", self.name.value),
-            BadTemplate::Unclosed => "write ${NAME}".to_owned(),
+            BadTemplate::UnknownParameter(name) => (format!("{{{name}}}"), self.way_to_know(name, names, key)),
+            BadTemplate::Unclosed => ("${".to_owned(), "write ${NAME}".to_owned()),
         };
-        self.error(&at.span, bad.to_string(), Some(&help));
+        // A text of a large JSON is not pointed at by itself.
+        let span = if key == "url" || key == "proxy" { at.span.clone() } else { self.document.within(&at.span, &sought) };
+        self.error(&span, bad.to_string(), Some(&help));
         None
+    }
+
+    fn way_to_know(&self, name: &str, names: &Names, key: &str) -> String {
+        if names.is_list(name) {
+            return format!("it is a list: ask once for each of it by each = \"{name}\"");
+        }
+        let (known, joint) = match names.nearest(name) {
+            Some(meant) => (format!("did you mean `{{{meant}}}`?"), " Where"),
+            None if is_word(name) && !names.has_fields() => (format!("declare it: [source.{}.params.{name}]", self.name.value), "; where"),
+            None => (format!("known here: {}", names.texts().join(", ")), "; where"),
+        };
+        if key == "text" { format!("{known}{joint} braces are meant, write {{ {name} }} with blanks") } else { known }
     }
 
     /// An http address with its places open, tried with sample values. What came from a variable is never repeated.
     fn address(&mut self, at: &At<String>, names: &Names, key: &str) -> Option<Template> {
         let template = self.template_of(at, names, key)?;
-        // An address that is a place altogether, or begins with one, is judged when it is known.
-        if at.value.starts_with('{') {
-            return Some(template);
+        match template.first_name().and_then(|name| Some((name, names.find(name)?))) {
+            Some((name, Sort::Parameter { .. } | Sort::Time)) => {
+                let help = format!("write the host out, as in https://www.example.com/{{{name}}}");
+                self.error(&at.span, format!("`{{{name}}}` cannot begin an address: readers would choose what is fetched"), Some(&help));
+                return None;
+            }
+            // What was found is an address altogether, and judged when it is known.
+            Some(_) => return Some(template),
+            None => {}
         }
-        let samples: Params = names.known.iter().cloned().collect();
-        let reason = match Url::parse(template.fill(&samples).expose()) {
+        let reason = match Url::parse(template.fill(&names.samples()).expose()) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") => "it must begin with http:// or https://".to_owned(),
             Ok(_) => return Some(template),
             Err(url::ParseError::RelativeUrlWithoutBase) => "it must begin with http:// or https://".to_owned(),
@@ -363,13 +278,7 @@ impl Reader<'_> {
     }
 }
 
-/// A value that the parameter takes, as far as one can be told without a request.
-fn sample(param: &Param) -> String {
-    match (&param.default, &param.takes) {
-        (Some(default), _) => default.clone(),
-        (None, Takes::Values(values)) => values.first().cloned().unwrap_or_default(),
-        // Stands in a port, a host and a path alike.
-        (None, Takes::Pattern(_) | Takes::Boolean | Takes::Date) => "1".to_owned(),
-        (None, Takes::Integer { min, max }) => 1.clamp(*min, *max).to_string(),
-    }
+/// True for what names a header or a cookie.
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

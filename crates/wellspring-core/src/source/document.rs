@@ -81,6 +81,17 @@ impl<'a> Document<'a> {
         format!("{}:{line}:{column}", self.file)
     }
 
+    /// Where `sought` stands first within some bytes; all of them where it does not. A table under a header of its own goes on
+    /// behind its bytes, which are the header's.
+    pub(super) fn within(&self, span: &Range<usize>, sought: &str) -> Range<usize> {
+        let header = self.text.get(span.start..).is_some_and(|rest| rest.starts_with('['));
+        let end = if header { self.text.len() } else { span.end };
+        match self.text.get(span.start..end).and_then(|part| part.find(sought)) {
+            Some(at) => span.start + at..span.start + at + sought.len(),
+            None => span.clone(),
+        }
+    }
+
     fn find_stray_variables(&self, key: &str, value: &Spanned<DeValue<'_>>, found: &mut Vec<Diagnostic>) {
         if VARIABLES_IN.contains(&key) {
             return;
@@ -104,7 +115,7 @@ fn holds_token(line: &str) -> bool {
 
 /// What to try instead of an unknown word: the one that was meant, or all there are.
 pub(super) fn suggestion(word: &str, known: &[&str]) -> String {
-    let meant = nearest(word, known.iter().copied()).or_else(|| synonym(word).filter(|meant| known.contains(meant)));
+    let meant = nearest(word, known.iter().copied()).or_else(|| synonyms(word).iter().copied().find(|meant| known.contains(meant)));
     match meant {
         Some(meant) => format!("did you mean `{meant}`?"),
         None if word == "when_env" => "it goes into an alternative: [[source.NAME.from]]".to_owned(),
@@ -112,22 +123,38 @@ pub(super) fn suggestion(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// What other programs call it.
-fn synonym(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "ttl" | "interval" | "period" | "every" | "max_age" | "cache" | "refresh_every" => "fresh_for",
-        "selector" | "css" | "xpath" | "jsonpath" => "select",
-        "rows" | "list" | "item" => "items",
-        "address" | "link" | "href" | "uri" => "url",
-        "type" | "kind" => "format",
-        "key" | "id" | "dedupe" => "unique_by",
-        "host" | "bind" | "port" | "addr" => "listen",
-        "token" | "password" => "admin_token",
-        "tz" => "timezone",
-        "cors" | "origins" => "cors_origins",
-        "concurrency" | "max_concurrent" => "at_once",
-        "delay" => "gap",
-        "regex" => "pattern",
-        _ => return None,
-    })
+/// What other programs call it, the likeliest first: which of them is known depends on the table.
+fn synonyms(word: &str) -> &'static [&'static str] {
+    match word {
+        "ttl" | "interval" | "period" | "every" | "max_age" | "cache" | "refresh_every" => &["fresh_for"],
+        "selector" | "css" | "xpath" | "jsonpath" => &["select"],
+        "rows" | "list" | "item" => &["items"],
+        "address" | "link" | "href" | "uri" => &["url"],
+        "type" | "kind" => &["parse", "format"],
+        "key" | "id" | "dedupe" => &["unique_by"],
+        "host" | "bind" | "port" | "addr" => &["listen"],
+        "token" | "password" => &["admin_token"],
+        "tz" | "timezone" => &["timezone", "zone"],
+        "cors" | "origins" => &["cors_origins"],
+        "concurrency" | "max_concurrent" => &["at_once"],
+        "delay" => &["gap"],
+        "regex" => &["pattern"],
+        "pattern" => &["regex"],
+        "data" | "payload" | "post" => &["json", "body"],
+        "ua" | "agent" => &["user_agent"],
+        "requests" | "before" | "login" => &["steps"],
+        "fields" | "extract" | "variables" => &["capture"],
+        "loop" | "foreach" | "for_each" | "fan_out" | "pages" => &["each"],
+        "follow" | "page" | "pagination" => &["details", "each"],
+        "jq" | "map" | "script" => &["transform"],
+        "template" | "concat" | "text" | "value" => &["compose"],
+        "heading" | "above" | "previous" => &["preceding"],
+        "parent" | "closest" | "around" => &["ancestor"],
+        "separator" | "sep" | "glue" => &["delimiter", "join"],
+        "output" | "to" => &["as"],
+        "multiple" | "many" => &["all"],
+        "past" => &["back"],
+        "future" | "offset" => &["ahead"],
+        _ => &[],
+    }
 }

@@ -38,6 +38,9 @@ fn reword(document: &Document<'_>, document_text: &str, error: &Error) -> (Strin
     if let Some((_, expected)) = message.strip_prefix("invalid value: ").and_then(|rest| rest.rsplit_once(", expected ")) {
         return (format!("expected {}", plain_type(expected)), None);
     }
+    if let Some(key) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        return (format!("`{key}` is missing here"), None);
+    }
     match message {
         "invalid basic string, expected `\"`" => ("this string is not closed".to_owned(), Some("add a \" at its end".to_owned())),
         "invalid literal string, expected `'`" => ("this string is not closed".to_owned(), Some("add a ' at its end".to_owned())),

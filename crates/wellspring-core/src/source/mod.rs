@@ -24,6 +24,9 @@ mod asking;
 mod digest;
 mod document;
 mod explain;
+mod fields;
+mod filling;
+mod names;
 mod parameter;
 mod parse;
 mod policy;
@@ -31,8 +34,10 @@ pub mod raw;
 mod reading;
 mod request;
 mod rules;
+mod steps;
 #[cfg(test)]
 mod tests;
+mod values;
 pub mod words;
 
 /// A source as validated from TOML. Rules are still text here: `wellspring-extract` compiles them at load.

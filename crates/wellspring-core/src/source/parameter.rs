@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 use regex::{Regex, RegexBuilder};
+use serde_json::Value;
 
 use super::parse::Reader;
 use super::raw::{RawKind, RawParam};
@@ -29,7 +30,7 @@ impl Takes {
                 "false" | "0" | "no" | "off" => Some("false".to_owned()),
                 _ => None,
             },
-            Self::Date => Date::strptime("%Y-%m-%d", value).ok().map(|date| date.to_string()),
+            Self::Date => Date::strptime("%Y-%m-%d", value).ok().filter(|date| date.year() > 0).map(|date| date.to_string()),
         }
     }
 
@@ -67,46 +68,58 @@ impl Reader<'_> {
             let message = format!("`{}` is no parameter name", word.escape_debug());
             self.error(&name.span, message, Some("it takes a lower-case letter, then letters, digits and `_` (64 at most)"));
         }
-        let takes = match (&raw.values, &raw.pattern) {
-            (None, None) if raw.kind.is_some() => self.takes_type(raw)?,
-            (Some(values), None) => {
-                if values.value.is_empty() {
-                    self.error(&values.span, format!("`{word}` takes no value at all"), Some("list at least one"));
-                }
-                Takes::Values(values.value.clone())
-            }
-            (None, Some(pattern)) => Takes::Pattern(self.pattern(pattern)?),
-            (Some(_), Some(pattern)) => {
-                self.error(&pattern.span, format!("`{word}` has both `values` and `pattern`"), Some("keep one of them"));
-                return None;
-            }
-            (None, None) => {
-                let help = "add values = [\"…\"], or a pattern = \"…\" that the whole value must match, or type = \"integer\"";
-                self.error(&name.span, format!("`{word}` does not say what it takes"), Some(help));
-                return None;
-            }
-        };
-        let given = raw.default.as_ref().map(|at| text_of(&at.value));
-        let default = given.as_deref().and_then(|text| takes.canonical(text));
+        let takes = self.takes(name, raw)?;
+        let default = raw.default.as_ref().and_then(|at| text_of(&at.value)).and_then(|text| takes.canonical(&text));
         if let Some(at) = raw.default.as_ref().filter(|_| default.is_none()) {
             self.error(&at.span, format!("the default of `{word}` is not one that it takes"), Some(&format!("it takes {}", takes.words())));
         }
         Some(Param { name: word.clone(), default, takes })
     }
 
-    fn takes_type(&mut self, raw: &RawParam) -> Option<Takes> {
-        Some(match raw.kind.as_ref()?.value {
-            RawKind::Boolean => Takes::Boolean,
-            RawKind::Date => Takes::Date,
-            RawKind::Integer => {
-                let (min, max) = (raw.min.as_ref().map_or(i64::MIN, |at| at.value), raw.max.as_ref().map_or(i64::MAX, |at| at.value));
-                if let Some(at) = raw.max.as_ref().filter(|_| min > max) {
-                    self.error(&at.span, format!("no number is from {min} to {max}"), None);
-                    return None;
-                }
-                Takes::Integer { min, max }
+    fn takes(&mut self, name: &At<String>, raw: &RawParam) -> Option<Takes> {
+        let word = name.value.escape_debug();
+        let said = [
+            ("values", raw.values.as_ref().map(|at| &at.span)),
+            ("pattern", raw.pattern.as_ref().map(|at| &at.span)),
+            ("type", raw.kind.as_ref().map(|at| &at.span)),
+        ];
+        let said: Vec<_> = said.into_iter().filter_map(|(key, span)| Some((key, span?))).collect();
+        if let [(one, _), (other, span), ..] = said[..] {
+            self.error(span, format!("`{word}` has both `{one}` and `{other}`"), Some("keep one of them"));
+            return None;
+        }
+        let bounded = raw.kind.as_ref().is_some_and(|at| at.value == RawKind::Integer);
+        if let Some(bound) = raw.min.as_ref().or(raw.max.as_ref()).filter(|_| !bounded) {
+            self.error(&bound.span, "only whole numbers have bounds", Some("it needs type = \"integer\""));
+        }
+        if let Some(values) = &raw.values {
+            if values.value.is_empty() {
+                self.error(&values.span, format!("`{word}` takes no value at all"), Some("list at least one"));
             }
-        })
+            return Some(Takes::Values(values.value.clone()));
+        }
+        if let Some(pattern) = &raw.pattern {
+            return self.pattern(pattern).map(Takes::Pattern);
+        }
+        match raw.kind.as_ref().map(|at| at.value) {
+            Some(RawKind::Boolean) => Some(Takes::Boolean),
+            Some(RawKind::Date) => Some(Takes::Date),
+            Some(RawKind::Integer) => self.integer(raw),
+            None => {
+                let help = "add values = [\"…\"], a pattern = \"…\" that the whole value must match, or type = \"integer\"";
+                self.error(&name.span, format!("`{word}` does not say what it takes"), Some(help));
+                None
+            }
+        }
+    }
+
+    fn integer(&mut self, raw: &RawParam) -> Option<Takes> {
+        let (min, max) = (raw.min.as_ref().map_or(i64::MIN, |at| at.value), raw.max.as_ref().map_or(i64::MAX, |at| at.value));
+        if let Some(at) = raw.max.as_ref().filter(|_| min > max) {
+            self.error(&at.span, format!("no number is from {min} to {max}"), None);
+            return None;
+        }
+        Some(Takes::Integer { min, max })
     }
 
     fn pattern(&mut self, pattern: &At<String>) -> Option<Regex> {
@@ -125,7 +138,11 @@ impl Reader<'_> {
     }
 }
 
-/// A default as a request would write it.
-fn text_of(literal: &Literal) -> String {
-    literal.0.as_str().map_or_else(|| literal.0.to_string(), str::to_owned)
+/// A default as a request would write it; `None` of a list or a table.
+fn text_of(literal: &Literal) -> Option<String> {
+    match &literal.0 {
+        Value::String(text) => Some(text.clone()),
+        plain @ (Value::Bool(_) | Value::Number(_)) => Some(plain.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
 }

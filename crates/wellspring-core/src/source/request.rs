@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::rules::Rules;
 use crate::template::Template;
 
@@ -11,7 +13,7 @@ use crate::template::Template;
 pub struct Ask {
     /// The address. Empty for an unusable alternative, whose variables are not read.
     pub url: Template,
-    /// The method, in capitals.
+    /// The method.
     pub method: Method,
     /// Headers in order, names in lower case. They may be secret.
     pub headers: Vec<(String, Template)>,
@@ -49,7 +51,7 @@ impl Json {
     fn templates(&self) -> Vec<&Template> {
         match self {
             Self::Text(text) => vec![text],
-            Self::Plain(_) => Vec::new(),
+            Self::Bare(_) | Self::Plain(_) => Vec::new(),
             Self::List(list) => list.iter().flat_map(Self::templates).collect(),
             Self::Object(members) => members.iter().flat_map(|(_, json)| json.templates()).collect(),
         }
@@ -80,8 +82,10 @@ pub enum Payload {
 /// JSON whose texts have open places.
 #[derive(Clone, Debug)]
 pub enum Json {
-    /// A text. One that is a single open place of a number or a truth value becomes that.
+    /// A text.
     Text(Template),
+    /// A text that was nothing but the place of an `integer` or `boolean` parameter: the number or the truth value itself.
+    Bare(String),
     /// Anything else that holds nothing.
     Plain(serde_json::Value),
     /// A list.
@@ -125,8 +129,8 @@ pub enum EachValues {
         count: u32,
         /// How each is written.
         format: String,
-        /// Whose today; an IANA name, UTC where absent.
-        zone: Option<String>,
+        /// Whose today.
+        zone: TimeZone,
     },
 }
 
@@ -148,8 +152,8 @@ pub struct Time {
     pub name: String,
     /// How it is written.
     pub format: String,
-    /// Whose time; an IANA name, UTC where absent.
-    pub zone: Option<String>,
+    /// Whose time.
+    pub zone: TimeZone,
     /// From the refresh's own time, in seconds; negative is back.
     pub offset: i64,
 }

@@ -96,9 +96,9 @@ pub struct Field {
 pub enum Origin {
     /// Looked for in the row.
     Places(Places),
-    /// Put together from other fields, parameters and captures: `https://x.example/film/{slug}`. Nothing where one of them is
-    /// missing.
-    Compose(Vec<Piece>),
+    /// Put together from other fields, parameters and captures: `https://x.example/film/{slug}`. The first counts of which no part
+    /// is missing.
+    Compose(Vec<Vec<Piece>>),
     /// A list of rows of its own within the row.
     Rows(Nested),
 }
@@ -122,14 +122,14 @@ pub enum Anchor {
     Preceding(#[serde(with = "bare")] At<String>),
     /// HTML: the nearest element around the row that matches.
     Ancestor(#[serde(with = "bare")] At<String>),
-    /// JSON: the first of these rows of the whole document whose `key` equals the row's own `equals`.
+    /// JSON: the first of these values of the whole document whose `key` equals the row's own `equals`.
     Lookup {
         /// JSONPath over the document.
         #[serde(with = "bare")]
         rows: At<String>,
-        /// JSONPath in one of those.
-        #[serde(with = "bare")]
-        key: At<String>,
+        /// JSONPath in one of those. Without one they are known by their names: the members of an object, or numbers in a list.
+        #[serde(with = "bare::option")]
+        key: Option<At<String>>,
         /// JSONPath in the row.
         #[serde(with = "bare")]
         equals: At<String>,
@@ -287,6 +287,7 @@ mod bare {
     pub(super) mod option {
         use super::{At, Deserialize, Deserializer, Serialize, Serializer, at};
 
+        #[expect(clippy::ref_option, reason = "serde hands over the field itself")]
         pub(in super::super) fn serialize<S: Serializer>(value: &Option<At<String>>, serializer: S) -> Result<S::Ok, S::Error> {
             value.as_ref().map(|at| &at.value).serialize(serializer)
         }

@@ -1,7 +1,7 @@
 //! The text of an element as a reader sees it.
 
 use ego_tree::iter::Edge;
-use scraper::{ElementRef, Node};
+use scraper::{ElementRef, Html, Node};
 
 use crate::value::collapse;
 
@@ -29,9 +29,22 @@ pub(super) fn of(element: ElementRef<'_>) -> String {
     collapse(&text)
 }
 
-/// True within a `<template>`, whose content is no part of the page.
-pub(super) fn is_in_template(element: ElementRef<'_>) -> bool {
-    element.ancestors().any(|node| matches!(node.value(), Node::Fragment))
+/// The `<template>`s of a page, whose content is no part of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Templates {
+    /// Most pages have none, and asking each element for what is around it costs as much as a page is deep.
+    any: bool,
+}
+
+impl Templates {
+    pub(super) fn of(page: &Html) -> Self {
+        Self { any: page.tree.values().any(|node| matches!(node, Node::Fragment)) }
+    }
+
+    /// True of what lies in one.
+    pub(super) fn hide(self, element: ElementRef<'_>) -> bool {
+        self.any && element.ancestors().any(|node| matches!(node.value(), Node::Fragment))
+    }
 }
 
 fn is_silent(name: &str) -> bool {

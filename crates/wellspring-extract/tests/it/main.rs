@@ -5,6 +5,8 @@ mod captured;
 #[cfg(test)]
 mod feeds;
 #[cfg(test)]
+mod fields;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod html;
@@ -14,3 +16,5 @@ mod json;
 mod support;
 #[cfg(test)]
 mod tix;
+#[cfg(test)]
+mod values;

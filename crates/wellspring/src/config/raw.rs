@@ -107,6 +107,8 @@ pub(super) struct RawFetch {
     pub at_once: Option<At<usize>>,
     /// What it calls itself to upstreams.
     pub user_agent: Option<At<String>>,
+    /// Whether the robots.txt of hosts is honoured (default true); a source may say otherwise for itself.
+    pub robots: Option<bool>,
 }
 
 /// How pages are rendered.

@@ -117,7 +117,9 @@ fn read_main(file: &File, environment: Environment<'_>) -> Result<Main, Vec<Diag
 fn section_of(key: &str) -> Option<&'static str> {
     Some(match key {
         "listen" | "admin_token" | "timezone" | "hosts" | "cors_origins" => "server",
-        "allow_private" | "proxy" | "timeout" | "deadline" | "max_body" | "per_host" | "gap" | "at_once" | "user_agent" => "fetch",
+        "allow_private" | "proxy" | "timeout" | "deadline" | "max_body" | "per_host" | "gap" | "at_once" | "user_agent" | "robots" => {
+            "fetch"
+        }
         "sandbox" | "executable" | "idle" => "browser",
         _ => return None,
     })

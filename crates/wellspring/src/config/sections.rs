@@ -242,6 +242,7 @@ impl<'a> Reader<'a> {
             gap: raw.gap.map_or(Duration::ZERO, |at| at.value.0),
             at_once: self.at_least_one("at_once", raw.at_once, 16),
             user_agent: raw.user_agent.map(|at| at.value),
+            robots: raw.robots.unwrap_or(true),
         }
     }
 

@@ -29,7 +29,8 @@ impl Recipe {
             .alternatives
             .iter()
             .find(|a| a.usable)
-            .and_then(|a| Url::parse(a.ask.url.fill(&key.params()).expose()).ok())
+            .and_then(|a| a.asks().next())
+            .and_then(|first| Url::parse(first.url.fill(&key.params()).expose()).ok())
             .and_then(|url| url.host_str().map(str::to_owned))
             .unwrap_or_default()
     }

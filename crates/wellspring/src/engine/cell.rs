@@ -80,6 +80,9 @@ pub struct Attempt {
     /// What its gates said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// What was left out, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cut: Vec<String>,
 }
 
 /// How far the flights of a key have come: numbers, so that a waiter knows which one it waits for.

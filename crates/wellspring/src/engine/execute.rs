@@ -33,6 +33,7 @@ pub(super) struct Flight {
     number: u64,
     trigger: &'static str,
     gates: Vec<Gate>,
+    cut: Vec<String>,
     items: Option<u32>,
     new_revision: bool,
     outcome: Option<Result<bool, Failure>>,
@@ -53,6 +54,7 @@ impl Flight {
             started,
             trigger,
             gates: Vec::new(),
+            cut: Vec::new(),
             items: None,
             new_revision: false,
             outcome: None,
@@ -144,6 +146,7 @@ impl Flight {
         if let Some(last) = collected.tries.into_iter().last() {
             self.items = last.finished.as_ref().map(|e| e.tally.kept);
             self.gates = last.gates;
+            self.cut = last.cut;
         }
         match collected.outcome {
             Ok(harvest) => {
@@ -282,6 +285,7 @@ impl Drop for Flight {
             took_ms,
             items: self.items,
             gates: std::mem::take(&mut self.gates),
+            cut: std::mem::take(&mut self.cut),
         });
         self.cell.flight_ended(self.number, outcome.map(|_| ()));
         self.shared.landed();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, IF_MODIFIED_SINCE, IF_NONE_MATCH, PROXY_AUTHORIZATION};
+use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE, COOKIE, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use wellspring_core::template::Filled;
 
 use super::bounded::{BodyError, read_body};
 use super::guard::{Guard, Reason};
-use super::{FetchError, Fetched, Fetcher, Request, Response};
+use super::{FetchError, Fetched, Fetcher, Request, Response, names_a_secret};
 use blame::blame;
 pub use client::BadOptions;
 use client::Clients;
@@ -43,7 +43,8 @@ impl Default for Options {
     }
 }
 
-/// Fetches by plain HTTP, HTTP/1.1 or (over TLS) HTTP/2. No cookies, no referer, no proxy but the request's own.
+/// Fetches by plain HTTP, HTTP/1.1 or (over TLS) HTTP/2. No cookies but those of the request's jar,
+/// no referer, no proxy but the request's own.
 pub struct HttpFetcher {
     guard: Guard,
     clients: Clients,
@@ -94,6 +95,9 @@ impl HttpFetcher {
         loop {
             self.judge(route, &hop)?;
             let response = hop.send(route, &client).await?;
+            if let Some(jar) = &route.request.jar {
+                jar.keep(&hop.url, response.headers());
+            }
             if !answer::is_redirect(response.status()) {
                 return finish(route, &hop, response).await;
             }
@@ -196,9 +200,12 @@ impl Hop {
         let mut headers = HeaderMap::new();
         for header in &route.headers {
             let describes_the_body = header.name.as_str().starts_with("content-");
-            if (home || !header.secret) && (self.body.is_some() || !describes_the_body) {
+            if (home || !header.secret) && (self.body.is_some() || !describes_the_body) && header.name != COOKIE {
                 headers.append(header.name.clone(), header.value.clone());
             }
+        }
+        if let Some(cookies) = self.cookies(route, home) {
+            headers.insert(COOKIE, cookies);
         }
         if route.may_ask(self) {
             let validator = &route.request.validator;
@@ -209,6 +216,20 @@ impl Hop {
             }
         }
         headers
+    }
+
+    /// The request's own cookies, at home, and those of its jar: what a site has set since replaces what it was sent at first.
+    fn cookies(&self, route: &Route<'_>, home: bool) -> Option<HeaderValue> {
+        let kept = route.request.jar.as_ref().map(|jar| jar.matching(&self.url)).unwrap_or_default();
+        let own = route.headers.iter().filter(|header| home && header.name == COOKIE).filter_map(|header| header.value.to_str().ok());
+        let own = own.flat_map(|text| text.split(';')).map(str::trim).filter(|own| {
+            let name = own.split_once('=').map_or("", |(name, _)| name);
+            !own.is_empty() && !kept.iter().any(|(known, _)| known == name)
+        });
+        let all: Vec<String> = own.map(str::to_owned).chain(kept.iter().map(|(name, value)| format!("{name}={value}"))).collect();
+        let mut value = HeaderValue::try_from(all.join("; ")).ok().filter(|value| !value.is_empty())?;
+        value.set_sensitive(true);
+        Some(value)
     }
 
     fn next(self, route: &Route<'_>, response: &reqwest::Response) -> Result<Self, FetchError> {
@@ -302,11 +323,4 @@ fn shown_host(url: &Url, filled: &Filled) -> String {
 
 fn same_origin(a: &Url, b: &Url) -> bool {
     a.origin() == b.origin()
-}
-
-/// Headers that carry credentials whether or not they came from the environment.
-fn names_a_secret(name: &HeaderName) -> bool {
-    let word = name.as_str();
-    [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
-        || ["auth", "token", "key", "secret", "session", "password"].iter().any(|part| word.contains(part))
 }

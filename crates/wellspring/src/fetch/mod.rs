@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use ::http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use ::http::{HeaderName, Method};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,7 +12,10 @@ use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::snapshot::Validator;
 use wellspring_core::template::Filled;
 
+use self::cookies::Jar;
+
 pub mod bounded;
+pub mod cookies;
 pub mod guard;
 pub mod http;
 
@@ -29,6 +33,8 @@ pub struct Request {
     pub body: Option<Bytes>,
     /// What to ask the upstream with; empty for an unconditional request.
     pub validator: Validator,
+    /// Where cookies that are set on the way are kept, and taken from. A cookie of the same name in `headers` gives way to it.
+    pub jar: Option<Jar>,
     /// A proxy, which is exempt from the address guard.
     pub proxy: Option<Filled>,
     /// How long it may take, redirects and body included.
@@ -157,6 +163,13 @@ impl FetchError {
         }
         failure
     }
+}
+
+/// Headers that carry credentials whether or not they came from the environment.
+pub(crate) fn names_a_secret(name: &HeaderName) -> bool {
+    let word = name.as_str();
+    [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
+        || ["auth", "token", "key", "secret", "session", "password"].iter().any(|part| word.contains(part))
 }
 
 /// Fetches.

@@ -33,6 +33,7 @@ fn get(url: impl Into<String>) -> Request {
         headers: Vec::new(),
         body: None,
         validator: Validator::default(),
+        jar: None,
         proxy: None,
         within: Duration::from_secs(20),
         max_body: 1 << 20,

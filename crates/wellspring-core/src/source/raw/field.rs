@@ -45,15 +45,16 @@ pub struct RawFieldTable {
     /// Where the looking starts (JSON): at the one of these rows of the whole document (JSONPath) that the item refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<At<String>>,
-    /// With `lookup`: the part of such a row (JSONPath) that must be equal to `equals`.
+    /// With `lookup`: the part of such a row (JSONPath) that must be equal to `equals`; without it, its name as a member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<At<String>>,
     /// With `lookup`: the part of the item (JSONPath) that says which row it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub equals: Option<At<String>>,
-    /// Puts the value together from other fields, parameters and captures: `https://www.example.org/film/{slug}`.
+    /// Puts the value together from other fields, parameters and captures: `https://www.example.org/film/{slug}`. In a list, the first
+    /// counts of which no part is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub compose: Option<At<String>>,
+    pub compose: Option<At<RawPlaces>>,
     /// A regular expression of which the first group, or the whole match where it has none, is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regex: Option<At<String>>,

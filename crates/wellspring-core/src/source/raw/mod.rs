@@ -190,10 +190,13 @@ impl RawAlternative {
 #[schemars(rename = "Parameter")]
 pub struct RawParam {
     /// Its value where a request gives none; without one the request must.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<At<Literal>>,
     /// The values it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<At<Vec<String>>>,
     /// A regular expression that the whole value must match.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<At<String>>,
     /// What it is, in place of `values` or `pattern`: `integer`, `boolean` or `date`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -212,13 +215,16 @@ pub struct RawParam {
 #[schemars(rename = "Expect")]
 pub struct RawExpect {
     /// Fewer items than this are refused (default 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub min_items: Option<At<u32>>,
     /// A row without one of these fields is dropped; over a fifth dropped, and the result is refused.
     #[serde(default)]
     pub required: Vec<At<String>>,
     /// Whether an empty result is a result (default false).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_empty: Option<bool>,
     /// The largest share of items that may go missing from one snapshot to the next, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_drop: Option<At<f64>>,
 }
 

@@ -22,22 +22,31 @@ pub struct RawStep {
     /// The address; places are filled in with parameters, times and what earlier steps captured.
     pub url: At<String>,
     /// `GET` (default) or, where something is sent, `POST`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<At<RawMethod>>,
     /// Headers to send, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<Table<At<String>>>,
     /// Cookies to send, by name, to the host of `url` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cookies: Option<Table<At<String>>>,
     /// JSON to send.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub json: Option<At<Literal>>,
     /// A form to send, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub form: Option<Table<At<String>>>,
     /// A text to send as it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<At<String>>,
     /// What its body is read as. Needed where a capture is looked for at a place and not only by `regex`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<At<Format>>,
     /// Where in a page the JSON is: the CSS selector of the element that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub script: Option<At<String>>,
     /// Where in a page's scripts the JSON is: the name it is assigned to.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variable: Option<At<String>>,
     /// What is taken, by name: fields over the whole body. One that finds nothing fails the refresh. A step that only sets
     /// cookies captures nothing.
@@ -99,26 +108,35 @@ pub struct RawDetails {
     /// The address; the item's own fields fill its places.
     pub url: At<String>,
     /// `GET` (default) or, where something is sent, `POST`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<At<RawMethod>>,
     /// Headers to send, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<Table<At<String>>>,
     /// JSON to send.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub json: Option<At<Literal>>,
     /// A form to send, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub form: Option<Table<At<String>>>,
     /// A text to send as it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<At<String>>,
     /// What its body is read as.
     pub format: At<Format>,
     /// Where in a page the JSON is: the CSS selector of the element that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub script: Option<At<String>>,
     /// Where in a page's scripts the JSON is: the name it is assigned to.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variable: Option<At<String>>,
     /// What selects the part of the page that is read (default: the whole page); the first counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<At<String>>,
     /// The fields that join the item.
     pub fields: Table<At<RawField>>,
     /// How many items have their page asked for (default 50); the rest is cut, and said.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<At<usize>>,
 }
 
@@ -128,12 +146,16 @@ pub struct RawDetails {
 #[schemars(rename = "Time")]
 pub struct RawTime {
     /// How it is written (default `%Y-%m-%d`).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<At<String>>,
     /// Whose time, as `Asia/Jakarta` (default UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<At<String>>,
     /// So long after the refresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ahead: Option<At<Period>>,
     /// So long before the refresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub back: Option<At<Period>>,
 }
 

@@ -6,9 +6,14 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
+use crate::diagnostic::Diagnostic;
 use crate::policy::{Fresh, RefreshMode};
 
+mod asking;
 mod digest;
+mod fields;
+mod filling;
+mod parameter;
 mod rules;
 mod words;
 
@@ -47,6 +52,33 @@ fn refused_with(lines: &str) -> String {
 fn refused_where(part: &str, other: &str) -> String {
     assert!(SOUND.contains(part), "{part}");
     refused(&SOUND.replace(part, other))
+}
+
+/// The complaints about each of several texts, one in a line: what is pointed at, what is wrong with it, the way out.
+fn told(texts: impl IntoIterator<Item = String>) -> String {
+    let mut lines = Vec::new();
+    for text in texts {
+        let found = parse_sources("f.toml", &text, Defaults::default(), &environment).expect_err(&text);
+        for Diagnostic { excerpt, message, help, .. } in found {
+            let (line, marked) = excerpt.unwrap_or_else(|| panic!("{message}: pointed at nothing"));
+            let marked: String = line.chars().skip(marked.start).take(marked.len()).collect();
+            lines.push(format!("{marked}  {message}{}", help.map_or(String::new(), |help| format!("\n    {help}"))));
+        }
+    }
+    let shown = lines.join("\n");
+    assert!(!shown.contains(SECRET), "{shown}");
+    shown
+}
+
+/// The complaints about a sound source with some lines added at its end.
+fn told_with<'t>(lines: impl IntoIterator<Item = &'t str>) -> String {
+    told(lines.into_iter().map(|lines| format!("{SOUND}{lines}\n")))
+}
+
+/// The complaints about a source of another format with some lines added at its end.
+fn told_of<'t>(format: &str, lines: impl IntoIterator<Item = &'t str>) -> String {
+    let head = format!("[source.a]\nurl = 'https://a.example/'\nfresh_for = '1h'\nformat = '{format}'\n");
+    told(lines.into_iter().map(|lines| format!("{head}{lines}\n")))
 }
 
 fn one(text: &str) -> SourceSpec {

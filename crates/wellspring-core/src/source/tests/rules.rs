@@ -97,7 +97,7 @@ fn addresses_are_tried_before_they_are_needed() {
       = help: set it, or put this address into a [[source.cinema.from]] with when_env = "NOPE"
     "#);
     assert_snapshot!(refused_where("https://a.example/", "https://a.example/?geo={geo}"), @r#"
-    error: `{geo}` names no parameter that this source declares
+    error: `{geo}` names nothing that is known here
       --> sources/cinema.toml:2:7
       |
     2 | url = "https://a.example/?geo={geo}"
@@ -126,7 +126,7 @@ fn addresses_are_tried_before_they_are_needed() {
       |
     5 | items = "li.${KEY}"
       |         ^^^^^^^^^^^
-      = help: variables of the environment are read in admin_token, listen, proxy, url
+      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, proxy, url, user_agent
     "#);
 }
 
@@ -170,7 +170,7 @@ fn a_source_has_an_address_or_alternatives() {
       |
     5 | when_env = "${KEY}"
       |            ^^^^^^^^
-      = help: variables of the environment are read in admin_token, listen, proxy, url
+      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, proxy, url, user_agent
     "#);
 }
 
@@ -228,7 +228,7 @@ fn rules_fit_together() {
       |
     1 | [source.cinema]
       |         ^^^^^^
-      = help: add format = "html", "json" or "feed"
+      = help: add format = "html", "json" or "feed"; ical, jsonld, csv, xml and text are read too
     "#);
     assert_snapshot!(refused_where("\"a\"", "{ attr = \"href\" }"), @r#"
     error: `title` says nowhere to look

@@ -52,19 +52,19 @@ fn unknown_keys_are_named_with_the_nearest_right_word() {
       |
     7 | http_cache = "shared"
       | ^^^^^^^^^^
-      = help: known here: description, fresh_for, fresh_until, max_stale, cold_wait, deadline, min_interval, manual_refresh, report_age, refresh, warm, max_keys, items_key, params, from, url, render, wait_for, format, items, fields, unique_by, limit, expect, proxy, timeout, max_body
+      = help: known here: description, fresh_for, fresh_until, max_stale, cold_wait, deadline, min_interval, manual_refresh, report_age, refresh, warm, max_keys, items_key, params, from, url, method, headers, cookies, json, form, body, steps, each, details, times, render, wait_for, format, script, variable, items, fields, transform, unique_by, limit, delimiter, back, ahead, expect, robots, user_agent, proxy, timeout, max_body
     "#);
 }
 
 #[test]
 fn unknown_words_are_answered_with_the_known_ones() {
-    assert_snapshot!(refused_where("html", "ical"), @r#"
-    error: `ical` is not known here
+    assert_snapshot!(refused_where("html", "docx"), @r#"
+    error: `docx` is not known here
       --> sources/cinema.toml:4:10
       |
-    4 | format = "ical"
+    4 | format = "docx"
       |          ^^^^^^
-      = help: it is one of: html, json, feed
+      = help: it is one of: html, json, feed, ical, jsonld, csv, xml, text
     "#);
     assert_snapshot!(refused_with("render = \"sometimes\"\n"), @r#"
     error: `sometimes` is not known here
@@ -74,13 +74,13 @@ fn unknown_words_are_answered_with_the_known_ones() {
       |          ^^^^^^^^^^^
       = help: it is one of: never, auto, always
     "#);
-    assert_snapshot!(refused_where("\"a\"", "{ select = \"a\", parse = \"date\" }"), @r#"
-    error: `date` is not known here
+    assert_snapshot!(refused_where("\"a\"", "{ select = \"a\", parse = \"dates\" }"), @r#"
+    error: `dates` is not known here
       --> sources/cinema.toml:6:44
       |
-    6 | fields = { title = { select = "a", parse = "date" }, img = "img@src" }
-      |                                            ^^^^^^
-      = help: it is one of: number
+    6 | fields = { title = { select = "a", parse = "dates" }, img = "img@src" }
+      |                                            ^^^^^^^
+      = help: did you mean `date`?
     "#);
 }
 
@@ -247,7 +247,7 @@ fn parameters_say_what_they_take() {
       |
     7 | params.geo = { default = "ID" }
       |        ^^^
-      = help: add values = ["…"], or a pattern = "…" that the whole value must match
+      = help: add values = ["…"], a pattern = "…" that the whole value must match, or type = "integer"
     "#);
     assert_snapshot!(refused_with("params.geo = { values = [\"ID\"], pattern = \"ID\" }\n"), @r#"
     error: `geo` has both `values` and `pattern`

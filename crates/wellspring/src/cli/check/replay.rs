@@ -142,6 +142,7 @@ mod tests {
             headers: Vec::new(),
             body: body.map(|body| body.to_owned().into()),
             validator: Validator::default(),
+            jar: None,
             proxy: None,
             within: Duration::from_secs(1),
             max_body: 100,

@@ -134,6 +134,7 @@ async fn ask(fetcher: &dyn Fetcher, target: &Target) -> Finding {
         headers: Vec::new(),
         body: None,
         validator: Validator::default(),
+        jar: None,
         proxy: target.proxy.clone(),
         within: PATIENCE,
         max_body: LARGEST,

@@ -149,7 +149,7 @@ fn of_the_server() {
       |
     2 | hosts = ["${SECRET}"]
       |          ^^^^^^^^^^^
-      = help: variables of the environment are read in admin_token, listen, proxy, url
+      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, proxy, url, user_agent
     "#);
 }
 
@@ -280,7 +280,7 @@ fn of_several_files_at_once() {
       |
     1 | [source.b]
       |         ^
-      = help: add format = "html", "json" or "feed"
+      = help: add format = "html", "json" or "feed"; ical, jsonld, csv, xml and text are read too
     "#);
 }
 

@@ -268,20 +268,19 @@ fn the_schema_describes_every_key() {
     let sections: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(sections, raw::SECTIONS);
     let definitions = schema["definitions"].as_object().unwrap();
-    insta::assert_snapshot!(definitions.keys().cloned().collect::<Vec<_>>().join(" "), @"Shipped Server Store Fetch Period Size Browser Source RefreshMode Parameter Alternative Render Format FieldPlace Field Expect");
+    insta::assert_snapshot!(definitions.keys().cloned().collect::<Vec<_>>().join(" "), @"Shipped Server Store Fetch Period Size Browser Source RefreshMode Parameter Alternative Step Format FieldPlace Field DateOutput EachOf Each Details Time Render Expect");
     for (name, definition) in definitions {
         for (key, property) in definition["properties"].as_object().into_iter().flatten() {
             assert!(property["description"].as_str().is_some_and(|text| text.len() > 10), "{name}.{key}: {property}");
         }
     }
     assert!(!schema.to_string().contains("null"), "{schema:#}");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&definitions["Parameter"]).unwrap(), @r##"
+    insta::assert_snapshot!(serde_json::to_string_pretty(&definitions["Parameter"]).unwrap(), @r#"
     {
       "type": "object",
       "additionalProperties": false,
       "properties": {
         "default": {
-          "type": "string",
           "description": "Its value where a request gives none; without one the request must."
         },
         "values": {
@@ -294,11 +293,41 @@ fn the_schema_describes_every_key() {
         "pattern": {
           "type": "string",
           "description": "A regular expression that the whole value must match."
+        },
+        "type": {
+          "description": "What it is, in place of `values` or `pattern`: `integer`, `boolean` or `date`.",
+          "oneOf": [
+            {
+              "type": "string",
+              "const": "integer",
+              "description": "A whole number, between `min` and `max`."
+            },
+            {
+              "type": "string",
+              "const": "boolean",
+              "description": "`true` or `false`."
+            },
+            {
+              "type": "string",
+              "const": "date",
+              "description": "A day, as `2025-01-23`."
+            }
+          ]
+        },
+        "min": {
+          "type": "integer",
+          "format": "int64",
+          "description": "The least integer it takes."
+        },
+        "max": {
+          "type": "integer",
+          "format": "int64",
+          "description": "The most it takes."
         }
       },
-      "description": "A parameter that a request may give. Either `values` or `pattern`."
+      "description": "A parameter that a request may give. It says what it takes by `values`, `pattern` or `type`."
     }
-    "##);
+    "#);
     insta::assert_snapshot!(serde_json::to_string_pretty(&definitions["Source"]["properties"]["format"]).unwrap(), @r##"
     {
       "description": "What the body is read as.",
@@ -324,7 +353,7 @@ fn the_schema_describes_every_key() {
       "additionalProperties": {
         "$ref": "#/definitions/FieldPlace"
       },
-      "description": "An item's fields and where each is found. Without any, JSON items and feed entries are taken whole."
+      "description": "An item's fields and where each is found. Without any, JSON items, feed entries and the like are taken whole."
     }
     "##);
 }

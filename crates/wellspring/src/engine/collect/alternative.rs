@@ -1,0 +1,201 @@
+//! One alternative of a source, from its first step to the gates.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use wellspring_core::failure::{Code, Failure};
+use wellspring_core::gate;
+use wellspring_core::key::Params;
+use wellspring_core::snapshot::{How, Validator};
+use wellspring_core::source::{Alternative, Ask, Step};
+
+use super::capture::Captures;
+use super::places::{Miss, Sent, Terms};
+use super::request::{self, Homes};
+use super::rows::Given;
+use super::story::{Asked, Secrets, Try};
+use super::{Collector, Harvest};
+use crate::engine::catalog::Recipe;
+use crate::engine::extraction::{Ruled, RuledAlternative, Setting};
+use crate::engine::limits::Permit;
+use crate::fetch::cookies::Jar;
+use crate::fetch::{Fetched, Response};
+use wellspring_extract::Rows;
+
+/// How much one refresh reads in all, in bytes.
+const MOST_READ: u64 = 256 << 20;
+
+/// An alternative that is being collected.
+#[derive(Debug)]
+pub(super) struct Collection<'a> {
+    collector: &'a Collector,
+    pub(super) alternative: &'a Alternative,
+    /// Which it is, from 0.
+    pub(super) index: usize,
+    pub(super) rules: &'a RuledAlternative,
+    pub(super) terms: Terms<'a>,
+    /// Parameters and times.
+    values: Params,
+    jar: Jar,
+    homes: Homes,
+    secrets: Secrets,
+    /// Bytes read so far.
+    read: AtomicU64,
+}
+
+/// A request that was made, and what is told of it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub asked: Asked,
+    pub fetched: Result<Fetched, Miss>,
+    /// Held until what came is extracted.
+    pub permit: Permit,
+}
+
+impl<'a> Collection<'a> {
+    /// Of the alternative at `index`, with these parameters.
+    pub(super) fn new(collector: &'a Collector, recipe: &'a Recipe, index: usize, params: &Params, terms: Terms<'a>) -> Self {
+        let alternative = &recipe.spec.alternatives[index];
+        let mut values = params.clone();
+        values.extend(alternative.times.iter().map(|time| (time.name.clone(), time.fill(terms.started.wall))));
+        Self {
+            collector,
+            alternative,
+            index,
+            rules: &recipe.compiled[index],
+            terms,
+            homes: Homes::of(alternative, &values),
+            secrets: Secrets::of(alternative),
+            values,
+            jar: Jar::default(),
+            read: AtomicU64::new(0),
+        }
+    }
+
+    /// Asks for everything in turn, and judges what comes.
+    pub(super) async fn run(&self, attempt: &mut Try) -> Result<Harvest, Failure> {
+        let mut captures = Captures { values: self.values.clone(), ..Captures::default() };
+        attempt.address = self.address(&captures.values);
+        for (number, (step, rules)) in self.alternative.steps.iter().zip(&self.rules.steps).enumerate() {
+            let label = match &step.name {
+                Some(name) => format!("step {} ({name})", number + 1),
+                None => format!("step {}", number + 1),
+            };
+            self.step(step, rules, &label, &mut captures, attempt).await.map_err(|failure| within(&label, failure))?;
+        }
+        attempt.address = self.address(&captures.values);
+        let (mut rows, validators) = match self.rows(&captures, attempt).await? {
+            Given::NotModified(validators) => return Ok(Harvest::NotModified { validators }),
+            Given::Rows { rows, validators } => (rows, validators),
+        };
+        if let (Some(details), Some(rules)) = (&self.alternative.details, &self.rules.details) {
+            self.details(details, rules, &mut rows, &captures.values, attempt).await?;
+        }
+        let finished = self.collector.extractor.finish(&self.rules.rows, rows, &self.setting(captures.values)).await?;
+        attempt.gates = gate::judge(&self.alternative.expect, finished.tally, self.terms.known.count);
+        let items = finished.items.clone();
+        attempt.finished = Some(finished);
+        if let Some(gate) = gate::refusal(&attempt.gates) {
+            return Err(Failure::retryable(Code::GateFailed, format!("{}: {}", gate.name, gate.message)));
+        }
+        let took = self.collector.clock.mono().since(self.terms.started.mono);
+        let alternative = u32::try_from(self.index).unwrap_or(u32::MAX);
+        Ok(Harvest::Items { items, how: How { alternative, took, bytes: self.read.load(Ordering::Relaxed) }, validators })
+    }
+
+    /// The refresh's own time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.terms.started.wall
+    }
+
+    /// What gives the rows, as it may be shown.
+    fn address(&self, values: &Params) -> String {
+        let url = &self.alternative.ask.url;
+        let known = url.names().all(|name| values.contains_key(name));
+        self.secrets.veil(if known { url.fill(values).to_string() } else { url.to_string() })
+    }
+
+    async fn step(&self, step: &Step, rules: &Arc<Ruled>, label: &str, captures: &mut Captures, attempt: &mut Try) -> Result<(), Failure> {
+        let Answer { mut asked, fetched, permit } = self.ask(&step.ask, &captures.values, Validator::default(), label.to_owned()).await?;
+        let read = match fetched {
+            // A step that captures nothing was asked for its cookies: whatever it is, it is not read.
+            Ok(Fetched::Body(_)) if step.rules.fields.is_empty() => Ok(()),
+            Ok(Fetched::Body(response)) => self.capture(step, rules, response, captures, &mut asked).await,
+            // Nothing that would answer so was asked.
+            Ok(Fetched::NotModified(_)) => Ok(()),
+            Err(miss) => Err(miss.failure),
+        };
+        drop(permit);
+        attempt.asked.push(asked.failing(read.as_ref().err()));
+        read
+    }
+
+    async fn capture(
+        &self,
+        step: &Step,
+        rules: &Arc<Ruled>,
+        response: Response,
+        captures: &mut Captures,
+        asked: &mut Asked,
+    ) -> Result<(), Failure> {
+        let address = self.secrets.veil(response.url.to_string());
+        let rows = self.extract(rules, response, captures.values.clone()).await?;
+        let row = rows.rows.first();
+        let found = |name: &String| row.and_then(|row| row.get(name)).filter(|value| !super::capture::is_blank(value));
+        let fields = step.rules.fields.iter().map(|field| &field.name);
+        asked.captured = fields.filter_map(|name| Some((name.clone(), self.secrets.shorten(found(name)?)))).collect();
+        captures.add(&step.rules, row, &address)
+    }
+
+    /// Makes one request.
+    ///
+    /// # Errors
+    /// Where it cannot be made at all.
+    pub(super) async fn ask(&self, ask: &Ask, values: &Params, validator: Validator, label: String) -> Result<Answer, Failure> {
+        let request = request::filled(ask, values, validator, self.terms.bounds, &self.jar, &self.homes)?;
+        let address = self.secrets.veil(request.url.to_string());
+        let Sent { permit, took, mut fetched } = self.collector.send(request, self.terms).await;
+        let bytes = if let Ok(Fetched::Body(response)) = &fetched { response.body.len() as u64 } else { 0 };
+        if self.read.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > MOST_READ {
+            let words = format!("the answers of this refresh come to more than {} MiB", MOST_READ >> 20);
+            fetched = Err(Failure::permanent(Code::BodyTooLarge, words).into());
+        }
+        let asked = Asked { label, address, bytes, took, captured: Vec::new(), note: None };
+        Ok(Answer { asked, fetched, permit })
+    }
+
+    /// Reads a body by some rules.
+    pub(super) async fn extract(&self, rules: &Arc<Ruled>, response: Response, values: Params) -> Result<Rows, Failure> {
+        self.collector.extractor.read(rules, response, &self.setting(values)).await
+    }
+
+    fn setting(&self, values: Params) -> Setting {
+        Setting { now: self.now(), values: Arc::new(values) }
+    }
+}
+
+impl Asked {
+    /// A request that was not made.
+    pub(super) fn refused(label: &str, failure: &Failure) -> Self {
+        let asked =
+            Self { label: label.to_owned(), address: String::new(), bytes: 0, took: Duration::ZERO, captured: Vec::new(), note: None };
+        asked.failing(Some(failure))
+    }
+
+    /// Says that it failed, where it did.
+    pub(super) fn failing(mut self, failure: Option<&Failure>) -> Self {
+        if let Some(failure) = failure {
+            self.note = Some(format!("failed ({})", failure.code));
+        }
+        self
+    }
+}
+
+/// A failure and what it was about.
+pub(super) fn within(label: &str, mut failure: Failure) -> Failure {
+    let separator = if failure.code == Code::CaptureFailed { "," } else { ":" };
+    failure.message.insert_str(0, &format!("{label}{separator} "));
+    failure
+}

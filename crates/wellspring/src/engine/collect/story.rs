@@ -1,0 +1,111 @@
+//! What a collection did, for people: kept beside what it gave, and never a secret in it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use wellspring_core::failure::Failure;
+use wellspring_core::gate::Gate;
+use wellspring_core::source::Alternative;
+use wellspring_core::template::Filled;
+
+use crate::engine::extraction::Finished;
+
+/// How much is shown of what a step captured, in characters.
+const SHOWN: usize = 80;
+/// How much of a text is looked through for secrets before it is shown: more than is shown, so that none is cut in two.
+const LOOKED_AT: usize = 4_096;
+
+/// One alternative that was tried, for `check` and the status.
+#[derive(Debug)]
+pub struct Try {
+    /// Which, from 0.
+    pub alternative: usize,
+    /// What gives the rows, without secrets; places that are not known (yet), or differ, stand open.
+    pub address: String,
+    /// What was asked, in order.
+    pub asked: Vec<Asked>,
+    /// What was left out, a sentence each.
+    pub cut: Vec<String>,
+    /// What came out, as far as it went.
+    pub finished: Option<Finished>,
+    /// What the gates said.
+    pub gates: Vec<Gate>,
+    /// Why it does not serve.
+    pub failure: Option<Failure>,
+}
+
+/// One request that was made.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What for: `step 1 (page)`, `items`, `items for date=2025-01-23`, `details of row 3`.
+    pub label: String,
+    /// Where, without secrets.
+    pub address: String,
+    /// The size of what came, decoded.
+    pub bytes: u64,
+    /// How long it took, waiting for its place left out.
+    pub took: Duration,
+    /// What a step captured, shortened.
+    pub captured: Vec<(String, String)>,
+    /// What was particular: `not modified`, `404: no rows`.
+    pub note: Option<String>,
+}
+
+/// What came from the environment, to be recognised where an upstream echoes it.
+#[derive(Debug)]
+pub(super) struct Secrets(Vec<Filled>);
+
+impl Try {
+    /// One that has only begun.
+    pub(super) fn new(alternative: usize) -> Self {
+        Self { alternative, address: String::new(), asked: Vec::new(), cut: Vec::new(), finished: None, gates: Vec::new(), failure: None }
+    }
+}
+
+impl Secrets {
+    /// All that the requests of an alternative carry, where what is shown may hold what an upstream said.
+    pub(super) fn of(alternative: &Alternative) -> Self {
+        if alternative.steps.is_empty() && alternative.details.is_none() {
+            return Self(Vec::new());
+        }
+        let texts = alternative.asks().flat_map(|ask| ask.templates().map(|text| text.fill(&[].into())).collect::<Vec<_>>());
+        Self(texts.filter(Filled::is_secret).collect())
+    }
+
+    /// A text as it may be shown, at its length.
+    pub(super) fn veil(&self, text: String) -> String {
+        if self.0.iter().any(|secret| secret.gives_away(&text)) { "***".to_owned() } else { text }
+    }
+
+    /// A captured value as it is shown.
+    pub(super) fn shorten(&self, value: &Value) -> String {
+        let text = match value {
+            Value::String(text) => text.chars().take(LOOKED_AT).collect(),
+            Value::Array(list) => {
+                let some = list.iter().take(SHOWN).map(super::capture::text).collect::<Vec<_>>().join(", ");
+                format!("{} values: {}", list.len(), some.chars().take(LOOKED_AT).collect::<String>())
+            }
+            other => super::capture::text(other).chars().take(LOOKED_AT).collect(),
+        };
+        let text: String = self.veil(text);
+        if text.chars().count() <= SHOWN { text } else { text.chars().take(SHOWN - 1).chain(['…']).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use wellspring_core::template::Template;
+
+    use super::*;
+
+    #[test]
+    fn what_an_upstream_echoes_is_veiled_before_it_is_shortened() {
+        let key = Template::expand("k=${KEY}", &|_| Some("s3cr3t-k3y".to_owned())).unwrap();
+        let secrets = Secrets(vec![key]);
+        assert_eq!(secrets.veil("https://a.example/?t=S3CR3T%2dk3y".to_owned()), "***");
+        assert_eq!(secrets.shorten(&json!(format!("{}s3cr3t-k3y", "x".repeat(75)))), "***");
+        assert_eq!(secrets.shorten(&json!(["a", 2])), "2 values: a, 2");
+        assert_eq!(secrets.shorten(&json!("ä".repeat(100))).chars().count(), 80);
+    }
+}
