@@ -73,11 +73,11 @@ fn each(group: &[Asked], place: impl Fn(&str) -> String) -> Vec<Line> {
 fn folded(group: &[Asked]) -> Line {
     let bytes = group.iter().map(|asked| asked.bytes).sum();
     let time: Duration = group.iter().map(|asked| asked.took).sum();
-    let notes = group.iter().filter_map(|asked| asked.note.as_ref().map(|note| (asked, note)));
-    let more = match notes.clone().count() {
-        0 => String::new(),
-        1 => notes.map(|(asked, note)| format!("{}: {note}", asked.label)).collect(),
-        n => notes.take(1).map(|(asked, note)| format!("{}: {note}, and {} more", asked.label, n - 1)).collect(),
+    let mut notes = group.iter().filter_map(|asked| Some(format!("{}: {}", asked.label, asked.note.as_ref()?)));
+    let more = match (notes.next(), notes.count()) {
+        (None, _) => String::new(),
+        (Some(first), 0) => first,
+        (Some(first), others) => format!("{first}, and {others} more notes"),
     };
     let place = format!("{} requests", group.len());
     Line { label: group.first().map_or("", kind).to_owned(), place, measure: format!("{} in {}", size(bytes), took(time)), more }

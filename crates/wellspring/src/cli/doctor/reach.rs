@@ -147,8 +147,7 @@ async fn ask(fetcher: &dyn Fetcher, target: &Target) -> Finding {
     let place = format!("{} ({sources})", bare(&target.origin));
     let fail = |error: &FetchError, way_out: &str| Finding::fail("reach", format!("{place}: {error}"), way_out);
     match &fetched {
-        Err(error @ FetchError::Refused { .. }) => fail(error, "check the source's `url`"),
-        Err(error @ FetchError::BadAddress(_)) => fail(error, "check the source's `url`"),
+        Err(error @ (FetchError::Refused { .. } | FetchError::BadAddress(_))) => fail(error, "check the source's `url`"),
         Err(error @ FetchError::Dns { .. }) => fail(error, "check the name, and this machine's resolver"),
         Err(error @ FetchError::Tls { .. }) => fail(error, "check the clock; an authority of one's own goes into SSL_CERT_FILE"),
         Err(error @ (FetchError::Unreachable { .. } | FetchError::Timeout { .. })) => {

@@ -8,7 +8,7 @@ fn doctor(folder: &Path, args: &[&str]) -> String {
     let output = output(command(folder).arg("doctor").args(args).env("PATH", folder).env("FILMS_KEY", "s3cret"));
     let said = said(&output, folder);
     let lines = said.lines().filter(|line| !line.starts_with("ok    disk") && !line.starts_with("ok    clock"));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.fold(String::new(), |all, line| all + line + "\n")
 }
 
 fn feed(name: &str, url: &str, lines: &str) -> String {
@@ -87,10 +87,8 @@ async fn a_store_in_use_is_judged_by_the_server_that_uses_it() {
     server.until("news", |s| s["phase"] == "backing_off").await;
     let told = |args: &[&str]| {
         let said = doctor(folder.path(), args);
-        said.lines()
-            .filter(|line| line.contains("  store") || line.contains("  server"))
-            .map(|line| format!("{line}\n"))
-            .collect::<String>()
+        let lines = said.lines().filter(|line| line.contains("  store") || line.contains("  server"));
+        lines.fold(String::new(), |all, line| all + line + "\n")
     };
     // It listens on a port of its own, of which the config knows nothing.
     assert!(told(&["--offline"]).contains("with another --listen"), "{}", told(&["--offline"]));
