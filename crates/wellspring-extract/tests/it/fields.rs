@@ -101,7 +101,7 @@ fn the_heading_is_the_last_one_in_the_order_of_the_page() {
 
 #[test]
 fn a_row_of_the_document_is_looked_up() {
-    let lookup = |key: &str, equals: &str| Anchor::Lookup { rows: at("$.films[*]"), key: at(key), equals: at(equals) };
+    let lookup = |key: &str, equals: &str| Anchor::Lookup { rows: at("$.films[*]"), key: Some(at(key)), equals: at(equals) };
     let fields = vec![
         anchored("title", &["$.title"], lookup("$.id", "$.film")),
         anchored("first", &["$.title"], lookup("$.tags[*]", "$.tag")),
@@ -210,7 +210,7 @@ fn anchors_and_markup_belong_to_their_formats() {
     10..14: JSON has no elements
     help: use `lookup` for another part of the document
     ");
-    let lookup = Anchor::Lookup { rows: at("$.a"), key: at("$.b"), equals: at("$.c") };
+    let lookup = Anchor::Lookup { rows: at("$.a"), key: Some(at("$.b")), equals: at("$.c") };
     insta::assert_snapshot!(refusal(&html("p", vec![anchored("f", &["b"], lookup)])), @"
     10..15: `lookup` is for JSON
     help: on a page, use `preceding` or `ancestor`
@@ -236,7 +236,7 @@ fn anchors_and_markup_belong_to_their_formats() {
     10..25: this pattern cannot be read: Compiled regex exceeds size limit of 1048576 bytes
     help: -
     ");
-    insta::assert_snapshot!(refusal(&html("p", vec![Field::of("f", Origin::Compose(vec![Piece::Name("g".to_owned())])), compose("g", "{f}")])), @"
+    insta::assert_snapshot!(refusal(&html("p", vec![Field::of("f", Origin::Compose(vec![vec![Piece::Name("g".to_owned())]])), compose("g", "{f}")])), @"
     0..0: `f`, `g` are put together from each other
     help: -
     ");

@@ -26,7 +26,7 @@ fn html_anchors() -> Vec<Anchor> {
 }
 
 fn json_anchors() -> Vec<Anchor> {
-    vec![Anchor::Lookup { rows: at("$..*"), key: at("$.a"), equals: at("$..a") }]
+    vec![Anchor::Lookup { rows: at("$..*"), key: Some(at("$.a")), equals: at("$..a") }]
 }
 
 /// Fields that use every feature there is.
@@ -183,7 +183,7 @@ fn what_rows_refer_to_is_found_once() {
     assert_eq!(extract(&above, "<p>x</p>".repeat(ROWS)).unwrap().rows.len(), ROWS);
     let around = Rules { items: Some(at("p")), fields: heading(Anchor::Ancestor(at("div"))), ..rules(Format::Html) };
     assert_eq!(extract(&around, format!("<div>{}", "<p>x</p>".repeat(ROWS))).unwrap().rows.len(), ROWS);
-    let lookup = Anchor::Lookup { rows: at("$[*]"), key: at("$.id"), equals: at("$.of") };
+    let lookup = Anchor::Lookup { rows: at("$[*]"), key: Some(at("$.id")), equals: at("$.of") };
     let related = Rules { items: Some(at("$[*]")), fields: vec![anchored("f", &["$.id"], lookup)], ..rules(Format::Json) };
     let body = serde_json::Value::from((0..ROWS).map(|n| serde_json::json!({"id": n, "of": ROWS - n})).collect::<Vec<_>>());
     assert_eq!(extract(&related, body.to_string()).unwrap().report.fields[0].found as usize, ROWS - 1);

@@ -48,7 +48,7 @@ pub(crate) fn compose(name: &str, text: &str) -> Field {
     for (index, part) in text.split(['{', '}']).enumerate().filter(|(_, part)| !part.is_empty()) {
         pieces.push(if index % 2 == 0 { Piece::Text(part.to_owned()) } else { Piece::Name(part.to_owned()) });
     }
-    Field::of(name, Origin::Compose(pieces))
+    Field::of(name, Origin::Compose(vec![pieces]))
 }
 
 /// Noon of 23 January 2025, a Thursday, and no values.
