@@ -132,7 +132,7 @@ async fn check_tells_which_gate_refuses() {
     exit code 1
     --- stdout
     gone
-      http://127.0.0.1:PORT/gone
+      items    http://127.0.0.1:PORT/gone   0 B in TIME   failed (upstream_status)
       FAILED (upstream_status): 127.0.0.1:PORT answered 503
     --- stderr
     gone: fetching …
@@ -316,7 +316,7 @@ fn the_shipped_trends_read_either_file_without_a_key() {
     --- stdout
     google_trend?geo=ID
       alternative 1
-        items    now.rss   293 B in TIME
+        items    now.rss   293 B in TIME   failed (extract_failed)
         failed   the body is a feed, not JSON: it begins `<?xml versio…`
       alternative 2
         items    now.rss, in place of https://trends.google.com/trending/rss?geo=ID   293 B in TIME
@@ -366,7 +366,7 @@ async fn check_says_which_alternative_was_skipped_and_why() {
     --- stdout
     trends
       alternative 1
-        http://127.0.0.1:PORT/now?key=${TRENDS_KEY}
+        items    http://127.0.0.1:PORT/now?key=${TRENDS_KEY}   0 B in TIME   failed (upstream_status)
         failed   127.0.0.1:PORT answered 404
       alternative 2
         items    http://127.0.0.1:PORT/rss   293 B in TIME

@@ -126,7 +126,7 @@ fn keys_mean_something_in_the_format() {
     'c'  only in JSON are rows looked up
         it needs format = "json"
     '$.films[*]'  `lookup` does not say which row is meant
-        add key = "$.id", the part of such a row, and equals = "$.filmId", the part of the item
+        add equals = "$.filmId", the part of the item, and key = "$.id", the part of such a row
     'href'  only elements of a page or of XML have attributes
         leave `attr` out
     'b'  these items have no lists of rows within
@@ -230,21 +230,23 @@ fn texts_are_put_together_from_what_is_there() {
     assert_snapshot!(format!("{:#?}", spec.alternatives[0].rules.fields[2].origin), @r#"
     Compose(
         [
-            Text(
-                "x",
-            ),
-            Name(
-                "a",
-            ),
-            Text(
-                "{ id }{}",
-            ),
-            Name(
-                "late",
-            ),
-            Text(
-                "{",
-            ),
+            [
+                Text(
+                    "x",
+                ),
+                Name(
+                    "a",
+                ),
+                Text(
+                    "{ id }{}",
+                ),
+                Name(
+                    "late",
+                ),
+                Text(
+                    "{",
+                ),
+            ],
         ],
     )
     "#);

@@ -35,7 +35,7 @@ async fn what_was_saved_plays_back_without_an_upstream() {
     --- stdout
     films
       alternative 1
-        http://127.0.0.1:PORT/refuses
+        items    http://127.0.0.1:PORT/refuses   0 B in TIME   failed (upstream_status)
         failed   127.0.0.1:PORT answered 503
       alternative 2
         items    http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2   83 B in TIME
@@ -47,9 +47,10 @@ async fn what_was_saved_plays_back_without_an_upstream() {
       passed: 2 items from 83 B in TIME; fresh until MOMENT
     --- stderr
     films: fetching …
-      000.bin  GET http://127.0.0.1:PORT/refuses  status 503
-      001.json  GET http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2  83 B
-    2 answers are kept in `saved`: --replay saved reads what is there
+      000.bin  GET http://127.0.0.1:PORT/robots.txt  status 404
+      001.bin  GET http://127.0.0.1:PORT/refuses  status 503
+      002.json  GET http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2  83 B
+    3 answers are kept in `saved`: --replay saved reads what is there
     "#);
     let asked = origin.total();
     let replayed = with_key(path, &["check", "--replay", "saved"]);
@@ -62,6 +63,15 @@ async fn what_was_saved_plays_back_without_an_upstream() {
       {
         "file": "000.bin",
         "method": "GET",
+        "url": "http://127.0.0.1:PORT/robots.txt",
+        "status": 404,
+        "mime": "",
+        "headers": [],
+        "post": null
+      },
+      {
+        "file": "001.bin",
+        "method": "GET",
         "url": "http://127.0.0.1:PORT/refuses",
         "status": 503,
         "mime": "",
@@ -69,7 +79,7 @@ async fn what_was_saved_plays_back_without_an_upstream() {
         "post": null
       },
       {
-        "file": "001.json",
+        "file": "002.json",
         "method": "GET",
         "url": "http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2",
         "status": 200,
@@ -144,10 +154,10 @@ async fn a_folder_that_cannot_be_used_is_told() {
     --- stdout
     films
       alternative 1
-        http://127.0.0.1:PORT/refuses
+        items    http://127.0.0.1:PORT/refuses   0 B in TIME   failed (address_refused)
         failed   GET http://127.0.0.1:PORT/refuses is not fetched: `saved` holds no answer to it, nor to anything else
       alternative 2
-        http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2
+        items    http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2   0 B in TIME   failed (address_refused)
         failed   GET http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2 is not fetched: `saved` holds no answer to it, nor to anything else
       FAILED (address_refused): none of its alternatives passes
     ");
