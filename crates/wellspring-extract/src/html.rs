@@ -13,7 +13,11 @@ mod pick;
 mod row;
 mod text;
 
-const EXPECTED: &str = "HTML";
+pub(crate) use depth::parse;
+pub(crate) use pick::compile as selector;
+pub(crate) use text::{is_in_template, lines};
+
+pub(crate) const EXPECTED: &str = "HTML";
 
 /// Rules for a page.
 #[derive(Debug)]
@@ -36,10 +40,10 @@ impl Html {
     pub(crate) fn read(&self, body: &Body<'_>, context: &Context<'_>) -> Result<Items, ExtractError> {
         let source = charset::html(body);
         refuse_other_formats(&source)?;
-        let page = depth::parse(&source)?;
+        let page = parse(&source)?;
         let base = base(&page, body.url);
         let rows: Vec<ElementRef<'_>> = match &self.items {
-            Some(items) => page.select(items).filter(|element| !text::is_in_template(*element)).collect(),
+            Some(items) => page.select(items).filter(|element| !is_in_template(*element)).collect(),
             None => vec![page.root_element()],
         };
         self.fields.fill(rows.into_iter().map(|element| row::Row { element, base: &base }), &base, context)
@@ -47,7 +51,7 @@ impl Html {
 }
 
 /// Anything parses as HTML, so what is certainly something else is refused before it passes for a page without items.
-fn refuse_other_formats(source: &str) -> Result<(), ExtractError> {
+pub(crate) fn refuse_other_formats(source: &str) -> Result<(), ExtractError> {
     let text = source.trim();
     let is_json = text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     if text.is_empty() || is_json || is_binary(text) {
@@ -57,7 +61,7 @@ fn refuse_other_formats(source: &str) -> Result<(), ExtractError> {
 }
 
 /// What the page's addresses are relative to: its first `<base href>`, where that leads to the web.
-fn base(page: &Page, url: &Url) -> Url {
+pub(crate) fn base(page: &Page, url: &Url) -> Url {
     let href = page
         .tree
         .nodes()

@@ -11,6 +11,12 @@ mod html;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod jsonld;
+#[cfg(test)]
+mod structured;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tix;
+#[cfg(test)]
+mod within;
