@@ -76,15 +76,15 @@ impl Kind for Feed {
         Err(RuleError::at(at, "a feed's fields are found in the entry itself"))
     }
 
-    fn look(row: &Entry<'_>, place: &Path, _all: bool) -> Vec<Value> {
-        row.look(&place.steps, place.attribute.as_deref()).into_iter().collect()
+    fn look<'b: 'b>(row: &Entry<'b>, place: &Path) -> impl IntoIterator<Item = Value> {
+        row.look(&place.steps, place.attribute.as_deref())
     }
 
     fn rows<'b: 'b>(_: &Entry<'b>, nested: &Self::Nested) -> Vec<Entry<'b>> {
         match *nested {}
     }
 
-    fn start<'b: 'b>(_: &Entry<'b>, anchor: &Self::Anchor) -> Option<Entry<'b>> {
+    fn start<'b: 'b>(_: &Entry<'b>, anchor: &Self::Anchor) -> Option<(usize, Entry<'b>)> {
         match *anchor {}
     }
 

@@ -6,16 +6,17 @@ use wellspring_core::source::Rules;
 
 use crate::columns::{Columns, Items};
 use crate::error::{ExtractError, RuleError, is_binary};
-use crate::{Body, Context, charset};
+use crate::{Body, Context, charset, value};
 
 mod depth;
+mod heading;
 mod pick;
 mod row;
 mod text;
 
 pub(crate) use depth::parse;
 pub(crate) use pick::compile as selector;
-pub(crate) use text::{is_in_template, lines};
+pub(crate) use text::{Templates, lines};
 
 pub(crate) const EXPECTED: &str = "HTML";
 
@@ -42,12 +43,21 @@ impl Html {
         refuse_other_formats(&source)?;
         let page = parse(&source)?;
         let base = base(&page, body.url);
+        let templates = Templates::of(&page);
         let rows: Vec<ElementRef<'_>> = match &self.items {
-            Some(items) => page.select(items).filter(|element| !is_in_template(*element)).collect(),
+            Some(items) => page.select(items).filter(|element| !templates.hide(*element)).collect(),
             None => vec![page.root_element()],
         };
-        self.fields.fill(rows.into_iter().map(|element| row::Row { element, base: &base }), &base, context)
+        self.fields.fill(row::rows(&page, templates, &base, rows), &base, context)
     }
+}
+
+/// The text that a piece of markup shows; `None` where it is nested or long as no markup is.
+pub(crate) fn shown(markup: &str) -> Option<String> {
+    if !markup.contains(['<', '&']) {
+        return Some(value::collapse(markup));
+    }
+    parse(markup).ok().map(|page| text::of(page.root_element()))
 }
 
 /// Anything parses as HTML, so what is certainly something else is refused before it passes for a page without items.

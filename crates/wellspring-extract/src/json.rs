@@ -55,7 +55,7 @@ impl Json {
             let whole = rows.into_iter().map(|row| budget.spend(row.clone())).collect::<Result<_, _>>()?;
             return Ok((whole, Vec::new()));
         }
-        self.fields.fill(rows.into_iter().map(|value| row::Row { value, root: &root }), &base, context)
+        self.fields.fill(row::rows(&root, rows), &base, context)
     }
 }
 

@@ -52,7 +52,7 @@ impl Jsonld {
             let whole = rows.into_iter().map(|row| budget.spend(row.clone())).collect::<Result<_, _>>()?;
             return Ok((whole, Vec::new()));
         }
-        self.fields.fill(rows.into_iter().map(|value| row::Row { value, root: &entities.all }), &base, context)
+        self.fields.fill(row::rows(&entities.all, rows), &base, context)
     }
 }
 

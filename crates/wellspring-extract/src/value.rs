@@ -1,7 +1,9 @@
-//! Single values: text and addresses here, numbers in their own file.
+//! Single values: text and addresses here; numbers, money and dates in their own files.
 
 use url::Url;
 
+pub(crate) mod date;
+pub(crate) mod money;
 pub(crate) mod number;
 pub(crate) mod read;
 

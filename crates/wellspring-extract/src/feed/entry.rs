@@ -21,23 +21,23 @@ impl<'a> Entry<'a> {
     }
 
     /// What stands at a path of element names, or in an attribute there.
-    pub(super) fn look(&self, steps: &[String], attribute: Option<&str>) -> Option<Value> {
+    pub(super) fn look(&self, steps: &[String], attribute: Option<&str>) -> Vec<Value> {
         if let ([name], None) = (steps, attribute)
             && let Some(found) = self.unified(name)
         {
-            return Some(found);
+            return vec![found];
         }
         let mut elements = vec![self.element];
         for step in steps {
             elements = elements.iter().flat_map(|element| element.named(step)).collect();
         }
         match attribute {
-            None => elements.iter().map(|element| self.value(element)).find(|value| !value.is_null()),
+            None => elements.iter().map(|element| self.value(element)).filter(|value| !value.is_null()).collect(),
             Some(name) => {
                 if let [step] = steps {
                     elements.extend(self.atom_links(step));
                 }
-                elements.iter().find_map(|element| self.attribute(element, name)).map(Value::String)
+                elements.iter().filter_map(|element| self.attribute(element, name)).map(Value::String).collect()
             }
         }
     }

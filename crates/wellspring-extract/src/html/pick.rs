@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 use wellspring_core::source::At;
 
-use super::text;
+use super::text::{self, Templates};
 use crate::error::RuleError;
 use crate::value;
 
@@ -15,8 +15,16 @@ use crate::value;
 pub(super) struct Pick {
     /// `None`: the item itself.
     selector: Option<Selector>,
-    /// `None`: the text.
-    attribute: Option<String>,
+    take: Take,
+}
+
+/// What to take of an element.
+#[derive(Debug)]
+enum Take {
+    Text,
+    Attribute(String),
+    /// What is within it, as it stands.
+    Markup,
 }
 
 impl Pick {
@@ -30,38 +38,46 @@ impl Pick {
             return Err(RuleError::at(at, format!("`{name}` is no attribute's name"))
                 .help("write one attribute behind the selector, as in `a img@src`; an `@` in a selector stands in quotes or brackets"));
         }
-        let selector = match selector.trim() {
-            "." => None,
-            "" if attribute.is_some() => None,
-            "" => return Err(RuleError::at(at, "the selector is empty").help("write `.` for the item's own text")),
-            selector => Some(compile(at, selector)?),
-        };
-        Ok(Self { selector, attribute: attribute.map(str::to_owned) })
+        let take = attribute.map_or(Take::Text, |name| Take::Attribute(name.to_owned()));
+        Ok(Self { selector: selection(at, selector, matches!(take, Take::Attribute(_)))?, take })
     }
 
-    /// What the elements give, or only the first that has something to give.
-    pub(super) fn look(&self, item: ElementRef<'_>, base: &Url, all: bool) -> Vec<Value> {
-        let most = if all { usize::MAX } else { 1 };
-        let found: Vec<String> = match &self.selector {
-            None => self.take(item, base).into_iter().collect(),
-            Some(selector) => item
-                .select(selector)
-                .filter(|element| !text::is_in_template(*element))
-                .filter_map(|element| self.take(element, base))
-                .take(most)
-                .collect(),
-        };
-        found.into_iter().map(Value::String).collect()
+    /// Takes the markup within the element.
+    pub(super) fn markup(at: &At<String>) -> Result<Self, RuleError> {
+        let (selector, attribute) = split(&at.value);
+        if let Some(name) = attribute {
+            return Err(RuleError::at(at, format!("the attribute `{name}` holds no markup")).help("leave `parse = \"html\"` out"));
+        }
+        Ok(Self { selector: selection(at, selector, false)?, take: Take::Markup })
+    }
+
+    /// What the elements give, those left out that have nothing to give.
+    pub(super) fn look(&self, item: ElementRef<'_>, base: &Url, templates: Templates) -> impl Iterator<Item = Value> {
+        let own = self.selector.is_none().then_some(item);
+        let selected = self.selector.iter().flat_map(move |selector| item.select(selector));
+        let elements = own.into_iter().chain(selected.filter(move |element| !templates.hide(*element)));
+        elements.filter_map(|element| self.take(element, base)).map(Value::String)
     }
 
     fn take(&self, element: ElementRef<'_>, base: &Url) -> Option<String> {
-        match &self.attribute {
-            None => Some(text::of(element)).filter(|text| !text.is_empty()),
-            Some(name) => {
+        match &self.take {
+            Take::Text => Some(text::of(element)).filter(|text| !text.is_empty()),
+            Take::Markup => Some(element.inner_html().trim().to_owned()).filter(|markup| !markup.is_empty()),
+            Take::Attribute(name) => {
                 let (name, value) = element.value().attrs().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
                 value::attribute(name, value, base)
             }
         }
+    }
+}
+
+/// The selector of a candidate; `None` for the item itself.
+fn selection(at: &At<String>, selector: &str, has_attribute: bool) -> Result<Option<Selector>, RuleError> {
+    match selector.trim() {
+        "." => Ok(None),
+        "" if has_attribute => Ok(None),
+        "" => Err(RuleError::at(at, "the selector is empty").help("write `.` for the item's own text")),
+        selector => compile(at, selector).map(Some),
     }
 }
 

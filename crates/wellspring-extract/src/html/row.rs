@@ -1,30 +1,52 @@
 //! How fields look into an element of a page.
 
-use ego_tree::NodeRef;
-use scraper::{ElementRef, Node, Selector};
+use std::rc::Rc;
+
+use scraper::{ElementRef, Html, Selector};
 use serde_json::Value;
 use url::Url;
 use wellspring_core::source::{Anchor, At};
 
+use super::heading::Headings;
 use super::pick::{self, Pick};
-use super::text;
+use super::text::{self, Templates};
 use crate::columns::Kind;
 use crate::error::RuleError;
 
 /// Pages.
 pub(super) enum Page {}
 
-/// An element and what its addresses are relative to.
+/// An element and the page that it is part of.
 #[derive(Clone)]
 pub(super) struct Row<'b> {
-    pub(super) element: ElementRef<'b>,
-    pub(super) base: &'b Url,
+    element: ElementRef<'b>,
+    page: Rc<Around<'b>>,
+}
+
+/// A page as its rows see it.
+struct Around<'b> {
+    /// What its addresses are relative to.
+    base: &'b Url,
+    templates: Templates,
+    headings: Headings<'b>,
+}
+
+/// These elements of a page as rows.
+pub(super) fn rows<'b>(
+    page: &'b Html,
+    templates: Templates,
+    base: &'b Url,
+    elements: Vec<ElementRef<'b>>,
+) -> impl Iterator<Item = Row<'b>> {
+    let page = Rc::new(Around { base, templates, headings: Headings::of(page, templates) });
+    elements.into_iter().map(move |element| Row { element, page: Rc::clone(&page) })
 }
 
 /// Where looking starts.
 #[derive(Debug)]
 pub(super) enum Start {
-    Preceding(Selector),
+    /// The selector as it is written too: what the elements it finds are known by.
+    Preceding(String, Selector),
     Ancestor(Selector),
 }
 
@@ -38,13 +60,17 @@ impl Kind for Page {
         Pick::compile(attr, at)
     }
 
+    fn markup(at: &At<String>) -> Result<Pick, RuleError> {
+        Pick::markup(at)
+    }
+
     fn nested(at: &At<String>) -> Result<Selector, RuleError> {
         pick::compile(at, at.value.trim())
     }
 
     fn anchor(anchor: &Anchor) -> Result<Start, RuleError> {
         match anchor {
-            Anchor::Preceding(at) => pick::compile(at, at.value.trim()).map(Start::Preceding),
+            Anchor::Preceding(at) => pick::compile(at, at.value.trim()).map(|selector| Start::Preceding(at.value.clone(), selector)),
             Anchor::Ancestor(at) => pick::compile(at, at.value.trim()).map(Start::Ancestor),
             Anchor::Lookup { rows, .. } => {
                 Err(RuleError::at(rows, "`lookup` is for JSON").help("on a page, use `preceding` or `ancestor`"))
@@ -52,48 +78,24 @@ impl Kind for Page {
         }
     }
 
-    fn look(row: &Row<'_>, place: &Pick, all: bool) -> Vec<Value> {
-        place.look(row.element, row.base, all)
+    fn look<'b: 'b>(row: &Row<'b>, place: &Pick) -> impl IntoIterator<Item = Value> {
+        place.look(row.element, row.page.base, row.page.templates)
     }
 
     fn rows<'b: 'b>(row: &Row<'b>, nested: &Selector) -> Vec<Row<'b>> {
-        let elements = row.element.select(nested).filter(|element| !text::is_in_template(*element));
-        elements.map(|element| Row { element, base: row.base }).collect()
+        let elements = row.element.select(nested).filter(|element| !row.page.templates.hide(*element));
+        elements.map(|element| Row { element, page: Rc::clone(&row.page) }).collect()
     }
 
-    fn start<'b: 'b>(row: &Row<'b>, anchor: &Start) -> Option<Row<'b>> {
+    fn start<'b: 'b>(row: &Row<'b>, anchor: &Start) -> Option<(usize, Row<'b>)> {
         let element = match anchor {
             Start::Ancestor(selector) => row.element.ancestors().filter_map(ElementRef::wrap).find(|element| selector.matches(element)),
-            Start::Preceding(selector) => before(*row.element).filter_map(ElementRef::wrap).find(|element| selector.matches(element)),
-        };
-        Some(Row { element: element?, base: row.base })
+            Start::Preceding(name, selector) => row.page.headings.before(row.element, name, selector),
+        }?;
+        Some((std::ptr::from_ref(element.value()).addr(), Row { element, page: Rc::clone(&row.page) }))
     }
 
     fn whole(row: &Row<'_>) -> Option<Value> {
         Some(text::of(row.element)).filter(|text| !text.is_empty()).map(Value::String)
     }
-}
-
-/// All nodes before this one in the order of the page, nearest first, those around it left out.
-fn before(node: NodeRef<'_, Node>) -> impl Iterator<Item = NodeRef<'_, Node>> {
-    let mut at = Some(node);
-    std::iter::from_fn(move || {
-        loop {
-            let current = at?;
-            if let Some(mut previous) = current.prev_sibling() {
-                // The last of what lies in it comes first.
-                while let Some(last) = previous.last_child() {
-                    previous = last;
-                }
-                at = Some(previous);
-                return at;
-            }
-            let parent = current.parent()?;
-            at = Some(parent);
-            // A node within a sibling has its parent before it; one around the row has not.
-            if !node.ancestors().any(|around| around.id() == parent.id()) {
-                return at;
-            }
-        }
-    })
 }

@@ -1,7 +1,7 @@
 //! The text of an element as a reader sees it.
 
 use ego_tree::iter::Edge;
-use scraper::{ElementRef, Node};
+use scraper::{ElementRef, Html, Node};
 
 use crate::value::collapse;
 
@@ -62,9 +62,22 @@ fn walk<'t>(element: ElementRef<'t>, mut take: impl FnMut(Piece<'t>)) {
     }
 }
 
-/// True within a `<template>`, whose content is no part of the page.
-pub(crate) fn is_in_template(element: ElementRef<'_>) -> bool {
-    element.ancestors().any(|node| matches!(node.value(), Node::Fragment))
+/// The `<template>`s of a page, whose content is no part of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Templates {
+    /// Most pages have none, and asking each element for what is around it costs as much as a page is deep.
+    any: bool,
+}
+
+impl Templates {
+    pub(crate) fn of(page: &Html) -> Self {
+        Self { any: page.tree.values().any(|node| matches!(node, Node::Fragment)) }
+    }
+
+    /// True of what lies in one.
+    pub(crate) fn hide(self, element: ElementRef<'_>) -> bool {
+        self.any && element.ancestors().any(|node| matches!(node.value(), Node::Fragment))
+    }
 }
 
 fn is_silent(name: &str) -> bool {

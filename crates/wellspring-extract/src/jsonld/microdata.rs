@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::kind::short;
-use crate::columns::MAX_HELD;
+use crate::columns::Budget;
 use crate::error::ExtractError;
 use crate::html;
 
@@ -26,7 +26,7 @@ const NODE: usize = 32;
 /// # Errors
 /// [`ExtractError::TooMuch`] where items refer to each other so that a page multiplies.
 pub(super) fn read(page: &Page, base: &Url) -> Result<Vec<Value>, ExtractError> {
-    let mut crawl = Crawl { by_id: HashMap::new(), base, around: Vec::new(), left: MAX_HELD };
+    let mut crawl = Crawl { by_id: HashMap::new(), base, around: Vec::new(), budget: Budget::default() };
     let mut referred = HashSet::new();
     for element in page.root_element().descendants().filter_map(ElementRef::wrap) {
         if let Some(id) = element.attr("id") {
@@ -34,6 +34,7 @@ pub(super) fn read(page: &Page, base: &Url) -> Result<Vec<Value>, ExtractError> 
         }
         referred.extend(element.attr("itemref").into_iter().flat_map(str::split_whitespace));
     }
+    let templates = html::Templates::of(page);
     let mut items = Vec::new();
     // How many items, or parts of items, are open.
     let mut open = 0_usize;
@@ -54,7 +55,7 @@ pub(super) fn read(page: &Page, base: &Url) -> Result<Vec<Value>, ExtractError> 
         }
         // A property of nothing is an item of its own: better than none.
         let stands_alone = element.attr("itemprop").is_none() || (open == 0 && !is_referred);
-        if is_item && stands_alone && !html::is_in_template(element) {
+        if is_item && stands_alone && !templates.hide(element) {
             items.extend(crawl.item(element)?);
         }
         open += 1;
@@ -68,15 +69,10 @@ struct Crawl<'p> {
     /// The items that the one in hand is part of.
     around: Vec<NodeId>,
     /// Bytes and nodes that may still be looked at.
-    left: usize,
+    budget: Budget,
 }
 
 impl<'p> Crawl<'p> {
-    fn spend(&mut self, cost: usize) -> Result<(), ExtractError> {
-        self.left = self.left.checked_sub(cost).ok_or(ExtractError::TooMuch { limit: MAX_HELD >> 20 })?;
-        Ok(())
-    }
-
     /// The item that this element is; `None` within itself or too deep within others.
     fn item(&mut self, element: ElementRef<'p>) -> Result<Option<Value>, ExtractError> {
         if self.around.len() >= MAX_DEPTH || self.around.contains(&element.id()) {
@@ -113,7 +109,7 @@ impl<'p> Crawl<'p> {
         pending.extend(referred.into_iter().map(|element| *element));
         pending.extend(item.children().rev());
         while let Some(node) = pending.pop() {
-            self.spend(NODE)?;
+            self.budget.hold(NODE)?;
             // Templates hold a fragment, which is no part of the page.
             let Some(element) = ElementRef::wrap(node) else { continue };
             if seen.as_mut().is_some_and(|seen| !seen.insert(node.id())) || element == item {
@@ -136,7 +132,7 @@ impl<'p> Crawl<'p> {
     fn add(&mut self, names: &[&str], value: Option<Value>, properties: &mut Map<String, Value>) -> Result<(), ExtractError> {
         let Some(value) = value else { return Ok(()) };
         for name in names {
-            self.spend(name.len() + value.as_str().map_or(size_of::<Value>(), str::len))?;
+            self.budget.hold(name.len() + value.as_str().map_or(size_of::<Value>(), str::len))?;
             let values = properties.entry(short(name)).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(values) = values {
                 values.push(value.clone());
@@ -154,7 +150,7 @@ impl<'p> Crawl<'p> {
         for node in element.descendants() {
             cost += NODE + if let Node::Text(text) = node.value() { text.len() } else { 0 };
         }
-        self.spend(cost)?;
+        self.budget.hold(cost)?;
         Ok(html::lines(element))
     }
 }

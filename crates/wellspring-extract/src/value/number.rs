@@ -16,21 +16,35 @@ pub(crate) fn read(value: &Value, decimal: Option<char>) -> Value {
 /// `decimal` is the decimal mark. Without one, a single mark before exactly three digits groups thousands, of two different marks the
 /// last is the decimal one, and a mark that occurs more than once groups. Groups that no notation has (`12.11.2024`) are no number.
 pub(crate) fn parse(text: &str, decimal: Option<char>) -> Option<Number> {
-    let chars: Vec<char> = text.chars().collect();
-    let first = chars.iter().position(char::is_ascii_digit)?;
+    find(&text.chars().collect::<Vec<_>>(), 0, decimal)?.number
+}
+
+/// A number in a text: where it stands, the word that multiplies it included, and what it is, if any notation has it.
+pub(super) struct Found {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) number: Option<Number>,
+}
+
+/// The first number at `from` or behind it.
+pub(super) fn find(chars: &[char], from: usize, decimal: Option<char>) -> Option<Found> {
+    let first = from + chars.get(from..)?.iter().position(char::is_ascii_digit)?;
     // `.5`: a mark before the first digit is decimal where nothing stands before it.
-    let bare =
-        first > 0 && is_mark(chars[first - 1]) && decimal.is_none_or(|mark| mark == chars[first - 1]) && !follows_word(&chars[..first - 1]);
+    let bare = first > from
+        && is_mark(chars[first - 1])
+        && decimal.is_none_or(|mark| mark == chars[first - 1])
+        && !follows_word(&chars[from..first - 1]);
     let start = if bare { first - 1 } else { first };
     let (digits, end) = if bare {
-        let end = end_of_digits(&chars, first);
-        (Digits { whole: "0".to_owned(), fraction: chars[first..end].iter().collect() }, end)
+        let end = end_of_digits(chars, first);
+        (Some(Digits { whole: "0".to_owned(), fraction: chars[first..end].iter().collect() }), end)
     } else {
-        let (groups, end) = groups(&chars, first);
-        (arrange(&groups, decimal)?, end)
+        let (groups, end) = groups(chars, first);
+        (arrange(&groups, decimal), end)
     };
-    let power = exponent(&chars[end..]).unwrap_or_else(|| scale(&chars[end..]));
-    digits.number(is_negative(&chars[..start]), power)
+    let (power, length) = exponent(&chars[end..]).unwrap_or_else(|| scale(&chars[end..]));
+    let number = digits.and_then(|digits| digits.number(is_negative(&chars[from..start]), power));
+    Some(Found { start, end: end + length, number })
 }
 
 /// A run of digits and the mark before it.
@@ -130,12 +144,13 @@ fn is_grouped(groups: &[Group]) -> bool {
         && middle.iter().all(|group| matches!(group.digits.len(), 2 | 3) && group.mark == last.mark)
 }
 
-/// What a word or letter behind the number multiplies by, as a power of ten.
-fn scale(rest: &[char]) -> i32 {
+/// What a word or letter behind the number multiplies by, as a power of ten, and its length.
+fn scale(rest: &[char]) -> (i32, usize) {
     let is_spaced = rest.first().copied().is_some_and(is_space);
     let rest = if is_spaced { &rest[1..] } else { rest };
-    let word: String = rest.iter().take_while(|c| c.is_alphabetic()).collect();
-    match word.as_str() {
+    // No such word is longer.
+    let word: String = rest.iter().take(12).take_while(|c| c.is_alphabetic()).collect();
+    let power = match word.as_str() {
         "K" => 3,
         "M" => 6,
         "B" => 9,
@@ -149,16 +164,19 @@ fn scale(rest: &[char]) -> i32 {
             "jt" | "juta" | "mn" | "mio" | "million" | "millions" => 6,
             "bn" | "mrd" | "miliar" | "milyar" | "billion" | "billions" => 9,
             "tn" | "triliun" | "trilyun" | "trillion" | "trillions" => 12,
-            _ => 0,
+            _ => return (0, 0),
         },
-    }
+    };
+    (power, usize::from(is_spaced) + word.chars().count())
 }
 
-/// `e6` at the end of a computer's notation.
-fn exponent(rest: &[char]) -> Option<i32> {
+/// `e6` at the end of a computer's notation, and its length.
+fn exponent(rest: &[char]) -> Option<(i32, usize)> {
     let (['e' | 'E'], digits) = rest.split_at_checked(1)? else { return None };
-    let text: String = digits.iter().collect();
-    text.trim().parse().ok().filter(|power| (-300..=300).contains(power))
+    // What is longer is no exponent, and a text may be long.
+    let text: String = digits.iter().take(8).collect();
+    let power = text.trim().parse().ok().filter(|power| (-300..=300).contains(power))?;
+    (digits.len() <= 8).then_some((power, rest.len()))
 }
 
 /// A minus before the digits or before their currency; a hyphen in a word (`Covid-19`) or a range is none.

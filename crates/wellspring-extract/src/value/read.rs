@@ -5,32 +5,90 @@ use serde_json::Value;
 use url::Url;
 use wellspring_core::source::{At, Parse};
 
-use super::number;
-use crate::Context;
+use super::date::Dates;
+use super::{money, number};
 use crate::error::RuleError;
+use crate::{Context, html};
 
 /// The largest compiled pattern, in bytes.
 const PATTERN_SIZE: usize = 1 << 20;
 
 /// How a field's text is read, compiled.
 #[derive(Debug)]
-pub(crate) struct Reading(Parse);
+pub(crate) enum Reading {
+    /// As it was found: text, markup where that was looked for, or whatever JSON holds.
+    AsItIs,
+    /// A number in people's notation.
+    Number { decimal: Option<char> },
+    /// An amount with its currency.
+    Money { decimal: Option<char>, currency: Option<String> },
+    /// A day or a moment.
+    Date(Box<Dates>),
+    /// Markup as the text that it shows.
+    Plain,
+    /// JSON in a text.
+    Json,
+    /// An address made absolute.
+    Url,
+    /// True or false.
+    Boolean,
+}
 
 impl Reading {
+    /// Compiles what a rule says.
+    ///
+    /// # Errors
+    /// A pattern of a date that cannot be read.
     pub(crate) fn compile(parse: &Parse) -> Result<Self, RuleError> {
-        Ok(Self(parse.clone()))
+        Ok(match parse {
+            Parse::Text | Parse::Markup => Self::AsItIs,
+            Parse::Number { decimal } => Self::Number { decimal: *decimal },
+            Parse::Money { decimal, currency } => Self::Money { decimal: *decimal, currency: currency.clone() },
+            Parse::Date(rule) => Self::Date(Box::new(Dates::compile(rule)?)),
+            Parse::Plain => Self::Plain,
+            Parse::Json => Self::Json,
+            Parse::Url => Self::Url,
+            Parse::Boolean => Self::Boolean,
+        })
     }
 
     /// The value as it is meant; null where it cannot be read so.
-    pub(crate) fn read(&self, found: Value, base: &Url, _context: &Context<'_>) -> Value {
-        match &self.0 {
-            Parse::Number { decimal } => number::read(&found, *decimal),
-            Parse::Url => match &found {
-                Value::String(address) => super::absolute(address, base).map_or(Value::Null, Value::String),
-                _ => Value::Null,
+    pub(crate) fn read(&self, found: Value, base: &Url, context: &Context<'_>) -> Value {
+        match self {
+            Self::AsItIs => found,
+            Self::Number { decimal } => number::read(&found, *decimal),
+            Self::Money { decimal, currency } => money::read(&found, *decimal, currency.as_deref()),
+            Self::Date(dates) => dates.read(&found, context.now),
+            Self::Plain => plain(&found),
+            Self::Json => match &found {
+                Value::String(json) => serde_json::from_str(json.trim()).unwrap_or_default(),
+                _ => found,
             },
-            _ => found,
+            Self::Url => address(&found, base).map_or(Value::Null, Value::String),
+            Self::Boolean => boolean(&found).map_or(Value::Null, Value::Bool),
         }
+    }
+}
+
+/// Markup as the text that it shows; a number or `true` as its own text.
+fn plain(found: &Value) -> Value {
+    match found {
+        Value::String(markup) => html::shown(markup).map_or(Value::Null, Value::String),
+        Value::Number(_) | Value::Bool(_) => Value::String(found.to_string()),
+        _ => Value::Null,
+    }
+}
+
+fn address(found: &Value, base: &Url) -> Option<String> {
+    let address = found.as_str().map(str::trim).filter(|address| !address.is_empty())?;
+    super::absolute(address, base)
+}
+
+fn boolean(found: &Value) -> Option<bool> {
+    match text(found).trim().to_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
     }
 }
 

@@ -4,10 +4,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 use url::Url;
-use wellspring_core::source::{Field, Format, Rules};
+use wellspring_core::source::{Anchor, DateOutput, DateRule, Field, Format, Parse, Rules};
 use wellspring_extract::{Body, Compiled};
 
-use crate::support::{at, captured, context, extract, field, files, number, rules};
+use crate::support::{anchored, at, captured, compose, context, extract, field, files, number, rules};
 
 #[test]
 fn the_castles_calendar_gives_each_booking_once() {
@@ -19,6 +19,39 @@ fn the_castles_calendar_gives_each_booking_once() {
         ..rules(Format::Html)
     };
     assert_eq!(extract(&rules, fs::read(page).unwrap()).unwrap().tally.kept, 86);
+}
+
+#[test]
+fn the_castles_calendar_gives_each_performance_its_film_and_its_moment() {
+    let Some(folder) = captured("cinema/thecastlecinema.com") else { return };
+    let moment = DateRule { formats: vec![at("%a, %d %b %H:%M")], zone: Some("Europe/London".to_owned()), output: DateOutput::EpochMs };
+    let rules = Rules {
+        items: Some(at(".performance-button")),
+        fields: vec![
+            anchored("title", &[".tile-name"], Anchor::Ancestor(at(".programme-tile"))),
+            field("bookingUrl", &["@href"]),
+            anchored("_day", &[], Anchor::Preceding(at("h3.date"))),
+            Field { regex: Some(at("^[0-9]{1,2}:[0-9]{2}")), ..field("_clock", &["."]) },
+            Field { parse: Parse::Date(moment), ..compose("time", "{_day} {_clock}") },
+        ],
+        ..rules(Format::Html)
+    };
+    let url = Url::parse("https://thecastlecinema.com/calendar/").unwrap();
+    let bytes = fs::read(folder.join("000.html")).unwrap();
+    let body = Body { bytes: &bytes, content_type: None, url: &url };
+    let rows = Compiled::compile(&rules).unwrap().extract(&body, &context()).unwrap().rows;
+    let expected: Vec<Value> = serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    let performances = |film: &Value| -> Vec<(Value, Value, Value)> {
+        let list = film["performances"].as_array().unwrap();
+        list.iter().map(|p| (film["title"].clone(), p["bookingUrl"].clone(), p["time"].clone())).collect()
+    };
+    let in_order = |mut all: Vec<(Value, Value, Value)>| {
+        all.sort_by_key(|(title, link, time)| format!("{link} {time} {title}"));
+        all
+    };
+    let found = in_order(rows.iter().map(|row| (row["title"].clone(), row["bookingUrl"].clone(), row["time"].clone())).collect());
+    assert_eq!(found.len(), 86);
+    assert_eq!(found, in_order(expected.iter().flat_map(performances).collect()));
 }
 
 #[test]

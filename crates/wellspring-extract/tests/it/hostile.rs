@@ -3,23 +3,65 @@
 use proptest::prelude::*;
 use url::Url;
 use wellspring_core::failure::Code;
-use wellspring_core::source::{Format, Rules, Within};
+use wellspring_core::source::{Anchor, DateOutput, DateRule, Field, Format, Many, Nested, Origin, Parse, Rules, Within};
 use wellspring_extract::{Body, Compiled};
 
-use crate::support::{at, context, field, items, number, rules};
+use crate::support::{anchored, at, compose, context, extract, field, items, number, rules};
 
 fn all_formats() -> Vec<Compiled> {
     let fields = |names: &[&str]| vec![field("a", names), number("b", names)];
     let html = Rules { items: Some(at("li, p, div")), fields: fields(&["a@href", "."]), ..rules(Format::Html) };
     let json = Rules { items: Some(at("$..*")), fields: fields(&["$.a", "$[0]"]), ..rules(Format::Json) };
     let feed = Rules { fields: fields(&["link", "published", "author", "a/b@url"]), ..rules(Format::Feed) };
+    let html_all = Rules { items: Some(at("li, p, div, a")), fields: everything("b", "* ", html_anchors()), ..rules(Format::Html) };
+    let json_all = Rules { items: Some(at("$..*")), fields: everything("$.a", "$..*", json_anchors()), ..rules(Format::Json) };
     let script = Rules { within: Some(Within::Element(at("script, p"))), ..rules(Format::Json) };
     let variable = Rules { within: Some(Within::Variable(at("a"))), ..rules(Format::Json) };
     let entities = Rules { items: Some(at("a")), fields: fields(&["$.a", "$..b"]), ..rules(Format::Jsonld) };
-    [html, json, feed, script, variable, entities, rules(Format::Jsonld), rules(Format::Json), rules(Format::Feed)]
+    let whole = [Format::Json, Format::Feed, Format::Jsonld].map(rules);
+    [html, json, feed, html_all, json_all, script, variable, entities]
         .iter()
+        .chain(&whole)
         .map(|rules| Compiled::compile(rules).unwrap())
         .collect()
+}
+
+fn html_anchors() -> Vec<Anchor> {
+    vec![Anchor::Preceding(at("b, p")), Anchor::Preceding(at("nothing")), Anchor::Ancestor(at("a, table, p"))]
+}
+
+fn json_anchors() -> Vec<Anchor> {
+    vec![Anchor::Lookup { rows: at("$..*"), key: at("$.a"), equals: at("$..a") }]
+}
+
+/// Fields that use every feature there is.
+fn everything(one: &str, all: &str, anchors: Vec<Anchor>) -> Vec<Field> {
+    let date = |formats: &[&str], output| {
+        let zone = Some("Europe/London".to_owned());
+        Parse::Date(DateRule { formats: formats.iter().map(|f| at(f)).collect(), zone, output })
+    };
+    let money = Parse::Money { decimal: None, currency: Some("IDR".to_owned()) };
+    let parses = [
+        date(&[], DateOutput::Rfc3339),
+        date(&["%a %d %b %H:%M", "%F"], DateOutput::EpochMs),
+        money,
+        Parse::Plain,
+        Parse::Json,
+        Parse::Url,
+        Parse::Boolean,
+    ];
+    let mut fields: Vec<Field> = parses
+        .into_iter()
+        .enumerate()
+        .map(|(n, parse)| Field { parse, many: Some(Many::List), ..field(&format!("p{n}"), &[one, all]) })
+        .collect();
+    fields.extend(anchors.into_iter().enumerate().map(|(n, anchor)| anchored(&format!("_a{n}"), &[one], anchor)));
+    fields.push(Field { regex: Some(at("([0-9]+)|x")), many: Some(Many::Joined(", ".to_owned())), ..field("r", &[all]) });
+    fields.push(compose("_c", "{_a0} {r}"));
+    fields.push(Field { parse: date(&[], DateOutput::Local), ..compose("c", "{_c}") });
+    let inner = vec![field("t", &[one]), compose("c", "{c}"), Field { many: Some(Many::List), ..field("all", &[all]) }];
+    fields.push(Field::of("list", Origin::Rows(Nested { items: at(all), fields: inner })));
+    fields
 }
 
 fn check(compiled: &[Compiled], bytes: &[u8], content_type: Option<&str>) {
@@ -164,4 +206,35 @@ fn give_up(text: &str) {
         let said = items(&rules, format!("<script>{text}</script>"));
         assert!(said.starts_with("Permanent: "), "{said}");
     }
+}
+
+#[test]
+fn lists_within_rows_do_not_multiply_a_body() {
+    let everything = || Field { many: Some(Many::List), ..field("all", &["*"]) };
+    let page = format!("{}{}", "<div>".repeat(300), format!("<b>{}</b>", "text ".repeat(50)).repeat(3_000));
+    let html = Rules { items: Some(at("div")), fields: vec![everything()], ..rules(Format::Html) };
+    insta::assert_snapshot!(items(&html, &page), @"Permanent: the items come to more than 64 MiB, which is not kept; `items` may select rows within rows");
+    let inner = Field::of("list", Origin::Rows(Nested { items: at("div"), fields: vec![field(&"f".repeat(1_000), &["i"])] }));
+    let nested = Rules { items: Some(at("div")), fields: vec![inner.clone()], ..rules(Format::Html) };
+    assert_eq!(extract(&nested, "<div>".repeat(100)).unwrap().rows.len(), 100);
+    let twice = Field::of("list", Origin::Rows(Nested { items: at("div"), fields: vec![inner] }));
+    insta::assert_snapshot!(items(&Rules { fields: vec![twice], ..nested }, "<div>".repeat(200)), @"Permanent: the items come to more than 64 MiB, which is not kept; `items` may select rows within rows");
+    let json =
+        Rules { items: Some(at("$..*")), fields: vec![Field { many: Some(Many::List), ..field("all", &["$..*"]) }], ..rules(Format::Json) };
+    insta::assert_snapshot!(items(&json, format!("{}\"{}\"{}", "[".repeat(100), "x".repeat(100_000), "]".repeat(100))), @"Permanent: the items come to more than 64 MiB, which is not kept; `items` may select rows within rows");
+}
+
+/// Sizes at which the square of the rows would take minutes.
+#[test]
+fn what_rows_refer_to_is_found_once() {
+    const ROWS: usize = 40_000;
+    let heading = |anchor: Anchor| vec![anchored("f", &["b"], anchor)];
+    let above = Rules { items: Some(at("p")), fields: heading(Anchor::Preceding(at("h3"))), ..rules(Format::Html) };
+    assert_eq!(extract(&above, "<p>x</p>".repeat(ROWS)).unwrap().rows.len(), ROWS);
+    let around = Rules { items: Some(at("p")), fields: heading(Anchor::Ancestor(at("div"))), ..rules(Format::Html) };
+    assert_eq!(extract(&around, format!("<div>{}", "<p>x</p>".repeat(ROWS))).unwrap().rows.len(), ROWS);
+    let lookup = Anchor::Lookup { rows: at("$[*]"), key: at("$.id"), equals: at("$.of") };
+    let related = Rules { items: Some(at("$[*]")), fields: vec![anchored("f", &["$.id"], lookup)], ..rules(Format::Json) };
+    let body = serde_json::Value::from((0..ROWS).map(|n| serde_json::json!({"id": n, "of": ROWS - n})).collect::<Vec<_>>());
+    assert_eq!(extract(&related, body.to_string()).unwrap().report.fields[0].found as usize, ROWS - 1);
 }

@@ -5,6 +5,8 @@ mod captured;
 #[cfg(test)]
 mod feeds;
 #[cfg(test)]
+mod fields;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod html;
@@ -18,5 +20,7 @@ mod structured;
 mod support;
 #[cfg(test)]
 mod tix;
+#[cfg(test)]
+mod values;
 #[cfg(test)]
 mod within;

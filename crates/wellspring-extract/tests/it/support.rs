@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use url::Url;
-use wellspring_core::source::{At, Field, Format, Origin, Parse, Places, Rules};
+use wellspring_core::source::{Anchor, At, Field, Format, Origin, Parse, Piece, Places, Rules};
 use wellspring_extract::{Body, Compiled, Context, ExtractError, Extraction};
 
 /// Rules for a format, to be widened.
@@ -30,6 +30,26 @@ pub(crate) fn attribute(name: &str, candidates: &[&str], attr: &str) -> Field {
 
 pub(crate) fn number(name: &str, candidates: &[&str]) -> Field {
     Field { parse: Parse::Number { decimal: None }, ..field(name, candidates) }
+}
+
+/// A field that is looked for from elsewhere.
+pub(crate) fn anchored(name: &str, candidates: &[&str], anchor: Anchor) -> Field {
+    let candidates = candidates.iter().map(|c| at(c)).collect();
+    Field::of(name, Origin::Places(Places { candidates, attr: None, anchor: Some(anchor) }))
+}
+
+/// The markup of what is around an item.
+pub(crate) fn ancestor_markup(name: &str, selector: &str) -> Field {
+    Field { parse: Parse::Markup, ..anchored(name, &[], Anchor::Ancestor(at(selector))) }
+}
+
+/// A field that is put together: `{title} at {_clock}`.
+pub(crate) fn compose(name: &str, text: &str) -> Field {
+    let mut pieces = Vec::new();
+    for (index, part) in text.split(['{', '}']).enumerate().filter(|(_, part)| !part.is_empty()) {
+        pieces.push(if index % 2 == 0 { Piece::Text(part.to_owned()) } else { Piece::Name(part.to_owned()) });
+    }
+    Field::of(name, Origin::Compose(pieces))
 }
 
 /// Noon of 23 January 2025, a Thursday, and no values.

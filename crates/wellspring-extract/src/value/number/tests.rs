@@ -33,6 +33,14 @@ fn prices() {
     check("1,00,000", None, &json!(100_000));
     check("1.234.567", None, &json!(1_234_567));
     check("€ 5,00", None, &json!(5));
+    check("12 500", None, &json!(12500));
+    check("₹1,00,000", None, &json!(100_000));
+    check("Rp 14.500,-", None, &json!(14500));
+    check("1'234.50", None, &json!(1234.5));
+    check("1 234,56", None, &json!(1234.56));
+    check("Rs.500", None, &json!(500));
+    check("12 500 kr", None, &json!(12500));
+    check("5,–", None, &json!(5));
 }
 
 #[test]
