@@ -15,7 +15,6 @@ mod json;
 #[cfg(test)]
 mod jsonld;
 #[cfg(test)]
-mod structured;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
