@@ -27,7 +27,7 @@ pub struct FieldReport {
 }
 
 /// How much items may hold, in bytes. Rows can lie within each other, so that a small body has large items.
-const MAX_HELD: usize = 64 * 1024 * 1024;
+pub(crate) const MAX_HELD: usize = 64 * 1024 * 1024;
 
 /// Items before the last steps, and what found their fields.
 pub(crate) type Items = (Vec<Value>, Vec<FieldReport>);

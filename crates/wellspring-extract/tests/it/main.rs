@@ -3,14 +3,28 @@
 #[cfg(test)]
 mod captured;
 #[cfg(test)]
+mod captured_calendars;
+#[cfg(test)]
+mod csv;
+#[cfg(test)]
 mod feeds;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hostile_formats;
+#[cfg(test)]
 mod html;
+#[cfg(test)]
+mod ical;
+#[cfg(test)]
+mod jq;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod text;
+#[cfg(test)]
 mod tix;
+#[cfg(test)]
+mod xml;
