@@ -89,6 +89,14 @@ pub enum ExtractError {
         /// The limit in MiB.
         limit: usize,
     },
+    /// A page without the JSON that `script` or `variable` names. Permanent.
+    #[error("{missing}; {instead}")]
+    NotWithin {
+        /// What was looked for.
+        missing: String,
+        /// What there is instead.
+        instead: String,
+    },
     /// XML that declares entities, the means of an entity bomb. Permanent.
     #[error("the feed declares entities of its own (`<!ENTITY`), which are not read")]
     DeclaresEntities,
@@ -144,7 +152,8 @@ pub(crate) fn is_binary(text: &str) -> bool {
     text.starts_with("%PDF-") || text.chars().take(400).any(|c| matches!(c, '\0'..='\u{8}' | '\u{e}'..='\u{1a}'))
 }
 
-fn beginning(text: &str) -> String {
+/// Its first characters, on one line.
+pub(crate) fn beginning(text: &str) -> String {
     const SHOWN: usize = 12;
     let mut shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
     if text.chars().nth(SHOWN).is_some() {

@@ -13,7 +13,7 @@ use crate::{Body, Context, charset};
 use entry::Entry;
 use xml::Element;
 
-mod base64;
+pub(crate) mod base64;
 mod date;
 mod entry;
 mod xml;

@@ -7,7 +7,6 @@ use wellspring_core::source::Rules;
 use crate::columns::{Columns, Items};
 use crate::error::{ExtractError, RuleError, is_binary};
 use crate::{Body, Context, charset, value};
-use text::Templates;
 
 mod depth;
 mod heading;
@@ -15,7 +14,11 @@ mod pick;
 mod row;
 mod text;
 
-const EXPECTED: &str = "HTML";
+pub(crate) use depth::parse;
+pub(crate) use pick::compile as selector;
+pub(crate) use text::{Templates, lines};
+
+pub(crate) const EXPECTED: &str = "HTML";
 
 /// Rules for a page.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ impl Html {
     pub(crate) fn read(&self, body: &Body<'_>, context: &Context<'_>) -> Result<Items, ExtractError> {
         let source = charset::html(body);
         refuse_other_formats(&source)?;
-        let page = depth::parse(&source)?;
+        let page = parse(&source)?;
         let base = base(&page, body.url);
         let templates = Templates::of(&page);
         let rows: Vec<ElementRef<'_>> = match &self.items {
@@ -54,11 +57,11 @@ pub(crate) fn shown(markup: &str) -> Option<String> {
     if !markup.contains(['<', '&']) {
         return Some(value::collapse(markup));
     }
-    depth::parse(markup).ok().map(|page| text::of(page.root_element()))
+    parse(markup).ok().map(|page| text::of(page.root_element()))
 }
 
 /// Anything parses as HTML, so what is certainly something else is refused before it passes for a page without items.
-fn refuse_other_formats(source: &str) -> Result<(), ExtractError> {
+pub(crate) fn refuse_other_formats(source: &str) -> Result<(), ExtractError> {
     let text = source.trim();
     let is_json = text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     if text.is_empty() || is_json || is_binary(text) {
@@ -68,7 +71,7 @@ fn refuse_other_formats(source: &str) -> Result<(), ExtractError> {
 }
 
 /// What the page's addresses are relative to: its first `<base href>`, where that leads to the web.
-fn base(page: &Page, url: &Url) -> Url {
+pub(crate) fn base(page: &Page, url: &Url) -> Url {
     let href = page
         .tree
         .nodes()

@@ -1,5 +1,7 @@
 //! JSON: `items` and fields are RFC 9535 JSONPath.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use serde_json_path::JsonPath;
 use wellspring_core::source::{At, Rules};
@@ -8,16 +10,22 @@ use crate::columns::{Budget, Columns, Items};
 use crate::error::{ExtractError, RuleError};
 use crate::{Body, Context, charset};
 
-mod row;
+pub(crate) mod lenient;
+pub(crate) mod row;
+mod within;
+
+use within::Place;
 
 const EXPECTED: &str = "JSON";
 
 /// What serde_json nests before it gives up; its own limit, named in our message.
-const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Rules for a JSON answer.
 #[derive(Debug)]
 pub(crate) struct Json {
+    /// `None`: the body is JSON itself.
+    within: Option<Place>,
     /// `None`: the list at the root, or the object there as a single row.
     items: Option<JsonPath>,
     fields: Columns<row::Document>,
@@ -25,14 +33,17 @@ pub(crate) struct Json {
 
 impl Json {
     pub(crate) fn compile(rules: &Rules) -> Result<Self, RuleError> {
+        let within = rules.within.as_ref().map(Place::compile).transpose()?;
         let items = rules.items.as_ref().map(path).transpose()?;
         let fields = Columns::compile(&rules.fields)?;
-        Ok(Self { items, fields })
+        Ok(Self { within, items, fields })
     }
 
     pub(crate) fn read(&self, body: &Body<'_>, context: &Context<'_>) -> Result<Items, ExtractError> {
-        let text = charset::json(body);
-        let root = parse(&text)?;
+        let (root, base) = match &self.within {
+            None => (parse(&charset::json(body))?, Cow::Borrowed(body.url)),
+            Some(place) => place.find(body).map(|(root, base)| (root, Cow::Owned(base)))?,
+        };
         let rows: Vec<&Value> = match (&self.items, &root) {
             (Some(items), root) => items.query(root).all(),
             (None, Value::Array(rows)) => rows.iter().collect(),
@@ -44,7 +55,7 @@ impl Json {
             let whole = rows.into_iter().map(|row| budget.spend(row.clone())).collect::<Result<_, _>>()?;
             return Ok((whole, Vec::new()));
         }
-        self.fields.fill(row::rows(&root, rows), body.url, context)
+        self.fields.fill(row::rows(&root, rows), &base, context)
     }
 }
 

@@ -9,6 +9,7 @@ mod error;
 mod feed;
 mod html;
 mod json;
+mod jsonld;
 mod rows;
 mod value;
 
@@ -36,6 +37,7 @@ enum Reader {
     Html(html::Html),
     Json(json::Json),
     Feed(feed::Feed),
+    Jsonld(jsonld::Jsonld),
 }
 
 /// A body as it was fetched.
@@ -102,6 +104,7 @@ impl Compiled {
             Format::Html => Reader::Html(html::Html::compile(rules)?),
             Format::Json => Reader::Json(json::Json::compile(rules)?),
             Format::Feed => Reader::Feed(feed::Feed::compile(rules)?),
+            Format::Jsonld => Reader::Jsonld(jsonld::Jsonld::compile(rules)?),
             other => return Err(RuleError::new(0..0, format!("{other:?} is not read yet"))),
         };
         Ok(Self { reader, finish })
@@ -124,6 +127,7 @@ impl Compiled {
             Reader::Html(html) => html.read(body, context)?,
             Reader::Json(json) => json.read(body, context)?,
             Reader::Feed(feed) => feed.read(body, context)?,
+            Reader::Jsonld(jsonld) => jsonld.read(body, context)?,
         };
         Ok(Rows { rows, fields })
     }

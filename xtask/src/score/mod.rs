@@ -6,6 +6,8 @@ mod conformance;
 mod feeds;
 mod lab;
 mod meetings;
+mod recipes;
+mod structured;
 mod trends;
 
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ struct Set {
 const SETS: &[Set] = &[
     Set { name: "cinema", run: cinema::run },
     Set { name: "meetings", run: meetings::run },
+    Set { name: "recipes", run: recipes::run },
+    Set { name: "structured", run: structured::run },
     Set { name: "feeds", run: feeds::run },
     Set { name: "trends", run: trends::run },
     Set { name: "conformance", run: conformance::run },

@@ -80,7 +80,8 @@ pub struct Field {
     pub name: String,
     /// How its value comes about.
     pub origin: Origin,
-    /// A pattern of which the first group (or the whole match, where it has none) is taken.
+    /// A pattern of which the first group (or the whole match, where it has none) is taken:
+    /// of the first match or, with `many`, of every one.
     #[serde(with = "bare::option")]
     pub regex: Option<At<String>>,
     /// How to read the text.

@@ -28,7 +28,7 @@ impl Budget {
     }
 
     /// Takes room for so many bytes.
-    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), ExtractError> {
+    pub(crate) fn hold(&mut self, bytes: usize) -> Result<(), ExtractError> {
         self.0 = self.0.checked_sub(bytes).ok_or(ExtractError::TooMuch { limit: MAX_HELD >> 20 })?;
         Ok(())
     }

@@ -175,29 +175,22 @@ impl<K: Kind> Column<K> {
 
     /// Reads what was found: by the pattern, as what it means, one or all of it.
     fn settle(&self, found: impl IntoIterator<Item = Value>, work: &mut Work<'_>) -> Result<Value, ExtractError> {
-        let mut blank = Value::Null;
-        let mut list = Vec::new();
+        let mut settled = Settled::default();
         for value in found {
             work.budget.look_at(&value)?;
             let was_something = !is_missing(&value);
-            let value = match &self.regex {
-                None => value,
-                Some(regex) => match read::capture(regex, &value) {
-                    Some(value) => value,
-                    None => continue,
-                },
+            let one = match &self.regex {
+                None => self.take(value, &mut settled, work)?,
+                Some(regex) => {
+                    let text = read::text(&value);
+                    // All that a text has of it is all of it.
+                    let most = if self.many.is_some() { usize::MAX } else { 1 };
+                    let mut matches = read::matches(regex, &text).take(most);
+                    matches.find_map(|found| self.take(found, &mut settled, work).transpose()).transpose()?
+                }
             };
-            let value = self.reading.read(value, work.base, work.context);
-            if is_missing(&value) {
-                if blank.is_null() {
-                    blank = value;
-                }
-            } else {
-                let value = work.budget.spend(value)?;
-                if self.many.is_none() {
-                    return Ok(value);
-                }
-                list.push(value);
+            if let Some(one) = one {
+                return Ok(one);
             }
             // The first there is is meant. With a pattern, the first that matches and can be read.
             if was_something && self.many.is_none() && self.regex.is_none() {
@@ -205,14 +198,39 @@ impl<K: Kind> Column<K> {
             }
         }
         match &self.many {
-            _ if list.is_empty() => Ok(blank),
+            _ if settled.list.is_empty() => Ok(settled.blank),
             Some(Many::Joined(between)) => {
-                let text = list.iter().map(|value| joined(value, between)).collect::<Vec<_>>().join(between);
+                let text = settled.list.iter().map(|value| joined(value, between)).collect::<Vec<_>>().join(between);
                 work.budget.spend(Value::String(text))
             }
-            _ => Ok(Value::Array(list)),
+            _ => Ok(Value::Array(settled.list)),
         }
     }
+
+    /// Reads a value as what it means. Given back where one is wanted and this is one.
+    fn take(&self, value: Value, settled: &mut Settled, work: &mut Work<'_>) -> Result<Option<Value>, ExtractError> {
+        let value = self.reading.read(value, work.base, work.context);
+        if is_missing(&value) {
+            if settled.blank.is_null() {
+                settled.blank = value;
+            }
+            return Ok(None);
+        }
+        let value = work.budget.spend(value)?;
+        if self.many.is_none() {
+            return Ok(Some(value));
+        }
+        settled.list.push(value);
+        Ok(None)
+    }
+}
+
+/// What was found so far of a field.
+#[derive(Default)]
+struct Settled {
+    /// The first that was nothing: JSON's own `""`.
+    blank: Value,
+    list: Vec<Value>,
 }
 
 fn candidates<K: Kind>(places: &Places, parse: &Parse) -> Result<Vec<K::Place>, RuleError> {

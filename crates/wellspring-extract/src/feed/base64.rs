@@ -1,7 +1,7 @@
 //! Text that Atom carries as base64.
 
 /// The text, or `None` where this is no base64 or no text. White space is skipped.
-pub(super) fn decode(encoded: &str) -> Option<String> {
+pub(crate) fn decode(encoded: &str) -> Option<String> {
     let digits: Vec<u8> = encoded.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let unpadded = match digits.as_slice() {
         [digits @ .., b'=', b'='] | [digits @ .., b'='] | digits => digits,

@@ -29,7 +29,7 @@ const OPENED_BY_ONE_TAG: usize = 3;
 
 /// Parses a page as a browser without scripts does, so that the content of `<noscript>` counts. Elements deeper than
 /// [`MAX_DEPTH`] are left out, their text and children move up to the deepest one that is kept.
-pub(super) fn parse(page: &str) -> Result<Html, ExtractError> {
+pub(crate) fn parse(page: &str) -> Result<Html, ExtractError> {
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(page));
     let capped = run(&input);

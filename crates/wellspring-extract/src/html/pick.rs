@@ -82,7 +82,7 @@ fn selection(at: &At<String>, selector: &str, has_attribute: bool) -> Result<Opt
 }
 
 /// Compiles a selector, which may begin with a combinator that then starts at the item (`> a`).
-pub(super) fn compile(at: &At<String>, selector: &str) -> Result<Selector, RuleError> {
+pub(crate) fn compile(at: &At<String>, selector: &str) -> Result<Selector, RuleError> {
     let scoped = if selector.starts_with(['>', '+', '~']) { format!(":scope {selector}") } else { selector.to_owned() };
     Selector::parse(&scoped).map_err(|error| {
         let error = RuleError::at(at, format!("`{selector}` is no CSS selector: {}", reason(&error)));

@@ -102,12 +102,10 @@ pub(crate) fn pattern(at: &At<String>) -> Result<Regex, RuleError> {
     })
 }
 
-/// The first group, or the whole match where the pattern has none; `None` without a match.
-pub(crate) fn capture(regex: &Regex, value: &Value) -> Option<Value> {
-    let text = text(value);
-    let captures = regex.captures(&text)?;
-    let found = captures.iter().skip(1).flatten().next().or_else(|| captures.get(0))?;
-    Some(Value::String(found.as_str().to_owned()))
+/// Of each match the first group, or all of it where the pattern has none.
+pub(crate) fn matches<'t>(regex: &'t Regex, text: &'t str) -> impl Iterator<Item = Value> + 't {
+    let found = regex.captures_iter(text).filter_map(|captures| captures.iter().skip(1).flatten().next().or_else(|| captures.get(0)));
+    found.map(|found| Value::String(found.as_str().to_owned()))
 }
 
 /// A value as text.

@@ -1,15 +1,13 @@
 //! Real bodies, kept outside the project: each test says so and passes where they are absent.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use url::Url;
 use wellspring_core::source::{Anchor, DateOutput, DateRule, Field, Format, Parse, Rules};
 use wellspring_extract::{Body, Compiled};
 
-use crate::support::{anchored, at, captured, compose, context, extract, field, number, rules};
+use crate::support::{anchored, at, captured, compose, context, extract, field, files, number, rules};
 
 #[test]
 fn the_castles_calendar_gives_each_booking_once() {
@@ -136,17 +134,4 @@ fn text(value: &Value) -> Option<String> {
 /// An address as `Url` writes it.
 fn normal(link: &str) -> String {
     Url::parse(link).map_or_else(|_| link.to_owned(), String::from)
-}
-
-fn files(folder: &Path, extension: &str) -> BTreeSet<PathBuf> {
-    let mut found = BTreeSet::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|known| known == extension) {
-            found.insert(path);
-        }
-    }
-    found
 }

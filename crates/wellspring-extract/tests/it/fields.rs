@@ -227,10 +227,11 @@ fn the_pattern_picks_among_what_is_found() {
         Field { regex: Some(at("Rated ([0-9A-Z]+)")), ..field("rating", &["i"]) },
         Field { regex: Some(at("([0-9]+) min|([0-9]+) hours")), ..number("minutes", &["p", "i"]) },
         Field { regex: Some(at("R[a-z]+")), many: Some(Many::List), ..field("words", &["i"]) },
+        Field { regex: Some(at("([a-z])[a-z]+|([0-9])")), many: Some(Many::List), ..field("each", &["i", "p"]) },
         Field { regex: Some(at("[0-9]+ min")), ..field("whole", &[]) },
         Field { regex: Some(at("x")), ..field("none", &["i"]) },
     ];
-    insta::assert_snapshot!(items(&html("div", fields), page), @r#"{"rating":"15","minutes":95,"words":["Runs","Rated"],"whole":"95 min","none":null}"#);
+    insta::assert_snapshot!(items(&html("div", fields), page), @r#"{"rating":"15","minutes":95,"words":["Runs","Rated"],"each":["u","9","5","m","a","1","5"],"whole":"95 min","none":null}"#);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use url::Url;
 use wellspring_core::failure::Code;
-use wellspring_core::source::{Anchor, DateOutput, DateRule, Field, Format, Many, Nested, Origin, Parse, Rules};
+use wellspring_core::source::{Anchor, DateOutput, DateRule, Field, Format, Many, Nested, Origin, Parse, Rules, Within};
 use wellspring_extract::{Body, Compiled};
 
 use crate::support::{anchored, at, compose, context, extract, field, items, number, rules};
@@ -15,8 +15,13 @@ fn all_formats() -> Vec<Compiled> {
     let feed = Rules { fields: fields(&["link", "published", "author", "a/b@url"]), ..rules(Format::Feed) };
     let html_all = Rules { items: Some(at("li, p, div, a")), fields: everything("b", "* ", html_anchors()), ..rules(Format::Html) };
     let json_all = Rules { items: Some(at("$..*")), fields: everything("$.a", "$..*", json_anchors()), ..rules(Format::Json) };
-    [html, json, feed, html_all, json_all, rules(Format::Json), rules(Format::Feed)]
+    let script = Rules { within: Some(Within::Element(at("script, p"))), ..rules(Format::Json) };
+    let variable = Rules { within: Some(Within::Variable(at("a"))), ..rules(Format::Json) };
+    let entities = Rules { items: Some(at("a")), fields: fields(&["$.a", "$..b"]), ..rules(Format::Jsonld) };
+    let whole = [Format::Json, Format::Feed, Format::Jsonld].map(rules);
+    [html, json, feed, html_all, json_all, script, variable, entities]
         .iter()
+        .chain(&whole)
         .map(|rules| Compiled::compile(rules).unwrap())
         .collect()
 }
@@ -107,6 +112,11 @@ fn soup() -> impl Strategy<Value = String> {
         Just("<select>"),
         Just("<frameset>"),
         Just("<script>"),
+        Just("<script type=application/ld+json>"),
+        Just("<p itemscope itemtype=a itemref='x y' id=x>"),
+        Just("<i itemprop='a b' id=y>"),
+        Just("<meta property=og:image content=a>"),
+        Just("a = "),
         Just("</script>"),
         Just("<li>"),
         Just("{"),
@@ -156,6 +166,46 @@ fn rows_within_rows_do_not_multiply_a_body() {
     let json = Rules { items: Some(at("$..*")), ..rules(Format::Json) };
     let body = format!("{}\"{}\"{}", "[".repeat(100), "x".repeat(1_000_000), "]".repeat(100));
     insta::assert_snapshot!(items(&json, body), @"Permanent: the items come to more than 64 MiB, which is not kept; `items` may select rows within rows");
+}
+
+/// Unbounded, each would take minutes and gigabytes.
+#[test]
+fn entities_do_not_multiply_a_body() {
+    let all = rules(Format::Jsonld);
+    let too_much = "the items come to more than 64 MiB, which is not kept; `items` may select rows within rows";
+    // Everyone refers to the same part.
+    let fan = format!("<p id=a>{}{}", "<i itemprop=x>y</i>".repeat(20_000), "<b itemscope itemref=a></b>".repeat(20_000));
+    assert!(items(&all, fan).contains(too_much));
+    // Each item holds the next twice.
+    let twice = |n| format!("<p id=a{n}><i itemprop=x itemscope itemref=a{0}></i><i itemprop=y itemscope itemref=a{0}></i></p>", n + 1);
+    let doubling = (0..40).map(twice).collect::<Vec<_>>().concat();
+    assert!(items(&all, format!("{doubling}<b itemscope itemref=a0></b>")).contains(too_much));
+    // Properties within properties, around a long text.
+    let nested = format!("<b itemscope>{}{}", "<div itemprop=x>".repeat(500), "text ".repeat(40_000));
+    assert!(items(&all, nested).contains(too_much));
+    // One property of many names.
+    let names = (0..20_000).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+    assert!(items(&all, format!("<b itemscope><i itemprop='{names}'>{}", "text ".repeat(2_000))).contains(too_much));
+    // A ring: no item of it stands alone.
+    let once = |n| format!("<p id=a{n}><i itemprop=x itemscope itemref=a{}></i></p>", (n + 1) % 20_000);
+    assert_eq!(items(&all, (0..20_000).map(once).collect::<Vec<_>>().concat()), "");
+}
+
+#[test]
+fn long_bodies_of_brackets_are_given_up_at_once() {
+    for bracket in ["{", "[", "{\"a\":", "[\"", "<!--", "/*", "\\", "\"\\", "a=", "//<![CDATA[", "`", "'"] {
+        give_up(&bracket.repeat((1 << 20) / bracket.len()));
+    }
+    give_up(&"{".repeat(8 << 20));
+}
+
+fn give_up(text: &str) {
+    assert_eq!(items(&rules(Format::Jsonld), format!("<script type=application/ld+json>{text}</script>")), "");
+    for within in [Within::Element(at("script")), Within::Variable(at("a"))] {
+        let rules = Rules { within: Some(within), ..rules(Format::Json) };
+        let said = items(&rules, format!("<script>{text}</script>"));
+        assert!(said.starts_with("Permanent: "), "{said}");
+    }
 }
 
 #[test]

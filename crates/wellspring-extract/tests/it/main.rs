@@ -13,8 +13,13 @@ mod html;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod jsonld;
+#[cfg(test)]
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tix;
 #[cfg(test)]
 mod values;
+#[cfg(test)]
+mod within;
