@@ -125,10 +125,15 @@ fn html(folder: &Path) -> Vec<PathBuf> {
         let path = entry.path();
         if path.is_dir() {
             found.extend(html(&path));
-        } else if path.extension().is_some_and(|extension| extension == "html") {
+        } else if path.extension().is_some_and(|extension| extension == "html") && is_page(&path) {
             found.push(path);
         }
     }
     found.sort();
     found
+}
+
+/// True of what is a page and not JSON under the name of one.
+fn is_page(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| !bytes.trim_ascii_start().starts_with(b"{"))
 }

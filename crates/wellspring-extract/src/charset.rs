@@ -22,6 +22,11 @@ pub(crate) fn xml<'a>(body: &Body<'a>) -> Cow<'a, str> {
 
 /// The body's text as JSON, which is UTF-8 unless it cannot be.
 pub(crate) fn json<'a>(body: &Body<'a>) -> Cow<'a, str> {
+    plain(body)
+}
+
+/// The body's text where nothing in it says its charset: UTF-8 unless it cannot be.
+pub(crate) fn plain<'a>(body: &Body<'a>) -> Cow<'a, str> {
     let encoding = if std::str::from_utf8(body.bytes).is_ok() {
         UTF_8
     } else {

@@ -26,6 +26,20 @@ impl RuleError {
         Self::new(rule.span.clone(), message)
     }
 
+    /// The fault is in a part of the rule's text. Its place in the TOML is known where the text stands there as it is, between one
+    /// quote or three each.
+    pub(crate) fn within(rule: &At<String>, part: Range<usize>, message: impl Into<String>) -> Self {
+        // A line break right after three quotes is no part of the text.
+        let quotes = match rule.span.len().checked_sub(rule.value.len()) {
+            Some(2) => 1,
+            Some(6) => 3,
+            Some(7) => 4,
+            _ => return Self::at(rule, message),
+        };
+        let start = rule.span.start + quotes;
+        Self::new(start + part.start..start + part.end, message)
+    }
+
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
@@ -98,8 +112,23 @@ pub enum ExtractError {
         instead: String,
     },
     /// XML that declares entities, the means of an entity bomb. Permanent.
-    #[error("the feed declares entities of its own (`<!ENTITY`), which are not read")]
-    DeclaresEntities,
+    #[error("the body is {expected} that declares entities of its own (`<!ENTITY`), which are not read")]
+    DeclaresEntities {
+        /// What the rules read.
+        expected: &'static str,
+    },
+    /// A calendar whose events come to more occurrences than are kept, or take more steps to find. Permanent.
+    #[error("the events of the calendar recur too often: at most {limit} occurrences are read; a shorter `ahead` finds fewer")]
+    TooOften {
+        /// The limit.
+        limit: usize,
+    },
+    /// The jq program failed, or did not give a list. Permanent.
+    #[error("the transform {reason}")]
+    Transform {
+        /// What it did, in the program's own words where it has any.
+        reason: String,
+    },
     /// JSON without `items` whose root is neither a list nor an object. Permanent.
     #[error("the body is JSON, but {found} at its root where a list or an object was expected")]
     NoRows {
@@ -154,9 +183,13 @@ pub(crate) fn is_binary(text: &str) -> bool {
 
 /// Its first characters, on one line.
 pub(crate) fn beginning(text: &str) -> String {
-    const SHOWN: usize = 12;
-    let mut shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
-    if text.chars().nth(SHOWN).is_some() {
+    shown(text, 12)
+}
+
+/// So much of a body's text as is shown in a message.
+pub(crate) fn shown(text: &str, length: usize) -> String {
+    let mut shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(length).collect();
+    if text.chars().nth(length).is_some() {
         shown.push('…');
     }
     shown

@@ -9,16 +9,15 @@ use wellspring_core::source::{Anchor, At, Rules};
 
 use crate::columns::{Columns, Items, Kind};
 use crate::error::{ExtractError, RuleError};
+use crate::xml::tree::{self, Element};
 use crate::{Body, Context, charset};
 use entry::Entry;
-use xml::Element;
 
-pub(crate) mod base64;
 mod date;
 mod entry;
-mod xml;
 
-const EXPECTED: &str = "a feed";
+const FEED: tree::Kind =
+    tree::Kind { expected: "a feed", is_root: |local| matches!(local, "rss" | "rdf" | "feed" | "channel"), drops_prefix: true };
 
 /// Rules for a feed.
 #[derive(Debug)]
@@ -42,13 +41,9 @@ impl Feed {
     }
 
     pub(crate) fn read(&self, body: &Body<'_>, context: &Context<'_>) -> Result<Items, ExtractError> {
-        let source = charset::xml(body);
-        // White space, a second byte order mark or a warning of the server's before the first tag.
-        let source = source.find('<').map_or(&source[..0], |start| &source[start..]);
-        if source.is_empty() {
-            return Err(ExtractError::unlike(&charset::xml(body), EXPECTED));
-        }
-        let root = xml::parse(source)?;
+        let text = charset::xml(body);
+        let source = tree::begin(&text, FEED)?;
+        let root = tree::parse(source, FEED)?;
         let entries = entries(&root, body.url, source);
         if self.fields.is_empty() {
             return Ok((entries.iter().map(Entry::whole).collect(), Vec::new()));
@@ -95,13 +90,13 @@ impl Kind for Feed {
 
 /// The entries: RSS 2.0 has them in its channel, RDF beside it, Atom in its root.
 fn entries<'a>(root: &'a Element, url: &Url, source: &'a str) -> Vec<Entry<'a>> {
-    let base = entry::base(root, url);
+    let base = tree::base(root, url);
     let mut entries = Vec::new();
     for child in &root.children {
         if is_entry(child) {
             entries.push(Entry::new(child, &base, source));
         } else if child.name == "channel" {
-            let base = entry::base(child, &base);
+            let base = tree::base(child, &base);
             entries.extend(child.children.iter().filter(|inner| is_entry(inner)).map(|inner| Entry::new(inner, &base, source)));
         }
     }

@@ -3,15 +3,21 @@
 //! Nothing here does IO or reads a clock, so the same body and rules always give the same items. Bodies are hostile until
 //! read: depth, nodes and entities are bounded while parsing, and no body makes a parser panic.
 
+mod base64;
 mod charset;
 mod columns;
+mod csv;
 mod error;
 mod feed;
 mod html;
+mod ical;
+mod jq;
 mod json;
 mod jsonld;
 mod rows;
+mod text;
 mod value;
+mod xml;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +35,7 @@ pub use rows::Dropped;
 #[derive(Debug)]
 pub struct Compiled {
     reader: Reader,
+    transform: Option<jq::Transform>,
     finish: rows::Finish,
 }
 
@@ -38,6 +45,10 @@ enum Reader {
     Json(json::Json),
     Feed(feed::Feed),
     Jsonld(jsonld::Jsonld),
+    Ical(ical::Ical),
+    Csv(csv::Csv),
+    Xml(xml::Xml),
+    Text(text::Text),
 }
 
 /// A body as it was fetched.
@@ -105,9 +116,13 @@ impl Compiled {
             Format::Json => Reader::Json(json::Json::compile(rules)?),
             Format::Feed => Reader::Feed(feed::Feed::compile(rules)?),
             Format::Jsonld => Reader::Jsonld(jsonld::Jsonld::compile(rules)?),
-            other => return Err(RuleError::new(0..0, format!("{other:?} is not read yet"))),
+            Format::Ical => Reader::Ical(ical::Ical::compile(rules)?),
+            Format::Csv => Reader::Csv(csv::Csv::compile(rules)?),
+            Format::Xml => Reader::Xml(xml::Xml::compile(rules)?),
+            Format::Text => Reader::Text(text::Text::compile(rules)?),
         };
-        Ok(Self { reader, finish })
+        let transform = rules.transform.as_ref().map(jq::Transform::compile).transpose()?;
+        Ok(Self { reader, transform, finish })
     }
 
     /// Reads a body and finishes its rows. No rows is an answer, not an error: the gates judge it.
@@ -128,6 +143,10 @@ impl Compiled {
             Reader::Json(json) => json.read(body, context)?,
             Reader::Feed(feed) => feed.read(body, context)?,
             Reader::Jsonld(jsonld) => jsonld.read(body, context)?,
+            Reader::Ical(ical) => ical.read(body, context)?,
+            Reader::Csv(csv) => csv.read(body, context)?,
+            Reader::Xml(xml) => xml.read(body, context)?,
+            Reader::Text(text) => text.read(body, context)?,
         };
         Ok(Rows { rows, fields })
     }
@@ -136,8 +155,13 @@ impl Compiled {
     ///
     /// # Errors
     /// [`ExtractError`] where the transformation fails.
-    pub fn finish(&self, rows: Rows, _context: &Context<'_>) -> Result<Extraction, ExtractError> {
-        Ok(self.finish.apply(rows.rows, rows.fields))
+    pub fn finish(&self, rows: Rows, context: &Context<'_>) -> Result<Extraction, ExtractError> {
+        let Rows { rows, fields } = rows;
+        let rows = match &self.transform {
+            Some(transform) => transform.run(&rows, context)?,
+            None => rows,
+        };
+        Ok(self.finish.apply(rows, fields))
     }
 }
 

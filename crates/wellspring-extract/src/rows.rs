@@ -43,7 +43,8 @@ impl Finish {
     pub(crate) fn compile(rules: &Rules) -> Result<Self, RuleError> {
         if let Some(at) = &rules.unique_by {
             let known: Vec<&str> = rules.fields.iter().map(|f| f.name.as_str()).collect();
-            if !known.is_empty() && !known.contains(&at.value.as_str()) {
+            // A program makes fields of its own.
+            if !known.is_empty() && rules.transform.is_none() && !known.contains(&at.value.as_str()) {
                 return Err(RuleError::at(at, format!("`{}` is no field of this source", at.value))
                     .help(format!("the fields are {}", known.join(", "))));
             }

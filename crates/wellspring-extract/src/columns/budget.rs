@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::error::ExtractError;
 
 /// How much items may hold, in bytes.
-const MAX_HELD: usize = 64 * 1024 * 1024;
+pub(crate) const MAX_HELD: usize = 64 * 1024 * 1024;
 
 /// How much may be looked at for each byte that may be held: a text that a pattern refuses costs time and no memory.
 const LOOKED_AT_FOR_HELD: usize = 16;

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::xml::Element;
-use super::{base64, date};
-use crate::value;
+use super::date;
+use crate::xml::tree::{Element, add, base};
+use crate::{base64, value};
 
 /// An entry with what its addresses are relative to.
 #[derive(Clone)]
@@ -181,20 +181,4 @@ impl<'a> Entry<'a> {
 /// True of Atom's way to say what is no text; 0.3 says so outright.
 fn is_base64(element: &Element) -> bool {
     element.attribute("mode") == Some("base64") || element.attribute("type") == Some("application/octet-stream")
-}
-
-/// What addresses in an element are relative to.
-pub(super) fn base(element: &Element, outer: &Url) -> Url {
-    element.attribute("xml:base").and_then(|base| outer.join(base).ok()).unwrap_or_else(|| outer.clone())
-}
-
-/// Adds a member; a second one of the same name makes a list of both.
-fn add(object: &mut Map<String, Value>, name: &str, value: Value) {
-    match object.get_mut(name) {
-        None => {
-            object.insert(name.to_owned(), value);
-        }
-        Some(Value::Array(list)) => list.push(value),
-        Some(first) => *first = Value::Array(vec![first.take(), value]),
-    }
 }

@@ -118,7 +118,7 @@ fn bodies_that_are_no_feed_are_named() {
     insta::assert_snapshot!(items(&whole, "<rss><channel><item><title>cut</ti"), @"Retryable: the body ends too early to be a feed: syntax error: tag not closed: `>` not found before end of input (byte 30)");
     insta::assert_snapshot!(items(&whole, format!("<rss>{}", "<a>".repeat(1000))), @"Permanent: the body is a feed nested deeper than 128 levels, which is not read");
     let bomb = r#"<!DOCTYPE rss [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><rss><channel><item><title>&b;</title></item></channel></rss>"#;
-    insta::assert_snapshot!(items(&whole, bomb), @"Permanent: the feed declares entities of its own (`<!ENTITY`), which are not read");
+    insta::assert_snapshot!(items(&whole, bomb), @"Permanent: the body is a feed that declares entities of its own (`<!ENTITY`), which are not read");
 }
 
 #[test]

@@ -18,8 +18,12 @@ fn all_formats() -> Vec<Compiled> {
     let script = Rules { within: Some(Within::Element(at("script, p"))), ..rules(Format::Json) };
     let variable = Rules { within: Some(Within::Variable(at("a"))), ..rules(Format::Json) };
     let entities = Rules { items: Some(at("a")), fields: fields(&["$.a", "$..b"]), ..rules(Format::Jsonld) };
-    let whole = [Format::Json, Format::Feed, Format::Jsonld].map(rules);
-    [html, json, feed, html_all, json_all, script, variable, entities]
+    let ical = Rules { fields: fields(&["start", "end@tzid"]), ..rules(Format::Ical) };
+    let csv = Rules { fields: fields(&["a", "2"]), ..rules(Format::Csv) };
+    let xml = Rules { items: Some(at("//a")), fields: fields(&["b//*", "@c", "."]), ..rules(Format::Xml) };
+    let text = Rules { items: Some(at("[a-z]+")), ..rules(Format::Text) };
+    let whole = [Format::Json, Format::Feed, Format::Jsonld, Format::Ical, Format::Csv, Format::Xml].map(rules);
+    [html, json, feed, html_all, json_all, script, variable, entities, ical, csv, xml, text]
         .iter()
         .chain(&whole)
         .map(|rules| Compiled::compile(rules).unwrap())
@@ -135,6 +139,22 @@ fn soup() -> impl Strategy<Value = String> {
         Just("\0"),
         Just(">"),
         Just("2026-10-01T"),
+        Just("BEGIN:VCALENDAR\r\n"),
+        Just("BEGIN:VEVENT\n"),
+        Just("END:VEVENT\n"),
+        Just("END:VCALENDAR\n"),
+        Just("BEGIN:VTIMEZONE\nTZID:Z\n"),
+        Just("BEGIN:DAYLIGHT\n"),
+        Just("TZOFFSETTO:+9999\n"),
+        Just("DTSTART;TZID=Z:"),
+        Just("DTEND;VALUE=DATE:"),
+        Just("20250123"),
+        Just("T180000Z"),
+        Just("RRULE:FREQ=MONTHLY;BYDAY=-1FR"),
+        Just(";BYSETPOS=-1;BYMONTHDAY=-31"),
+        Just(",\"\""),
+        Just("\n"),
+        Just("\t"),
         Just("/"),
     ];
     proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())

@@ -8,7 +8,7 @@ use serde_json::Value;
 use wellspring_core::source::At;
 
 use crate::error::RuleError;
-use crate::feed::base64;
+use crate::base64;
 use crate::json::lenient;
 
 /// What the global object is called.

@@ -1,4 +1,4 @@
-//! Text that Atom carries as base64.
+//! Base64, in which Atom carries text, and which jq programs read and write.
 
 /// The text, or `None` where this is no base64 or no text. White space is skipped.
 pub(crate) fn decode(encoded: &str) -> Option<String> {
@@ -23,6 +23,20 @@ pub(crate) fn decode(encoded: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// Bytes as padded base64.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().chain([0, 0].iter()).take(3).fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+        for digit in 0..4 {
+            let is_padding = digit > group.len();
+            encoded.push(if is_padding { '=' } else { char::from(DIGITS[bits >> (18 - 6 * digit) & 63]) });
+        }
+    }
+    encoded
+}
+
 fn value(digit: u8) -> Option<u32> {
     let value = match digit {
         b'A'..=b'Z' => digit - b'A',
@@ -44,6 +58,10 @@ mod tests {
         for (encoded, text) in [("", Some("")), ("YQ==", Some("a")), ("YWI", Some("ab")), ("Y W\nJj", Some("abc")), ("w6k=", Some("é"))] {
             assert_eq!(decode(encoded).as_deref(), text);
         }
+        for text in ["", "a", "ab", "abc", "abcd", "é\u{10ffff}"] {
+            assert_eq!(decode(&encode(text.as_bytes())).as_deref(), Some(text));
+        }
+        assert_eq!(encode(b"light work."), "bGlnaHQgd29yay4=");
         for encoded in ["Y", "Y*==", "/w==", "=", "YQ==YQ=="] {
             assert_eq!(decode(encoded), if encoded == "=" { Some(String::new()) } else { None }, "{encoded}");
         }
