@@ -48,7 +48,7 @@ fn films_take_the_first_title_that_is_there() {
     {"img":"https://example.org/films/e.webp","title":"The Fifth"}
     "#);
     let extraction = extract(&cinema(), page).unwrap();
-    insta::assert_snapshot!(serde_json::to_string(&(extraction.tally, extraction.report)).unwrap(), @r#"[{"found":7,"dropped":1,"kept":5},{"fields":[{"name":"img","found":6,"by_candidate":[6],"defaulted":0},{"name":"title","found":7,"by_candidate":[3,1,1,1,1],"defaulted":0}],"dropped":[{"row":6,"missing":["img"]}],"duplicates":1,"cut":0}]"#);
+    insta::assert_snapshot!(serde_json::to_string(&(extraction.tally, extraction.report)).unwrap(), @r#"[{"found":7,"dropped":1,"kept":5},{"fields":[{"name":"img","found":6,"by_candidate":[6],"defaulted":0},{"name":"title","found":7,"by_candidate":[3,1,1,1,1],"defaulted":0}],"dropped":[{"row":7,"missing":["img"],"begins":"No Picture"}],"duplicates":1,"cut":0}]"#);
 }
 
 #[test]
