@@ -74,8 +74,8 @@ fn sembako_is_fresh_until_midnight_in_jakarta() {
 #[test]
 fn arrivals_put_the_four_parts_of_a_day_together() {
     let flight = |hour: &str, from: &str, numbers: &[&str], airlines: &[&str]| {
-        let links: String = numbers.iter().map(|n| format!("<a href=\"/f/{n}\">{n}</a> ")).collect();
-        let spans: String = airlines.iter().map(|a| format!("<span>{a}</span>")).collect();
+        let links = numbers.iter().map(|n| format!("<a href=\"/f/{n}\">{n}</a> ")).collect::<Vec<_>>().concat();
+        let spans = airlines.iter().map(|a| format!("<span>{a}</span>")).collect::<Vec<_>>().concat();
         format!(
             "<div class=\"flight-row\"><div class=\"flight-col flight-col__dest-term\">{from}</div>\
              <div class=\"flight-col flight-col__hour\"> {hour} </div><div class=\"flight-col flight-col__flight\">{links}</div>\
