@@ -42,8 +42,9 @@ impl Html {
         let source = charset::html(body);
         refuse_other_formats(&source)?;
         let page = parse(&source)?;
-        let base = base(&page, body.url);
-        let templates = Templates::of(&page);
+        // Most pages have neither, and looking through a whole tree costs more than looking through its text.
+        let base = if mentions(&source, b"<base") { base(&page, body.url) } else { body.url.clone() };
+        let templates = if mentions(&source, b"<template") { Templates::of(&page) } else { Templates::default() };
         let rows: Vec<ElementRef<'_>> = match &self.items {
             Some(items) => page.select(items).filter(|element| !templates.hide(*element)).collect(),
             None => vec![page.root_element()],
@@ -68,6 +69,11 @@ pub(crate) fn refuse_other_formats(source: &str) -> Result<(), ExtractError> {
         return Err(ExtractError::unlike(text, EXPECTED));
     }
     Ok(())
+}
+
+/// Whether a tag may be in a page; in a script it means nothing.
+fn mentions(source: &str, tag: &[u8]) -> bool {
+    source.match_indices('<').any(|(at, _)| source.as_bytes()[at..].get(..tag.len()).is_some_and(|found| found.eq_ignore_ascii_case(tag)))
 }
 
 /// What the page's addresses are relative to: its first `<base href>`, where that leads to the web.

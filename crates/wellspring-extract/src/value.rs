@@ -2,6 +2,7 @@
 
 use url::Url;
 
+mod address;
 pub(crate) mod date;
 pub(crate) mod money;
 pub(crate) mod number;
@@ -30,6 +31,9 @@ pub(crate) fn attribute(name: &str, value: &str, base: &Url) -> Option<String> {
 
 /// An address made absolute; `None` for what leads nowhere (`javascript:`, `about:`). What cannot be an address stays as it is.
 pub(crate) fn absolute(address: &str, base: &Url) -> Option<String> {
+    if let Some(plain) = address::plain(address, base) {
+        return Some(plain);
+    }
     let scheme = address.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
         Some("javascript" | "vbscript" | "about") => None,

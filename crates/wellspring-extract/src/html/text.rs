@@ -63,7 +63,7 @@ fn walk<'t>(element: ElementRef<'t>, mut take: impl FnMut(Piece<'t>)) {
 }
 
 /// The `<template>`s of a page, whose content is no part of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Templates {
     /// Most pages have none, and asking each element for what is around it costs as much as a page is deep.
     any: bool,
