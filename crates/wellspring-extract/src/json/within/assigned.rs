@@ -7,8 +7,8 @@ use regex::Regex;
 use serde_json::Value;
 use wellspring_core::source::At;
 
-use crate::error::RuleError;
 use crate::base64;
+use crate::error::RuleError;
 use crate::json::lenient;
 
 /// What the global object is called.
