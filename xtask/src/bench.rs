@@ -43,7 +43,7 @@ fn extract() -> Result<ExitCode, String> {
     let pages = job_of(&data)?;
     std::fs::write(&job, pages.to_string()).map_err(|error| error.to_string())?;
     let mut build = Command::new("cargo");
-    build.current_dir(&root).args(["build", "--quiet", "--profile", "dist", "-p", "wellspring-extract", "--example", "pages_per_second"]);
+    build.current_dir(&root).args(["build", "--quiet", "--profile", "dist", "-p", "xtask", "--example", "pages_per_second"]);
     if !build.status().is_ok_and(|status| status.success()) {
         return Err("the example does not build".to_owned());
     }

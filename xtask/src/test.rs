@@ -44,6 +44,10 @@ fn plan(filter: Option<&str>) -> Vec<Step> {
         step("tests", "test --workspace --exclude xtask --lib --bins --tests --examples --no-fail-fast"),
         step("doc tests", "test --workspace --exclude xtask --doc --no-fail-fast"),
     ]);
+    if filter.is_none() {
+        // By the build that the tests have made; where there is no captured data it says so.
+        steps.push(step("captured input", "xtask score --debug"));
+    }
     if let Some(filter) = filter {
         for step in &mut steps {
             step.arguments.extend(["--".to_owned(), filter.to_owned()]);
@@ -70,7 +74,7 @@ mod tests {
     #[test]
     fn without_a_filter_every_check_runs() {
         let names: Vec<_> = plan(None).iter().map(|step| step.name).collect();
-        assert_eq!(names, ["formatting", "lints", "docs", "tidiness", "tests", "doc tests"]);
+        assert_eq!(names, ["formatting", "lints", "docs", "tidiness", "tests", "doc tests", "captured input"]);
     }
 
     #[test]

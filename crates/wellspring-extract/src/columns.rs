@@ -76,7 +76,8 @@ pub(crate) struct Columns<K: Kind> {
     fields: Vec<Column<K>>,
     /// Where each one's reports begin.
     starts: Vec<usize>,
-    /// In which order they are filled: what is found, what is put together of it, lists within, which may use both.
+    /// In which order they are filled: what is found, what is put together of it, lists and objects within, which may
+    /// use both.
     order: Vec<usize>,
 }
 

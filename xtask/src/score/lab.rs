@@ -103,11 +103,11 @@ impl Lab {
         Ok(folder)
     }
 
-    /// A folder that plays these answers back.
+    /// A folder that plays these answers back, to whatever method they are asked for with.
     pub(super) fn site(&self, answers: &[Answer]) -> Result<PathBuf, String> {
         let folder = self.folder()?;
-        let entry = |answer: &Answer| json!({"file": answer.file, "method": "GET", "url": answer.url, "status": 200, "mime": answer.mime, "headers": [], "post": null});
-        let index = Value::Array(answers.iter().map(entry).collect());
+        let entry = |answer: &Answer, method| json!({"file": answer.file, "method": method, "url": answer.url, "status": 200, "mime": answer.mime, "headers": [], "post": null});
+        let index = Value::Array(answers.iter().flat_map(|answer| ["GET", "POST"].map(|method| entry(answer, method))).collect());
         write(&folder.join("index.json"), &index.to_string())?;
         Ok(folder)
     }

@@ -4,6 +4,7 @@
 mod cinema;
 mod conformance;
 mod feeds;
+mod ical;
 mod lab;
 mod meetings;
 mod recipes;
@@ -40,6 +41,7 @@ const SETS: &[Set] = &[
     Set { name: "recipes", run: recipes::run },
     Set { name: "structured", run: structured::run },
     Set { name: "feeds", run: feeds::run },
+    Set { name: "ical", run: ical::run },
     Set { name: "trends", run: trends::run },
     Set { name: "conformance", run: conformance::run },
 ];

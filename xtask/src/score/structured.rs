@@ -1,6 +1,7 @@
 //! What pages say of themselves: JSON-LD blocks and microdata.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -59,7 +60,8 @@ fn entities(lab: &Lab, pages: &[Expectation]) -> Result<Vec<Vec<Value>>, String>
     let mut answers = Vec::new();
     for (index, expectation) in pages.iter().enumerate() {
         let url = format!("{PAGE}?{index}");
-        config += &format!("[source.s{index}]\nurl = \"{url}\"\nfresh_for = \"1h\"\nformat = \"jsonld\"\nexpect.allow_empty = true\n");
+        let _infallible =
+            writeln!(config, "[source.s{index}]\nurl = \"{url}\"\nfresh_for = \"1h\"\nformat = \"jsonld\"\nexpect.allow_empty = true");
         answers.push(Answer { url, file: expectation.page.clone(), mime: "application/octet-stream" });
     }
     let checked = lab.check(&lab.site(&answers)?, &config, &[])?;

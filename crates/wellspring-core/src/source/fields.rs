@@ -14,6 +14,8 @@ use crate::template::place_at;
 const WITH_COMPOSE: [&str; 8] = ["compose", "regex", "parse", "format", "zone", "as", "currency", "decimal"];
 /// Keys that stand beside `items`.
 const WITH_ITEMS: [&str; 2] = ["items", "fields"];
+/// Keys that stand beside `fields` where there are no `items`.
+const WITH_FIELDS: [&str; 1] = ["fields"];
 
 /// A name that a text may be put together from, and what it stands for.
 #[derive(Clone)]
@@ -29,6 +31,7 @@ enum PartSort {
     Composed,
     List,
     Rows,
+    Object,
 }
 
 impl RawFieldTable {
@@ -42,6 +45,7 @@ impl Part {
     fn of_field(name: &At<String>, field: &At<RawField>) -> Self {
         let sort = match &field.value {
             RawField::Table(table) if table.items.is_some() => PartSort::Rows,
+            RawField::Table(table) if table.fields.is_some() => PartSort::Object,
             RawField::Table(table) if table.is_list() => PartSort::List,
             RawField::Table(table) if table.compose.is_some() => PartSort::Composed,
             _ => PartSort::Text,
@@ -88,6 +92,10 @@ impl Reader<'_> {
             RawField::Many(places) => Field::at(&name.value, places.clone()),
             RawField::Table(table) => self.field_table(name, table, format, parts)?,
         };
+        if matches!(&field.origin, Origin::Object(fields) if fields.is_empty()) {
+            let message = format!("`{}` holds nothing", name.value.escape_debug());
+            self.error(&raw.span, message, Some("say what it holds: fields = { name = \"h2\" }"));
+        }
         if let Origin::Places(places) = &field.origin {
             if places.candidates.is_empty() && places.anchor.is_none() && field.default.is_none() && field.regex.is_none() {
                 let message = format!("`{}` says nowhere to look", name.value.escape_debug());
@@ -136,6 +144,10 @@ impl Reader<'_> {
             ("compose", stray(&WITH_COMPOSE), help)
         } else if raw.items.is_some() {
             ("items", stray(&WITH_ITEMS), "`items` make a list of rows: say in their `fields` what each holds")
+        } else if raw.fields.is_some() {
+            let help = "`fields` alone make one object of the item itself: write in each of them where it is found; with `items` they \
+                        make a list of rows within";
+            ("fields", stray(&WITH_FIELDS), help)
         } else {
             ("", None, "")
         };
@@ -143,20 +155,11 @@ impl Reader<'_> {
             self.error(&span, format!("`{key}` means nothing beside `{base}`"), Some(help));
             return false;
         }
-        let companions = [
-            ("key", raw.key.as_ref().map(|at| &at.span), raw.lookup.is_some(), "lookup", "lookup = \"$.films[*]\""),
-            ("equals", raw.equals.as_ref().map(|at| &at.span), raw.lookup.is_some(), "lookup", "lookup = \"$.films[*]\""),
-            (
-                "fields",
-                raw.fields.as_ref().and_then(|fields| fields.0.first()).map(|(name, _)| &name.span),
-                raw.items.is_some(),
-                "items",
-                "items = \"li\", what selects the rows within the item",
-            ),
-        ];
-        for (key, span, is_there, base, example) in companions {
-            if let Some(span) = span.filter(|_| !is_there) {
-                self.error(span, format!("`{key}` means nothing without `{base}`"), Some(&format!("add {example}")));
+        let companions = [("key", raw.key.as_ref().map(|at| &at.span)), ("equals", raw.equals.as_ref().map(|at| &at.span))];
+        for (key, span) in companions {
+            if let Some(span) = span.filter(|_| raw.lookup.is_none()) {
+                let message = format!("`{key}` means nothing without `lookup`");
+                self.error(span, message, Some("add lookup = \"$.films[*]\""));
                 return false;
             }
         }
@@ -196,6 +199,9 @@ impl Reader<'_> {
         }
         if let Some(items) = &raw.items {
             return self.nested(items, raw.fields.as_ref(), format, parts).map(Origin::Rows);
+        }
+        if let Some(fields) = &raw.fields {
+            return self.fields_among(fields, format, &parts.of_rows()).map(Origin::Object);
         }
         Some(Origin::Places(Places {
             candidates: raw.select.as_ref().or(raw.path.as_ref()).map(each_place).unwrap_or_default(),
@@ -295,7 +301,7 @@ impl Parts<'_> {
     }
 
     /// Whether a name has a value when this field is put together: those that are found come first, then those that are put
-    /// together in their order, lists of rows last.
+    /// together in their order, lists of rows and objects last.
     fn usable(&self, name: &str) -> Result<(), (String, String)> {
         let shown = name.escape_debug();
         match self.find(name) {
@@ -321,11 +327,14 @@ impl Parts<'_> {
             Some((_, PartSort::Rows)) => {
                 Err((format!("`{{{shown}}}` is a list of rows"), "their `fields` may be put together, with the item's own".to_owned()))
             }
+            Some((_, PartSort::Object)) => {
+                Err((format!("`{{{shown}}}` is an object"), "its `fields` may be put together, with the item's own".to_owned()))
+            }
             Some((_, PartSort::Text | PartSort::Composed)) => Ok(()),
         }
     }
 
-    /// What the fields of rows within this item may be put together from: all of it.
+    /// What the fields of rows and objects within this item may be put together from: all of it.
     fn of_rows(&self) -> Vec<Part> {
         self.outer.iter().chain(self.own).cloned().collect()
     }

@@ -102,6 +102,8 @@ pub enum Origin {
     Compose(Vec<Vec<Piece>>),
     /// A list of rows of its own within the row.
     Rows(Nested),
+    /// An object of fields that are looked for in the same row. Null where none of them is found.
+    Object(Vec<Field>),
 }
 
 /// Where to look for a field.
@@ -259,6 +261,15 @@ impl Field {
     /// Where it is looked for, where it is.
     pub fn places(&self) -> Option<&Places> {
         if let Origin::Places(places) = &self.origin { Some(places) } else { None }
+    }
+
+    /// The fields of a list or an object that it is, if it is one.
+    pub fn within(&self) -> &[Self] {
+        match &self.origin {
+            Origin::Rows(nested) => &nested.fields,
+            Origin::Object(fields) => fields,
+            Origin::Places(_) | Origin::Compose(_) => &[],
+        }
     }
 
     /// True of a field that other fields use and clients do not see.

@@ -59,7 +59,7 @@ impl Reader<'_> {
         for (name, field) in captures.0.iter().filter(|(name, _)| !name.value.starts_with('_')) {
             self.new_name(name, Sort::Capture, names);
             match &field.value {
-                RawField::Table(table) if table.items.is_some() => {
+                RawField::Table(table) if table.items.is_some() || table.fields.is_some() => {
                     let help = "take one part of it, with all = true for a list";
                     self.error(&name.span, "a capture is a text or a list of texts", Some(help));
                 }

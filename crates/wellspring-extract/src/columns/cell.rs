@@ -26,6 +26,7 @@ enum Source<K: Kind> {
     Places { candidates: Vec<K::Place>, anchor: Option<K::Anchor> },
     Compose(Vec<Vec<Piece>>),
     Rows { items: K::Nested, columns: Columns<K> },
+    Object(Columns<K>),
 }
 
 /// What goes along while a body's items are built.
@@ -65,6 +66,7 @@ impl<K: Kind> Column<K> {
             },
             Origin::Compose(ways) => Source::Compose(ways.clone()),
             Origin::Rows(nested) => Source::Rows { items: K::nested(&nested.items)?, columns: Columns::compile(&nested.fields)? },
+            Origin::Object(fields) => Source::Object(Columns::compile(fields)?),
         };
         Ok(Self {
             hidden: field.is_hidden(),
@@ -84,12 +86,12 @@ impl<K: Kind> Column<K> {
         if let Source::Places { candidates, .. } = &self.source { candidates.len() } else { 0 }
     }
 
-    /// The columns of a list within.
+    /// The columns of a list or an object within.
     pub(super) fn within(&self) -> Option<&Columns<K>> {
-        if let Source::Rows { columns, .. } = &self.source { Some(columns) } else { None }
+        if let Source::Rows { columns, .. } | Source::Object(columns) = &self.source { Some(columns) } else { None }
     }
 
-    /// How many reports it takes, those of a list within included.
+    /// How many reports it takes, those of a list or an object within included.
     pub(super) fn width(&self) -> usize {
         1 + self.within().map_or(0, Columns::width)
     }
@@ -119,8 +121,12 @@ impl<K: Kind> Column<K> {
                 let rows = K::rows(row, items);
                 Value::Array(rows.iter().map(|row| columns.item(row, Some(scope), work, inner)).collect::<Result<_, _>>()?)
             }
+            Source::Object(columns) => match columns.item(row, Some(scope), work, inner)? {
+                Value::Object(members) if members.values().all(is_nothing) => Value::Null,
+                object => object,
+            },
         };
-        if !is_missing(&found) && found != Value::Array(Vec::new()) {
+        if !is_nothing(&found) {
             report.found += 1;
             return Ok(found);
         }
@@ -240,6 +246,11 @@ fn candidates<K: Kind>(places: &Places, parse: &Parse) -> Result<Vec<K::Place>, 
         return Ok(vec![K::markup(&At { value: ".".to_owned(), span: 0..0 })?]);
     }
     places.candidates.iter().map(K::markup).collect()
+}
+
+/// True of what a default stands in for.
+fn is_nothing(value: &Value) -> bool {
+    is_missing(value) || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// A list within a list that is joined is joined too.

@@ -4,13 +4,13 @@ use wellspring_core::source::{Field, Origin, Piece};
 
 use crate::error::RuleError;
 
-/// What is found comes first, then what is put together, each after what it is put together from, then lists within.
+/// What is found comes first, then what is put together, each after what it is put together from, then lists and objects within.
 ///
 /// # Errors
 /// Fields that are put together from each other.
 pub(super) fn of(fields: &[Field]) -> Result<Vec<usize>, RuleError> {
     let places = (0..fields.len()).filter(|&index| matches!(fields[index].origin, Origin::Places(_)));
-    let rows = (0..fields.len()).filter(|&index| matches!(fields[index].origin, Origin::Rows(_)));
+    let within = (0..fields.len()).filter(|&index| matches!(fields[index].origin, Origin::Rows(_) | Origin::Object(_)));
     let mut order: Vec<usize> = places.collect();
     let mut waiting: Vec<usize> = (0..fields.len()).filter(|&index| matches!(fields[index].origin, Origin::Compose(_))).collect();
     while !waiting.is_empty() {
@@ -23,7 +23,7 @@ pub(super) fn of(fields: &[Field]) -> Result<Vec<usize>, RuleError> {
         order.extend(ready);
         waiting = rest;
     }
-    order.extend(rows);
+    order.extend(within);
     Ok(order)
 }
 

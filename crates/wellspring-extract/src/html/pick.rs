@@ -1,4 +1,4 @@
-//! A field's candidate on an HTML page: a selector, `@attribute`, both, or `.`.
+//! A field's candidate on an HTML page: a selector, `@attribute`, both, `.`, or any of them but attributes with `::lines` behind.
 
 use scraper::error::SelectorErrorKind;
 use scraper::{ElementRef, Selector};
@@ -22,6 +22,8 @@ pub(super) struct Pick {
 #[derive(Debug)]
 enum Take {
     Text,
+    /// Its text line by line, as it is shown.
+    Lines,
     Attribute(String),
     /// What is within it, as it stands.
     Markup,
@@ -38,8 +40,15 @@ impl Pick {
             return Err(RuleError::at(at, format!("`{name}` is no attribute's name"))
                 .help("write one attribute behind the selector, as in `a img@src`; an `@` in a selector stands in quotes or brackets"));
         }
-        let take = attribute.map_or(Take::Text, |name| Take::Attribute(name.to_owned()));
-        Ok(Self { selector: selection(at, selector, matches!(take, Take::Attribute(_)))?, take })
+        let (selector, take) = match (selector.trim_end().strip_suffix(LINES), attribute) {
+            (None, None) => (selector, Take::Text),
+            (None, Some(name)) => (selector, Take::Attribute(name.to_owned())),
+            (Some(selector), None) => (selector, Take::Lines),
+            (Some(_), Some(name)) => {
+                return Err(RuleError::at(at, format!("the attribute `{name}` has no lines")).help(format!("leave `{LINES}` out")));
+            }
+        };
+        Ok(Self { selector: selection(at, selector, !matches!(take, Take::Text))?, take })
     }
 
     /// Takes the markup within the element.
@@ -56,26 +65,47 @@ impl Pick {
         let own = self.selector.is_none().then_some(item);
         let selected = self.selector.iter().flat_map(move |selector| item.select(selector));
         let elements = own.into_iter().chain(selected.filter(move |element| !templates.hide(*element)));
-        elements.filter_map(|element| self.take(element, base)).map(Value::String)
+        elements.flat_map(|element| self.take(element, base)).map(Value::String)
     }
 
-    fn take(&self, element: ElementRef<'_>, base: &Url) -> Option<String> {
+    fn take(&self, element: ElementRef<'_>, base: &Url) -> Taken {
         match &self.take {
-            Take::Text => Some(text::of(element)).filter(|text| !text.is_empty()),
-            Take::Markup => Some(element.inner_html().trim().to_owned()).filter(|markup| !markup.is_empty()),
+            Take::Text => Taken::One(Some(text::of(element)).filter(|text| !text.is_empty())),
+            Take::Lines => Taken::Lines(text::lines(element).lines().map(str::to_owned).collect::<Vec<_>>().into_iter()),
+            Take::Markup => Taken::One(Some(element.inner_html().trim().to_owned()).filter(|markup| !markup.is_empty())),
             Take::Attribute(name) => {
-                let (name, value) = element.value().attrs().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-                value::attribute(name, value, base)
+                let found = element.value().attrs().find(|(known, _)| known.eq_ignore_ascii_case(name));
+                Taken::One(found.and_then(|(name, value)| value::attribute(name, value, base)))
             }
         }
     }
 }
 
+/// What one element gives.
+enum Taken {
+    One(Option<String>),
+    Lines(std::vec::IntoIter<String>),
+}
+
+impl Iterator for Taken {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        match self {
+            Self::One(text) => text.take(),
+            Self::Lines(lines) => lines.next(),
+        }
+    }
+}
+
+/// What stands behind a selector that means lines.
+const LINES: &str = "::lines";
+
 /// The selector of a candidate; `None` for the item itself.
-fn selection(at: &At<String>, selector: &str, has_attribute: bool) -> Result<Option<Selector>, RuleError> {
+fn selection(at: &At<String>, selector: &str, may_be_empty: bool) -> Result<Option<Selector>, RuleError> {
     match selector.trim() {
         "." => Ok(None),
-        "" if has_attribute => Ok(None),
+        "" if may_be_empty => Ok(None),
         "" => Err(RuleError::at(at, "the selector is empty").help("write `.` for the item's own text")),
         selector => compile(at, selector).map(Some),
     }

@@ -7,7 +7,7 @@ use url::Url;
 use wellspring_core::source::{Anchor, DateOutput, DateRule, Field, Format, Parse, Rules};
 use wellspring_extract::{Body, Compiled};
 
-use crate::support::{anchored, at, captured, compose, context, extract, field, files, number, rules};
+use crate::support::{anchored, at, captured, compose, context, extract, field, number, rules};
 
 #[test]
 fn the_castles_calendar_gives_each_booking_once() {
@@ -83,55 +83,4 @@ fn the_stored_trends_answers_give_ten_trends_with_categories() {
         let is_whole = |row: &Value| row["query"].is_string() && row["search_volume"].is_u64() && row["category"] != "Unknown";
         assert!(rows.iter().all(is_whole), "{rows:#?}");
     }
-}
-
-#[test]
-fn feeds_give_the_titles_and_links_expected_of_them() {
-    let Some(feeds) = captured("feeds") else { return };
-    let compiled =
-        Compiled::compile(&Rules { fields: vec![field("title", &["title"]), field("link", &["link"])], ..rules(Format::Feed) }).unwrap();
-    let url = Url::parse("http://unknown.invalid/").unwrap();
-    let (mut right, mut with_entries, mut wrong) = (0, 0, Vec::new());
-    for feed in files(&feeds, "xml") {
-        let Ok(expected) = fs::read(feed.with_extension("json")) else { continue };
-        let expected = entries(&serde_json::from_slice(&expected).unwrap());
-        let bytes = fs::read(&feed).unwrap();
-        let found = compiled.extract(&Body { bytes: &bytes, content_type: None, url: &url }, &context()).map(|extraction| {
-            extraction.rows.iter().map(|row| (text(&row["title"]), text(&row["link"]).map(|link| normal(&link)))).collect::<Vec<_>>()
-        });
-        with_entries += usize::from(!expected.is_empty());
-        if found.as_ref().is_ok_and(|found| *found == expected) {
-            right += 1;
-        } else {
-            wrong.push(format!("{}: {found:?} instead of {expected:?}", feed.display()));
-        }
-    }
-    let all = right + wrong.len();
-    println!("{right} of {all} feeds, {with_entries} of them with entries");
-    for line in &wrong {
-        println!("{line}");
-    }
-    assert!(right * 100 >= all * 98, "{right} of {all}");
-    // Most of these feeds have no entries: those that have are judged by themselves too.
-    assert!(wrong.len() * 100 <= with_entries * 5, "{} wrong of {with_entries}", wrong.len());
-}
-
-/// The title and link of each entry, as the other reader's output has them.
-fn entries(expected: &Value) -> Vec<(Option<String>, Option<String>)> {
-    let entries = expected.get("items").or_else(|| expected.get("entries")).and_then(Value::as_array);
-    let link = |entry: &Value| {
-        let of =
-            |relation: &str| entry["links"].as_array()?.iter().find(|link| link["rel"] == relation).and_then(|link| text(&link["href"]));
-        text(&entry["link"]).or_else(|| of("alternate")).or_else(|| of("self"))
-    };
-    entries.into_iter().flatten().map(|entry| (text(&entry["title"]), link(entry).map(|link| normal(&link)))).collect()
-}
-
-fn text(value: &Value) -> Option<String> {
-    value.as_str().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
-}
-
-/// An address as `Url` writes it.
-fn normal(link: &str) -> String {
-    Url::parse(link).map_or_else(|_| link.to_owned(), String::from)
 }

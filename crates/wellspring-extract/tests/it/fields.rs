@@ -21,6 +21,10 @@ fn list(name: &str, items: &str, fields: Vec<Field>) -> Field {
     Field::of(name, Origin::Rows(Nested { items: at(items), fields }))
 }
 
+fn object(name: &str, fields: Vec<Field>) -> Field {
+    Field::of(name, Origin::Object(fields))
+}
+
 fn preceding(selector: &str) -> Anchor {
     Anchor::Preceding(at(selector))
 }
@@ -188,6 +192,31 @@ fn a_list_within_a_row_has_rows_of_its_own() {
     insta::assert_snapshot!(items(&json("$[*]", fields), r#"[{"t": 1, "shows": [{"at": 2}, {"at": 3}]}, {"t": 4}]"#), @r#"
     {"t":1,"shows":[{"at":2,"both":"1-2"},{"at":3,"both":"1-3"}]}
     {"t":4,"shows":[]}
+    "#);
+}
+
+#[test]
+fn an_object_is_made_of_the_row_itself() {
+    let place = vec![
+        field("_street", &[".street"]),
+        compose("address", "{_street}, {_town}"),
+        field("hall", &["b"]),
+        list("doors", "i", vec![field("door", &["."]), compose("of", "{_street}")]),
+    ];
+    let price = object("price", vec![number("adult", &["em"]), object("more", vec![field("child", &["u"])])]);
+    let rules = html("li", vec![field("_town", &[".town"]), object("place", place), price]);
+    let page = "<li><b>One</b><p class=street>High St</p><p class=town>Leeds</p><i>A</i><i>B</i><em>7</em><u>5</u></li><li></li>";
+    insta::assert_snapshot!(items(&rules, page), @r#"
+    {"place":{"address":"High St, Leeds","hall":"One","doors":[{"door":"A","of":"High St"},{"door":"B","of":"High St"}]},"price":{"adult":7,"more":{"child":"5"}}}
+    {"place":null,"price":null}
+    "#);
+    let report = extract(&rules, page).unwrap().report.fields;
+    let counts: Vec<String> = report.iter().map(|field| format!("{} {}", field.name, field.found)).collect();
+    insta::assert_snapshot!(counts.join(", "), @"_town 1, place 1, place._street 1, place.address 1, place.hall 1, place.doors 1, place.doors.door 2, place.doors.of 2, price 1, price.adult 1, price.more 1, price.more.child 1");
+    let rules = json("$[*]", vec![Field { default: Some(json!({"x": 0})), ..object("at", vec![field("x", &["$.lon"])]) }]);
+    insta::assert_snapshot!(items(&rules, r#"[{"lon": 1.5}, {"lat": 2}]"#), @r#"
+    {"at":{"x":1.5}}
+    {"at":{"x":0}}
     "#);
 }
 

@@ -1,7 +1,7 @@
 //! What fields of a page mean.
 
 use serde_json::json;
-use wellspring_core::source::{Field, Format, Parse, Rules};
+use wellspring_core::source::{Field, Format, Many, Parse, Rules};
 
 use crate::support::{at, attribute, extract, field, items, number, refusal, rules};
 
@@ -20,6 +20,28 @@ fn text_is_what_a_reader_sees() {
     check(&["p"], "<p></p>", &json!(null));
     check(&["s"], "<template><s>prototype</s></template><s>real</s>", &json!("real"));
     check(&["noscript img@src"], "<noscript><img src=a.webp></noscript>", &json!("https://example.org/films/a.webp"));
+}
+
+#[test]
+fn an_element_is_read_line_by_line() {
+    let fields = vec![
+        field("first", &["p::lines"]),
+        Field { many: Some(Many::Joined(", ".to_owned())), ..field("address", &["p::lines"]) },
+        Field { regex: Some(at("^Open (.+)")), ..field("open", &["::lines"]) },
+        Field { many: Some(Many::List), ..field("all", &["u ::lines", ".::lines"]) },
+    ];
+    let rules = Rules { items: Some(at("li")), fields, ..rules(Format::Html) };
+    let page =
+        "<li><p>12 <b>High\n St</b><br> <br>Leeds<p>LS1</p><div>Open daily</div><script>x</script></li><li>Open late<u>a</u></li><li>";
+    insta::assert_snapshot!(items(&rules, page), @r#"
+    {"first":"12 High St","address":"12 High St, Leeds, LS1","open":"daily","all":["12 High St","Leeds","LS1","Open daily"]}
+    {"first":null,"address":null,"open":"latea","all":["a"]}
+    {"first":null,"address":null,"open":null,"all":null}
+    "#);
+    insta::assert_snapshot!(refusal(&Rules { fields: vec![field("f", &["p::lines@title"])], ..rules }), @r#"
+    10..26: the attribute `title` has no lines
+    help: leave `::lines` out
+    "#);
 }
 
 #[test]

@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod captured;
 #[cfg(test)]
-mod captured_calendars;
-#[cfg(test)]
 mod csv;
 #[cfg(test)]
 mod feeds;

@@ -1,7 +1,6 @@
 //! Rules as short text, and the one way to run them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -87,18 +86,4 @@ pub(crate) fn captured(path: &str) -> Option<PathBuf> {
         return None;
     }
     Some(root)
-}
-
-/// All files of this kind in a folder and those within it.
-pub(crate) fn files(folder: &Path, extension: &str) -> BTreeSet<PathBuf> {
-    let mut found = BTreeSet::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|known| known == extension) {
-            found.insert(path);
-        }
-    }
-    found
 }

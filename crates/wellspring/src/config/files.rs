@@ -96,15 +96,26 @@ fn tomls(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 impl RawShipped {
-    /// All of them, as run without a config file.
-    pub(super) const ALL: [Self; 3] = [Self::Cinema, Self::Events, Self::GoogleTrend];
+    /// Those that run without a config file. The others run where `use` names them.
+    pub(super) const UNASKED: [Self; 3] = [Self::Cinema, Self::Events, Self::GoogleTrend];
 
     /// Its file, which is part of the program.
     pub(super) fn file(self) -> File {
+        macro_rules! shipped {
+            ($name:literal) => {
+                File::new(concat!("shipped sources/", $name, ".toml"), include_str!(concat!("../../../../sources/", $name, ".toml")))
+            };
+        }
         match self {
-            Self::Cinema => File::new("shipped sources/cinema.toml", include_str!("../../../../sources/cinema.toml")),
-            Self::Events => File::new("shipped sources/events.toml", include_str!("../../../../sources/events.toml")),
-            Self::GoogleTrend => File::new("shipped sources/google_trend.toml", include_str!("../../../../sources/google_trend.toml")),
+            Self::Cinema => shipped!("cinema"),
+            Self::Events => shipped!("events"),
+            Self::GoogleTrend => shipped!("google_trend"),
+            Self::Sembako => shipped!("sembako"),
+            Self::Arrivals => shipped!("arrivals"),
+            Self::HackerNews => shipped!("hacker_news"),
+            Self::Earthquakes => shipped!("earthquakes"),
+            Self::ExchangeRates => shipped!("exchange_rates"),
+            Self::Holidays => shipped!("holidays"),
         }
     }
 }

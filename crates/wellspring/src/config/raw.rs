@@ -45,6 +45,18 @@ pub(super) enum RawShipped {
     Events,
     /// Searches trending on Google.
     GoogleTrend,
+    /// What staple goods cost in Indonesia.
+    Sembako,
+    /// Flights arriving at Jakarta's airport.
+    Arrivals,
+    /// The front page of Hacker News.
+    HackerNews,
+    /// Recent earthquakes.
+    Earthquakes,
+    /// What one euro is worth.
+    ExchangeRates,
+    /// Public holidays of a country.
+    Holidays,
 }
 
 /// How clients are served.

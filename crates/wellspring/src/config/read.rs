@@ -36,7 +36,7 @@ fn read_asking(files: &Files, environment: Environment<'_>) -> Result<Config, Ve
             collected.add(file, main.sources, &mut found);
             (main.sections, main.used)
         }),
-        None => Reader::new(Document::new("", ""), environment).finish().map(|sections| (sections, RawShipped::ALL.to_vec())),
+        None => Reader::new(Document::new("", ""), environment).finish().map(|sections| (sections, RawShipped::UNASKED.to_vec())),
     };
     // Without its sections the other files are read for what is wrong in them.
     let (sections, used) = match main {

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::program::run;
 
+mod anywhere;
+mod examples;
+
 /// What `check --input` makes of a page with the shipped rules: its JSON and its exit code.
 fn check(source: &str, page: &str) -> (Value, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();

@@ -82,7 +82,7 @@ pub struct RawFieldTable {
     /// Makes it a list of items of its own: what selects them within the item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<At<String>>,
-    /// With `items`: their fields.
+    /// With `items`: their fields. Without: it is an object of the item's own, and these are what it holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Table<At<RawField>>>,
     /// The decimal mark of its numbers: `.` or `,`. Without it, a mark before exactly three digits parts thousands.

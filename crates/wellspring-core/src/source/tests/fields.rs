@@ -22,7 +22,10 @@ fn keys_mean_something_beside_each_other() {
         "items = 'b'",
         "items = '', fields = { c = 'd' }",
         "items = 'b', fields = { c = { selector = 'd' } }",
-        "fields = { c = 'd' }",
+        "fields = {}",
+        "fields = { c = 'd' }, select = 'b'",
+        "fields = { c = 'd' }, all = true",
+        "fields = { c = { parse = 'number' } }",
         "select = 'b', key = 'c'",
         "select = 'b', all = false, join = ','",
         "select = 'b', preceding = 'h2', ancestor = 'div'",
@@ -48,8 +51,14 @@ fn keys_mean_something_beside_each_other() {
     ''  `items` must not be empty
     selector  unknown key `selector`
         did you mean `select`?
-    c  `fields` means nothing without `items`
-        add items = "li", what selects the rows within the item
+    { fields = {} }  `a` holds nothing
+        say what it holds: fields = { name = "h2" }
+    'b'  `select` means nothing beside `fields`
+        `fields` alone make one object of the item itself: write in each of them where it is found; with `items` they make a list of rows within
+    true  `all` means nothing beside `fields`
+        `fields` alone make one object of the item itself: write in each of them where it is found; with `items` they make a list of rows within
+    { parse = 'number' }  `c` says nowhere to look
+        add a place, as in select = "h2", or a default
     'c'  `key` means nothing without `lookup`
         add lookup = "$.films[*]"
     ','  `join` takes all that is found, and `all` is false
@@ -191,6 +200,7 @@ fn texts_are_put_together_from_what_is_there() {
         "a = { compose = '{b}' }, b = { compose = '{a}' }",
         "a = { compose = '{b}' }, b = { select = 'i', all = true }",
         "a = { compose = '{b}' }, b = { items = 'i', fields = { c = 'd' } }",
+        "a = { compose = '{b}' }, b = { fields = { c = 'd' } }",
         "a = { compose = 'always' }",
         "a = { compose = '${KEY}' }",
         "a = 'b', rows = { items = 'i', fields = { c = { compose = '{d}' } } }",
@@ -214,6 +224,8 @@ fn texts_are_put_together_from_what_is_there() {
         join = ", " makes one text of it
     '{b}'  `{b}` is a list of rows
         their `fields` may be put together, with the item's own
+    '{b}'  `{b}` is an object
+        its `fields` may be put together, with the item's own
     'always'  `compose` puts nothing together
         write {name} where a field, a parameter or a capture goes; a value that never changes is a default
     '${KEY}'  `${…}` is not read in `compose`

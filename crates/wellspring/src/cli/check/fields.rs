@@ -36,8 +36,7 @@ fn gather(fields: &[Field], prefix: &str, all: &mut Candidates) {
                     .map(|at| if at.value.contains('@') { at.value.clone() } else { format!("{}{attr}", at.value) });
                 all.entry(name).or_insert_with(|| texts.collect());
             }
-            Origin::Rows(nested) => gather(&nested.fields, &format!("{name}."), all),
-            Origin::Compose(_) => {}
+            Origin::Compose(_) | Origin::Rows(_) | Origin::Object(_) => gather(field.within(), &format!("{name}."), all),
         }
     }
 }

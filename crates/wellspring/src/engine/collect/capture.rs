@@ -72,6 +72,7 @@ fn looked_for(field: &Field) -> String {
     match (&field.origin, regex) {
         (Origin::Compose(_), _) => "something that it is put together from is missing".to_owned(),
         (Origin::Rows(nested), _) => format!("nothing matched `{}`", nested.items.value),
+        (Origin::Object(_), _) => "none of its fields was found".to_owned(),
         (Origin::Places(places), None) => format!("nothing matched {}", listed(places)),
         (Origin::Places(places), Some(regex)) if places.candidates.is_empty() => format!("nothing matched {regex}"),
         (Origin::Places(places), Some(regex)) => format!("nothing in {} matched {regex}", listed(places)),

@@ -230,14 +230,13 @@ impl Collection<'_> {
 }
 
 fn reads_dates(field: &Field) -> bool {
-    matches!(field.parse, Parse::Date(_)) || matches!(&field.origin, Origin::Rows(nested) if nested.fields.iter().any(reads_dates))
+    matches!(field.parse, Parse::Date(_)) || field.within().iter().any(reads_dates)
 }
 
 fn composes(field: &Field, name: &str) -> bool {
     match &field.origin {
         Origin::Compose(ways) => ways.iter().flatten().any(|piece| matches!(piece, Piece::Name(piece) if piece == name)),
-        Origin::Rows(nested) => nested.fields.iter().any(|field| composes(field, name)),
-        Origin::Places(_) => false,
+        Origin::Places(_) | Origin::Rows(_) | Origin::Object(_) => field.within().iter().any(|field| composes(field, name)),
     }
 }
 

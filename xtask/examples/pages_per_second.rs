@@ -44,7 +44,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         first = false;
     }
-    #[expect(clippy::cast_precision_loss, reason = "some thousand pages")]
     let rate = done as f64 / begun.elapsed().as_secs_f64();
     println!("{}", json!({"pages_per_second": rate, "rows": rows, "characters": characters, "peak_kb": peak()}));
     Ok(())
