@@ -1,7 +1,7 @@
 """Extracts a list of pages over and over with parsel or BeautifulSoup, as pages_per_second.rs does with our own rules.
 
 usage: pages_per_second.py parsel|bs4 JOB.json SECONDS
-Both parse by lxml, the fastest parser that either has. Addresses are made absolute, white space is collapsed, as we do."""
+Both parse by lxml, the fastest parser that either has, and all begin with the bytes of a page. Addresses are made absolute, white space is collapsed, as we do."""
 import json, resource, sys, time
 from urllib.parse import urljoin
 
@@ -45,15 +45,15 @@ else:
             rows.append(row)
         return rows
 
-pages = [(open(page["file"], "rb").read().decode("utf-8", "replace"), page) for page in job]
-begun, done, rows, characters, first = time.monotonic(), 0, 0, 0, True
+pages = [(open(page["file"], "rb").read(), page) for page in job]
+begun, cpu, done, rows, characters, first = time.monotonic(), time.process_time(), 0, 0, 0, True
 while first or time.monotonic() - begun < seconds:
     for body, page in pages:
-        found = extract(body, page)
+        found = extract(body.decode("utf-8", "replace"), page)
         if first:
             rows += len(found)
             characters += sum(len(value) for row in found for value in row.values() if value)
         done += 1
     first = False
-print(json.dumps({"pages_per_second": done / (time.monotonic() - begun), "rows": rows, "characters": characters,
+print(json.dumps({"pages_per_second": done / (time.process_time() - cpu), "rows": rows, "characters": characters,
                   "peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))

@@ -75,7 +75,7 @@ fn tell(pages: usize, runs: &[Vec<Value>]) -> bool {
     let ours = rate(&runs[0]);
     let mut held = true;
     println!("\n{pages} captured pages; median of {TURNS} turns of {TURN} s each, side by side");
-    println!("{:<12} {:>10} {:>9} {:>8} {:>11} {:>9}", "", "pages/s", "ratio", "rows", "characters", "peak MiB");
+    println!("{:<12} {:>11} {:>9} {:>8} {:>11} {:>9}", "", "pages/CPU s", "ratio", "rows", "characters", "peak MiB");
     for (side, runs) in SIDES.iter().zip(runs) {
         let (rate, first) = (rate(runs), &runs[0]);
         let ratio = ours / rate;
@@ -84,7 +84,7 @@ fn tell(pages: usize, runs: &[Vec<Value>]) -> bool {
             held &= ratio >= bar;
             format!("  at least {bar}: {}", if ratio >= bar { "held" } else { "NOT HELD" })
         });
-        println!("{:<12} {rate:>10.1} {ratio:>9.2} {:>8} {:>11} {mib:>9.1}{verdict}", side.name, first["rows"], first["characters"]);
+        println!("{:<12} {rate:>11.1} {ratio:>9.2} {:>8} {:>11} {mib:>9.1}{verdict}", side.name, first["rows"], first["characters"]);
     }
     held
 }

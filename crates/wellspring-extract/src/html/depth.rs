@@ -4,7 +4,7 @@
 //! its length (512 KiB took 94 s). And it copies open formatting elements (`<b>`, `<font>`, `<a>`) into every paragraph after them,
 //! so that nodes can multiply without a tag of their own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use ego_tree::iter::Edge;
 use html5ever::TokenizerResult;
@@ -76,13 +76,23 @@ struct Capped {
     /// Whether anything that could close an element passed since it was counted.
     may_have_closed: Cell<bool>,
     is_full: Cell<bool>,
+    /// Text that came and was not passed on yet. The tokenizer gives each line by itself; together they are one piece of the page, which
+    /// costs the builder one step and no copy.
+    text: RefCell<StrTendril>,
     /// How often the open elements were counted, for tests: the work this adds.
     counts: Cell<usize>,
 }
 
 impl Capped {
     fn new(builder: TreeBuilder<NodeId, HtmlTreeSink>) -> Self {
-        Self { builder, open_at_most: Cell::new(0), may_have_closed: Cell::new(false), is_full: Cell::new(false), counts: Cell::new(0) }
+        Self {
+            builder,
+            open_at_most: Cell::new(0),
+            may_have_closed: Cell::new(false),
+            is_full: Cell::new(false),
+            text: RefCell::default(),
+            counts: Cell::new(0),
+        }
     }
 
     /// True where one more element may be opened.
@@ -115,8 +125,7 @@ impl Capped {
             return true;
         }
         // Elements without element children are kept a little deeper: leaving out `<script>` would turn its text into markup.
-        let cap = if is_leaf(tag) { MAX_DEPTH + OPENED_BY_ONE_TAG } else { MAX_DEPTH };
-        if !self.has_room(cap) {
+        if !self.has_room(MAX_DEPTH) && !(is_leaf(tag) && self.has_room(MAX_DEPTH + OPENED_BY_ONE_TAG)) {
             return false;
         }
         self.open_at_most.set(self.open_at_most.get() + OPENED_BY_ONE_TAG);
@@ -130,6 +139,20 @@ impl TokenSink for Capped {
     type Handle = NodeId;
 
     fn process_token(&self, token: Token, line_number: u64) -> TokenSinkResult<NodeId> {
+        let token = match token {
+            Token::CharacterTokens(text) if !self.is_full.get() => {
+                self.text.borrow_mut().push_tendril(&text);
+                return TokenSinkResult::Continue;
+            }
+            // Nobody hears of what is wrong with a page.
+            Token::ParseError(_) => return TokenSinkResult::Continue,
+            token => token,
+        };
+        let text = self.text.take();
+        if !text.is_empty() {
+            // The builder asks nothing of the tokenizer because of text.
+            let _continue = self.builder.process_token(Token::CharacterTokens(text), line_number);
+        }
         let passes = match &token {
             _ if self.is_full.get() => false,
             Token::TagToken(tag) => self.lets_pass(tag),
