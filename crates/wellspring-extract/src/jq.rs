@@ -40,6 +40,10 @@ const DEFINITIONS: &str = "
 /// Definitions of jaq's that stand on functions that are not here.
 const LEFT_OUT: [&str; 9] = ["halt", "halt_error", "logb", "significand", "drem", "nexttoward", "scalb", "gamma", "stderr"];
 
+/// How long a program may be, in bytes. Its compiler goes as deep as it does: whoever compiles it needs a stack of some
+/// [`STACK`](crate::STACK) bytes for one of this length.
+const MAX_PROGRAM: usize = 8 * 1024;
+
 /// How much of the program's own words on a failure is shown: they quote values.
 const SHOWN: usize = 200;
 
@@ -77,6 +81,9 @@ impl std::fmt::Debug for Transform {
 
 impl Transform {
     pub(crate) fn compile(rule: &At<String>) -> Result<Self, RuleError> {
+        if rule.value.len() > MAX_PROGRAM {
+            return Err(RuleError::at(rule, format!("a transform is at most {} KiB long", MAX_PROGRAM / 1024)));
+        }
         let own = load::parse(DEFINITIONS, |parser| parser.defs()).unwrap_or_default();
         let shipped = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
         let definitions = shipped.filter(|definition| !LEFT_OUT.contains(&definition.name)).chain(own);

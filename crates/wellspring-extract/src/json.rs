@@ -21,6 +21,9 @@ const EXPECTED: &str = "JSON";
 /// What serde_json nests before it gives up; its own limit, named in our message.
 pub(crate) const MAX_DEPTH: usize = 128;
 
+/// How deep a JSONPath may nest. The parser takes twice as long for each level of one that is not closed.
+const MAX_NESTING: usize = 10;
+
 /// Rules for a JSON answer.
 #[derive(Debug)]
 pub(crate) struct Json {
@@ -86,6 +89,9 @@ fn unguarded(text: &str) -> &str {
 }
 
 fn path(at: &At<String>) -> Result<JsonPath, RuleError> {
+    if nesting(&at.value) > MAX_NESTING {
+        return Err(RuleError::at(at, format!("this JSONPath is nested deeper than {MAX_NESTING} levels")));
+    }
     JsonPath::parse(&at.value).map_err(|error| {
         // The parser has words only for some mistakes.
         let reason =
@@ -96,6 +102,20 @@ fn path(at: &At<String>) -> Result<JsonPath, RuleError> {
         }
         RuleError::new(point(at, error.position()), message)
     })
+}
+
+/// How many brackets are open at once, at most; those within quotes count as well.
+fn nesting(path: &str) -> usize {
+    let (mut open, mut most) = (0_usize, 0);
+    for byte in path.bytes() {
+        match byte {
+            b'[' | b'(' => open += 1,
+            b']' | b')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
 }
 
 /// The place in the TOML of the character at `position` (from 1), where the text stands there as it is, between one quote each.

@@ -31,6 +31,9 @@ pub use columns::FieldReport;
 pub use error::{ExtractError, RuleError};
 pub use rows::Dropped;
 
+/// The stack that rules and bodies may take, in bytes. Both nest, within bounds; what reads them must have room for as much.
+pub const STACK: usize = 64 << 20;
+
 /// A source's rules, ready to be used on any number of bodies.
 #[derive(Debug)]
 pub struct Compiled {
@@ -105,7 +108,7 @@ pub struct Report {
 }
 
 impl Compiled {
-    /// Compiles the selectors, paths and names of a source's rules.
+    /// Compiles the selectors, paths and names of a source's rules. A `transform` may take a stack of [`STACK`] bytes.
     ///
     /// # Errors
     /// [`RuleError`] for the first rule that cannot be read, with its place in the TOML.

@@ -66,7 +66,9 @@ impl Reader<'_> {
                 ("this page has no `fields`", "say where each is found: fields = { title = \"h2\", link = \"a@href\" }")
             }
             Format::Xml if no_items => ("this XML has no `items`", "name the elements from the outside in: items = \"stations/station\""),
-            Format::Text if no_fields => ("this text has no `fields`", "take them by patterns: fields = { rate = { regex = \"…\" } }"),
+            Format::Text if no_fields && no_items => {
+                ("this text has no `fields`", "take them by patterns: fields = { rate = { regex = \"…\" } }")
+            }
             _ => return,
         };
         self.error(&at.span, message, Some(help));
@@ -79,8 +81,7 @@ impl Reader<'_> {
             Format::Feed => "a feed's items are its entries",
             Format::Ical => "a calendar's items are its events",
             Format::Csv => "the items of CSV are its lines",
-            Format::Text => "a text is one item",
-            Format::Html | Format::Json | Format::Jsonld | Format::Xml => {
+            Format::Html | Format::Json | Format::Jsonld | Format::Xml | Format::Text => {
                 if items.value.trim().is_empty() {
                     self.error(&items.span, "`items` must not be empty", None);
                 }

@@ -70,15 +70,16 @@ impl Reader<'_> {
     }
 
     pub(super) fn each(&mut self, raw: &At<RawEach>, names: &mut Names) -> Option<Each> {
-        let each = match &raw.value {
+        let (name, each) = match &raw.value {
             RawEach::Name(name) => {
-                self.captured(&At { value: name.clone(), span: raw.span.clone() }, names)?;
-                Each { name: name.clone(), values: EachValues::Captured, limit: FAN_OUT }
+                let captured = self.captured(&At { value: name.clone(), span: raw.span.clone() }, names);
+                (name, captured.map(|()| Each { name: name.clone(), values: EachValues::Captured, limit: FAN_OUT }))
             }
-            RawEach::Table(table) => self.each_table(table, names)?,
+            RawEach::Table(table) => (&table.name.value, self.each_table(table, names)),
         };
-        names.unroll(&each.name);
-        Some(each)
+        // Known even where something is wrong with it: its places need no complaint of their own.
+        names.unroll(name);
+        each
     }
 
     fn each_table(&mut self, raw: &RawEachTable, names: &Names) -> Option<Each> {

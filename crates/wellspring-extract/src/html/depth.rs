@@ -125,7 +125,7 @@ impl Capped {
             return true;
         }
         // Elements without element children are kept a little deeper: leaving out `<script>` would turn its text into markup.
-        if !self.has_room(MAX_DEPTH) && !(is_leaf(tag) && self.has_room(MAX_DEPTH + OPENED_BY_ONE_TAG)) {
+        if !(self.has_room(MAX_DEPTH) || is_leaf(tag) && self.has_room(MAX_DEPTH + OPENED_BY_ONE_TAG)) {
             return false;
         }
         self.open_at_most.set(self.open_at_most.get() + OPENED_BY_ONE_TAG);

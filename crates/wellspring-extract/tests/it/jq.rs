@@ -263,6 +263,14 @@ fn programs_that_cannot_be_read_are_refused_with_their_place() {
 }
 
 #[test]
+fn a_program_has_a_length_that_can_be_compiled() {
+    insta::assert_snapshot!(refusal(&program(&"-".repeat(9_000))), @"
+    10..9012: a transform is at most 8 KiB long
+    help: -
+    ");
+}
+
+#[test]
 fn items_of_a_program_are_bounded() {
     insta::assert_snapshot!(check("reduce range(60) as $i ([1]; [., .])"), @"Permanent: the transform gave items of more than 64 MiB");
     insta::assert_snapshot!(check("reduce range(1000) as $i ([1]; [.])"), @"Permanent: the transform gave items nested deeper than 100 levels");

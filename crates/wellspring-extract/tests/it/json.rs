@@ -88,6 +88,12 @@ fn paths_that_cannot_be_read_are_refused_with_their_place() {
     30..31: `$.categories[0].name!` is no JSONPath: something stands where JSONPath has no place for it
     help: -
     ");
+    // Its parser takes twice as long for each level that is left open.
+    let nested = with(&format!("${}", "[?@.a".repeat(60)));
+    insta::assert_snapshot!(nested, @"
+    10..313: this JSONPath is nested deeper than 10 levels
+    help: -
+    ");
     let attr = attribute("f", &["$.a"], "href");
     insta::assert_snapshot!(refusal(&Rules { fields: vec![attr], ..rules(Format::Json) }), @"
     10..15: JSON has no attributes

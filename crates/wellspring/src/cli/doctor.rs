@@ -13,6 +13,7 @@ use crate::engine::catalog::Recipe;
 
 mod machine;
 mod reach;
+mod reader;
 mod sources;
 mod storage;
 
@@ -80,7 +81,7 @@ async fn look(config: &Config, recipes: &[&Recipe], offline: bool) -> Vec<Findin
     findings.extend(machine::variables(config));
     findings.extend(sources::unusable(recipes));
     findings.extend(storage::look(config).await);
-    findings.push(machine::reader());
+    findings.push(reader::look().await);
     findings.push(machine::browser(config, recipes));
     findings.push(machine::zone(config));
     findings.push(machine::clock(SystemClock.now().wall, machine::built()));

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use wellspring_core::failure::{Code, Failure};
 use wellspring_core::snapshot::Digest;
-use wellspring_extract::{Body, Compiled, Context, ExtractError, Rows};
+use wellspring_extract::{Body, Compiled, Context, ExtractError, Rows, STACK};
 
 use super::{BAD_CONFIG, BROKEN};
 use crate::engine::worker::COMMAND;
@@ -16,9 +16,6 @@ use crate::engine::worker::protocol::{self, Frame, Job, MAX_PAYLOAD, Outcome, Re
 use crate::lifecycle;
 
 mod confine;
-
-/// For whatever recurses: used up, it ends this process and not the server. Takes memory only where it is used.
-const STACK: usize = 64 << 20;
 
 /// Runs the worker where the command line asks for it.
 pub(super) fn run_if_meant() -> Option<ExitCode> {
@@ -36,6 +33,7 @@ pub(super) fn run_if_meant() -> Option<ExitCode> {
 
 fn run(parent: i32) -> ExitCode {
     let ended = confine::this_process(parent).and_then(|()| {
+        // Used up, it ends this process and not the server. It takes memory only where it is used.
         let working = lifecycle::thread_with_stack("extraction", STACK, work)?;
         // What it said of a panic stands in the pipe already.
         working.join().unwrap_or_else(|_| Err(io::Error::other("the thread that extracts panicked")))

@@ -77,7 +77,7 @@ impl Ruled {
     pub fn compile(rules: &Rules) -> Result<Arc<Self>, RuleError> {
         // Rules are texts and numbers, so encoding them cannot fail.
         let digest = Digest::of(&serde_json::to_vec(rules).unwrap_or_default());
-        Ok(Arc::new(Self { compiled: Compiled::compile(rules)?, rules: rules.clone(), digest }))
+        Ok(Arc::new(Self { compiled: compile(rules)?, rules: rules.clone(), digest }))
     }
 }
 
@@ -165,6 +165,16 @@ impl Extractor {
     }
 }
 
+/// Compiles rules: those with a program where there is stack enough for any.
+fn compile(rules: &Rules) -> Result<Compiled, RuleError> {
+    let Some(program) = &rules.transform else { return Compiled::compile(rules) };
+    let given = rules.clone();
+    let compiling = lifecycle::thread_with_stack("rules", wellspring_extract::STACK, move || Compiled::compile(&given));
+    let failed =
+        |why: String| RuleError { span: program.span.clone(), message: format!("the jq program cannot be compiled: {why}"), help: None };
+    compiling.map_err(|e| failed(e.to_string()))?.join().unwrap_or_else(|_| Err(failed("its compiler panicked".to_owned())))
+}
+
 /// Runs compiled rules in a thread of this process that may be held up.
 async fn here<T: Send + 'static>(
     rules: &Arc<Ruled>,
@@ -209,5 +219,19 @@ fn unasked(outcome: Outcome) -> Failure {
     match outcome {
         Outcome::Failed(failure) => failure,
         _ => Failure::permanent(Code::ExtractFailed, "the process that extracts answered something else"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wellspring_core::source::{At, Format};
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_nests_compiles_without_ending_the_process() {
+        let nested = format!("{}{}", "[".repeat(4_000), "]".repeat(4_000));
+        let rules = Rules { transform: Some(At { span: 0..nested.len(), value: nested }), ..Rules::whole(Format::Json, Vec::new()) };
+        assert!(Ruled::compile(&rules).is_ok());
     }
 }

@@ -233,6 +233,9 @@ fn what_is_asked_for_one_by_one_is_known() {
         "each = { name = 'day', days = 3 }\nparams.day.values = ['a']",
         "each = { days = 3 }",
         "each = 5",
+        // Its place is not complained about as well.
+        "each = 'date'\nheaders = { X-Day = '{date}' }",
+        "each = { name = 'date', days = 3, zone = 'Mars' }\nheaders = { X-Day = '{date}' }",
     ]), @r#"
     'day'  no step captures a list called `day`
         write capture.day = { path = "…", all = true } in a step, or give `values` or `days`
@@ -266,6 +269,10 @@ fn what_is_asked_for_one_by_one_is_known() {
         call it something else: {day} can mean one thing only
     { days = 3 }  `name` is missing here
     5  expected the name of a capture, or a table such as { name = "date", days = 7 }, not a whole number
+    'date'  no step captures a list called `date`
+        write capture.date = { path = "…", all = true } in a step, or give `values` or `days`
+    'Mars'  there is no time zone `Mars`
+        write its IANA name, as in `Asia/Jakarta` or `UTC`
     "#);
     let limit = |lines: &str| one_with(&format!("{lines}\n")).alternatives[0].each.as_ref().unwrap().limit;
     assert_eq!(

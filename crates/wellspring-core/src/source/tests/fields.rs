@@ -149,7 +149,7 @@ fn keys_mean_something_in_the_format() {
         told_of("feed", ["items = 'entry'"]),
         told_of("ical", ["items = 'VEVENT'"]),
         told_of("csv", ["items = 'a'", "delimiter = '\"'", "delimiter = '::'"]),
-        told_of("text", ["items = 'a'\nfields = { a = { regex = 'b' } }", "", "fields = { a = 'b' }"]),
+        told_of("text", ["items = ''\nfields = { a = { regex = 'b' } }", "", "fields = { a = 'b' }"]),
         told_of("xml", ["", "items = 'a'\nback = '1d'"]),
         told_of("json", ["items = ''", "delimiter = ';'", "ahead = '2d'", "script = 'a'\nvariable = 'b'", "variable = ''", "transform = ' '"]),
         told_of("html", ["items = 'li'\nfields = { a = 'b' }\nscript = 'script'"]),
@@ -163,8 +163,7 @@ fn keys_mean_something_in_the_format() {
     '"'  this cannot separate columns
         write a single ASCII character, as in ";" or "\t"
     '::'  expected a single character
-    'a'  a text is one item
-        leave `items` out
+    ''  `items` must not be empty
     a  this text has no `fields`
         take them by patterns: fields = { rate = { regex = "…" } }
     'b'  plain text has no places to look at

@@ -38,11 +38,6 @@ pub(super) fn variables(config: &Config) -> Option<Finding> {
     Some(Finding::ok("variables", words))
 }
 
-/// Who runs the rules of sources.
-pub(super) fn reader() -> Finding {
-    Finding::ok("reader", "in-process")
-}
-
 /// A browser, which a source may want.
 pub(super) fn browser(config: &Config, recipes: &[&Recipe]) -> Finding {
     let renders = |recipe: &&&Recipe| recipe.spec.alternatives.iter().any(|alternative| alternative.render != Render::Never);

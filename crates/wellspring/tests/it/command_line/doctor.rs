@@ -27,7 +27,7 @@ async fn a_healthy_machine_passes() {
     ok    config     wellspring.toml: 2 sources
     ok    variables  FILMS_KEY: set
     ok    store      data/wellspring.db: not there yet, the server makes it
-    ok    reader     in-process
+    ok    reader     pages are read in a process of its own
     ok    browser    none, and no source needs one
     ok    zone       Asia/Jakarta
     ok    reach      http://127.0.0.1:PORT (films, news): answers, in TIME
@@ -66,7 +66,7 @@ async fn what_does_not_work_is_told_with_the_way_out() {
     ok    variables  PAID_KEY: not set, what needs it is skipped
     FAIL  source     paid: no alternative of it can be used  → set PAID_KEY
     FAIL  store      file/w.db cannot be made: file is no folder  → choose another path as `url` under [store], or with --data
-    ok    reader     in-process
+    ok    reader     pages are read in a process of its own
     FAIL  browser    there is no file nowhere  → mend or remove `executable` under [browser]
     ok    zone       Asia/Jakarta
     ok    reach      https://{city}.example/rss (templated): only a refresh knows this host
