@@ -40,6 +40,9 @@ const DEFINITIONS: &str = "
 /// Definitions of jaq's that stand on functions that are not here.
 const LEFT_OUT: [&str; 9] = ["halt", "halt_error", "logb", "significand", "drem", "nexttoward", "scalb", "gamma", "stderr"];
 
+/// The longest program, in bytes: each of them may take another frame of the parser's stack.
+const LONGEST: usize = 16 << 10;
+
 /// How much of the program's own words on a failure is shown: they quote values.
 const SHOWN: usize = 200;
 
@@ -77,6 +80,9 @@ impl std::fmt::Debug for Transform {
 
 impl Transform {
     pub(crate) fn compile(rule: &At<String>) -> Result<Self, RuleError> {
+        if rule.value.len() > LONGEST {
+            return Err(RuleError::at(rule, format!("a transform has {} KiB at most", LONGEST >> 10)));
+        }
         let own = load::parse(DEFINITIONS, |parser| parser.defs()).unwrap_or_default();
         let shipped = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
         let definitions = shipped.filter(|definition| !LEFT_OUT.contains(&definition.name)).chain(own);

@@ -16,6 +16,9 @@ mod within;
 
 use within::Place;
 
+/// How deep a path may nest its brackets: filters within filters take the parser twice as long with each, and all of them its stack.
+const NESTED: usize = 12;
+
 const EXPECTED: &str = "JSON";
 
 /// What serde_json nests before it gives up; its own limit, named in our message.
@@ -86,6 +89,9 @@ fn unguarded(text: &str) -> &str {
 }
 
 fn path(at: &At<String>) -> Result<JsonPath, RuleError> {
+    if nesting(&at.value) > NESTED {
+        return Err(RuleError::at(at, format!("this JSONPath nests brackets more than {NESTED} deep")));
+    }
     JsonPath::parse(&at.value).map_err(|error| {
         // The parser has words only for some mistakes.
         let reason =
@@ -96,6 +102,20 @@ fn path(at: &At<String>) -> Result<JsonPath, RuleError> {
         }
         RuleError::new(point(at, error.position()), message)
     })
+}
+
+/// How deep brackets stand in each other. Those within quotes count too: nobody writes so many.
+fn nesting(text: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'(' => open += 1,
+            b']' | b')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
 }
 
 /// The place in the TOML of the character at `position` (from 1), where the text stands there as it is, between one quote each.

@@ -15,6 +15,7 @@ use wellspring_core::key::Params;
 use wellspring_core::robots::product_token;
 use wellspring_core::snapshot::Digest;
 use wellspring_core::source::{Alternative, Ask, SourceSpec};
+use wellspring_extract::RuleError;
 
 use crate::clock::Clock;
 use crate::config::{Config, CorsOrigins};
@@ -43,6 +44,9 @@ pub const DRAIN_PATIENCE: Duration = Duration::from_secs(9);
 /// How many connections may wait to be accepted. A crowd that comes at once (all readers of a page that was just posted somewhere) fits in;
 /// beyond it the kernel drops, and the client asks again only after a whole second. The system may allow less (`net.core.somaxconn`).
 const BACKLOG: u32 = 4_096;
+
+/// The stack on which rules are compiled, in bytes: it takes memory only where it is used, a few KiB for each level of what nests.
+const COMPILING: usize = 256 << 20;
 
 /// Why a server does not start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +97,7 @@ pub fn recipes(config: &Config) -> Result<Vec<Arc<Recipe>>, Vec<Diagnostic>> {
         let spec = &source.spec;
         let mut compiled = Vec::new();
         for alternative in &spec.alternatives {
-            match RuledAlternative::compile(alternative) {
+            match compile(alternative) {
                 Ok(rules) => compiled.push(rules),
                 Err(error) => wrong.push(source.diagnose(error.span.clone(), &error.message, error.help.as_deref())),
             }
@@ -103,6 +107,13 @@ pub fn recipes(config: &Config) -> Result<Vec<Arc<Recipe>>, Vec<Diagnostic>> {
         }
     }
     if wrong.is_empty() { Ok(recipes) } else { Err(wrong) }
+}
+
+/// Compiles rules where there is room for however deep they nest: used up, a stack would end the server that reloads them.
+fn compile(alternative: &Alternative) -> Result<RuledAlternative, RuleError> {
+    lifecycle::on_stack(COMPILING, || RuledAlternative::compile(alternative)).unwrap_or_else(|error| {
+        Err(RuleError { span: 0..0, message: format!("the rules cannot be compiled: no thread for it ({error})"), help: None })
+    })
 }
 
 /// What a source is configured with, secrets digested: where it is equal, a reload leaves the source alone.
