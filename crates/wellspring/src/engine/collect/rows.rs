@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use wellspring_core::failure::{Code, Failure};
+use wellspring_core::failure::{Code, Failure, shown};
 use wellspring_core::key::Params;
 use wellspring_core::snapshot::{Digest, Validator, Validators};
 use wellspring_core::source::{Each, Field, Format, Method, Origin, Parse, Piece};
@@ -19,6 +19,9 @@ use crate::fetch::Fetched;
 
 /// How much the rows of all answers may hold, in bytes: as much as those of one.
 const MOST_HELD: usize = 64 << 20;
+
+/// How much of a value is shown where its request is named, in characters: upstreams say what they like.
+const SHOWN: usize = 80;
 
 /// What the requests for rows came to.
 #[derive(Debug)]
@@ -119,7 +122,7 @@ impl Collection<'_> {
         let with = |value: &String| {
             let mut values = captures.values.clone();
             values.insert(each.name.clone(), value.clone());
-            one(format!("items for {}={value}", each.name), values)
+            one(format!("items for {}={}", each.name, shown(&self.secrets.veil(value), SHOWN)), values)
         };
         self.values(each, captures, cut).iter().map(with).collect()
     }
