@@ -67,7 +67,7 @@ impl<'a> Collection<'a> {
             index,
             rules: &recipe.compiled[index],
             terms,
-            homes: Homes::of(alternative, &values),
+            homes: Homes::of(alternative, &values, terms.started.wall),
             secrets: Secrets::of(alternative),
             values,
             jar: Jar::default(),
