@@ -207,7 +207,12 @@ pub(crate) fn add(object: &mut Map<String, Value>, name: &str, value: Value) {
 fn attributes(tag: &BytesStart<'_>) -> Vec<(String, String)> {
     let mut attributes = tag.html_attributes();
     // A repeated attribute is no reason to lose the document.
-    attributes.with_checks(false).flatten().take(MOST_ATTRIBUTES).map(|attribute| (name(attribute.key.as_ref()), unescape(&attribute.value))).collect()
+    attributes
+        .with_checks(false)
+        .flatten()
+        .take(MOST_ATTRIBUTES)
+        .map(|attribute| (name(attribute.key.as_ref()), unescape(&attribute.value)))
+        .collect()
 }
 
 fn unescape(raw: &[u8]) -> String {

@@ -38,7 +38,7 @@ pub(super) struct Collection<'a> {
     pub(super) rules: &'a RuledAlternative,
     pub(super) terms: Terms<'a>,
     /// Parameters and times.
-    values: Params,
+    pub(super) values: Params,
     jar: Jar,
     homes: Homes,
     pub(super) secrets: Secrets,

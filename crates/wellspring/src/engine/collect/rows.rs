@@ -23,6 +23,9 @@ const MOST_HELD: usize = 64 << 20;
 /// How much of a value is shown where its request is named, in characters: upstreams say what they like.
 const SHOWN: usize = 80;
 
+/// Where days are counted unless somebody says otherwise.
+const UTC: &str = "UTC";
+
 /// What the requests for rows came to.
 #[derive(Debug)]
 pub(super) enum Given {
@@ -215,9 +218,21 @@ impl Collection<'_> {
         for (name, value) in values.iter().filter(|(name, _)| rules.fields.iter().any(|field| composes(field, name))) {
             let _infallible = write!(text, "\n{name}={value}");
         }
-        // Which occurrences are items depends on the day, and so does what a date without a year means.
-        if rules.format == Format::Ical || rules.fields.iter().any(reads_dates) {
-            let _infallible = write!(text, "\n{}", self.now().strftime("%F"));
+        // An upstream that is asked by headers may give each of them something else. What a step captured there is a key of the moment.
+        let places = ask.headers.iter().chain(&ask.cookies).flat_map(|(_, line)| line.names());
+        let is_asked =
+            |name: &&str| self.values.contains_key(*name) || self.alternative.each.as_ref().is_some_and(|each| each.name == **name);
+        for name in places.filter(is_asked) {
+            let _infallible = write!(text, "\n{name}={}", values.get(name).map_or("", String::as_str));
+        }
+        // Which occurrences are items depends on the day, and so does what `today` and a date without a year mean, wherever they are read.
+        let mut zones: BTreeSet<&str> = rules.fields.iter().flat_map(zones_of_dates).collect();
+        if rules.format == Format::Ical {
+            zones.insert(UTC);
+        }
+        for zone in zones {
+            let day = self.now().in_tz(zone).map_or_else(|_| self.now().strftime("%F").to_string(), |now| now.date().to_string());
+            let _infallible = write!(text, "\n{day}");
         }
         if let Some(program) = &rules.transform {
             // One that asks for the time gives something else each time, whatever the upstream says.
@@ -232,8 +247,13 @@ impl Collection<'_> {
     }
 }
 
-fn reads_dates(field: &Field) -> bool {
-    matches!(field.parse, Parse::Date(_)) || matches!(&field.origin, Origin::Rows(nested) if nested.fields.iter().any(reads_dates))
+/// Where the dates of a field are read.
+fn zones_of_dates(field: &Field) -> Vec<&str> {
+    match (&field.parse, &field.origin) {
+        (Parse::Date(rule), _) => vec![rule.zone.as_deref().unwrap_or(UTC)],
+        (_, Origin::Rows(nested)) => nested.fields.iter().flat_map(zones_of_dates).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn composes(field: &Field, name: &str) -> bool {
