@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// The longest message, in characters: it stands in answers, in the log and in the store.
+const LONGEST: usize = 2_000;
+
 /// What kind of failure it is: decides what happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -115,9 +118,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without a `Retry-After`.
+    /// A failure without a `Retry-After`. Messages quote what upstreams say, so they are kept short and on one line.
     pub fn new(kind: Kind, code: Code, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), retry_after: None }
+        let message = message.into();
+        let fits = message.len() <= LONGEST && !message.contains(char::is_control);
+        Self { kind, code, message: if fits { message } else { shown(&message, LONGEST) }, retry_after: None }
     }
 
     /// A failure that is likely to pass.
@@ -133,5 +138,27 @@ impl Failure {
     /// True where only a change of the configuration can help, so that no timer tries again.
     pub fn is_final(&self) -> bool {
         self.code == Code::NoAlternative
+    }
+}
+
+/// The first `most` characters of a text, with blanks for those that would break a line or speak to a terminal.
+pub fn shown(text: &str, most: usize) -> String {
+    let mut shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_upstream_says_fits_on_one_line() {
+        let message = |text: &str| Failure::permanent(Code::ExtractFailed, text).message;
+        assert_eq!(message("no `é` here"), "no `é` here");
+        assert_eq!(message("a\r\n\x1b[2Jb"), "a   [2Jb");
+        assert_eq!(message(&"é".repeat(3_000_000)).chars().count(), LONGEST + 1);
     }
 }

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::key::{Params, percent_encode};
 
+#[cfg(test)]
+mod tests;
+
 /// What came from the environment. Prints as `***`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
@@ -238,6 +241,43 @@ impl Template {
         if let Some(Part::Parameter(name)) = self.0.first() { Some(name) } else { None }
     }
 
+    /// The places of an address by which its host is chosen: none where that is written out, or ends in a domain that is
+    /// (`{shop}.market.example`).
+    pub fn host_names(&self) -> Vec<&str> {
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Variable { value, .. } => text.push_str(value.expose()),
+                Part::Parameter(_) => text.push('\0'),
+            }
+        }
+        if self.first_name().is_some() {
+            return self.names().take(1).collect();
+        }
+        let start = text.find("://").map_or(0, |at| at + 3);
+        let end = text[start..].find(['/', '?', '#', '\\']).map_or(text.len(), |at| start + at);
+        let start = text[start..end].rfind('@').map_or(start, |at| start + at + 1);
+        let host = &text[start..end];
+        let host = host.rfind(':').filter(|at| !host[*at..].contains(']')).map_or(host, |at| &host[..at]);
+        let open = host.matches('\0').count();
+        let is_settled = host.rsplit('\0').next().and_then(|tail| tail.strip_prefix('.')).is_some_and(|domain| domain.contains('.'));
+        let before = text[..start].matches('\0').count();
+        self.names().skip(before).take(if is_settled { 0 } else { open }).collect()
+    }
+
+    /// True where a value would be a step in the path and not the name of one: a segment of dots alone leads elsewhere, and no
+    /// escape keeps it from that.
+    pub fn climbs(&self, params: &Params) -> bool {
+        // An address that came from elsewhere as a whole has whatever path it has.
+        let own = self.first_name();
+        let harmless = params.iter().map(|(name, value)| {
+            let value = if own == Some(name) { value.clone() } else { "x".to_owned() };
+            (name.clone(), value)
+        });
+        dots(self.fill(params).expose()) > dots(self.fill(&harmless.collect()).expose())
+    }
+
     /// Fills the places in as an address takes them.
     pub fn fill(&self, params: &Params) -> Filled {
         self.fill_as(Place::Address, params)
@@ -308,6 +348,13 @@ fn is_name(word: &str) -> bool {
         && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+/// How many segments of an address's path are dots alone.
+fn dots(address: &str) -> usize {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    let is_dots = |segment: &str| matches!(&*decoded(segment), b"." | b"..");
+    path.split(['/', '\\']).filter(|segment| is_dots(segment)).count()
+}
+
 /// Percent-decoded and in lower case, for comparing.
 fn decoded(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
@@ -329,6 +376,3 @@ fn push_literal(parts: &mut Vec<Part>, literal: &mut String) {
         parts.push(Part::Literal(std::mem::take(literal)));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,6 +5,8 @@ use std::ops::Range;
 use wellspring_core::failure::{Code, Failure};
 use wellspring_core::source::At;
 
+pub(crate) use wellspring_core::failure::shown;
+
 /// A rule that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -184,13 +186,4 @@ pub(crate) fn is_binary(text: &str) -> bool {
 /// Its first characters, on one line.
 pub(crate) fn beginning(text: &str) -> String {
     shown(text, 12)
-}
-
-/// So much of a body's text as is shown in a message.
-pub(crate) fn shown(text: &str, length: usize) -> String {
-    let mut shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(length).collect();
-    if text.chars().nth(length).is_some() {
-        shown.push('…');
-    }
-    shown
 }

@@ -26,6 +26,18 @@ pub fn thread_with_stack<T: Send + 'static>(
     std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(body)
 }
 
+/// Does a work on a stack of so many bytes, while this thread waits.
+///
+/// # Errors
+/// Where the system refuses another thread.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
+pub fn on_stack<T: Send>(stack: usize, work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    std::thread::scope(|scope| {
+        let working = std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, work)?;
+        Ok(working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
 /// Starts a task.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
 pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {

@@ -269,11 +269,19 @@ impl Reader<'_> {
         }
         let reason = match Url::parse(template.fill(&names.samples()).expose()) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") => "it must begin with http:// or https://".to_owned(),
-            Ok(_) => return Some(template),
+            Ok(_) => return self.names_its_host(template, at, names),
             Err(url::ParseError::RelativeUrlWithoutBase) => "it must begin with http:// or https://".to_owned(),
             Err(error) => error.to_string(),
         };
         self.error(&at.span, format!("`{key}` is no http address: {reason}"), Some("write it in full, as in https://www.example.com/list"));
+        None
+    }
+
+    /// Complains about an address of which a parameter may make any.
+    fn names_its_host(&mut self, template: Template, at: &At<String>, names: &Names) -> Option<Template> {
+        let Some(name) = template.host_names().into_iter().find(|name| names.names_hosts(name)) else { return Some(template) };
+        let help = format!("list what `{name}` takes by values = [\"…\"], or end the host in a domain: {{{name}}}.shops.example");
+        self.error(&at.span, format!("`{{{name}}}` takes any host: readers would choose what is fetched"), Some(&help));
         None
     }
 }

@@ -23,7 +23,12 @@ struct Name {
     sort: Sort,
     /// A value to try addresses with.
     sample: String,
+    /// Whether whoever asks may fill in a host of their own.
+    names_hosts: bool,
 }
+
+/// Hosts of somebody else, as far as patterns can tell.
+const FOREIGN: [&str; 4] = ["foreign.example", "localhost", "example.com", "127.0.0.1"];
 
 /// What a name stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,6 +63,7 @@ impl Names {
             word: param.name.clone(),
             sort: Sort::Parameter { bare: matches!(param.takes, Takes::Integer { .. } | Takes::Boolean) },
             sample: sample(param),
+            names_hosts: matches!(&param.takes, Takes::Pattern(pattern) if FOREIGN.iter().any(|host| pattern.is_match(host))),
         });
         Self { known: known.collect(), lists: Vec::new(), any: false, usable }
     }
@@ -94,6 +100,11 @@ impl Names {
         self.known.iter().rev().find(|known| known.word == name).map(|known| known.sort)
     }
 
+    /// True of a parameter by which whoever asks could name a host of their own.
+    pub(super) fn names_hosts(&self, name: &str) -> bool {
+        self.known.iter().rev().find(|known| known.word == name).is_some_and(|known| known.names_hosts)
+    }
+
     pub(super) fn is_list(&self, name: &str) -> bool {
         self.lists.iter().any(|list| list == name)
     }
@@ -105,7 +116,7 @@ impl Names {
 
     pub(super) fn add(&mut self, name: &str, sort: Sort) {
         // Stands in a port, a host and a path alike.
-        self.known.push(Name { word: name.to_owned(), sort, sample: "1".to_owned() });
+        self.known.push(Name { word: name.to_owned(), sort, sample: "1".to_owned(), names_hosts: false });
     }
 
     pub(super) fn add_list(&mut self, name: &str) {

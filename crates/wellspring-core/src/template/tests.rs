@@ -28,6 +28,46 @@ fn a_secret_is_recognised_in_what_an_upstream_echoes() {
 }
 
 #[test]
+fn a_host_is_open_where_a_place_may_make_it_any() {
+    for (address, open) in [
+        ("https://a.example/{x}?{y}", vec![]),
+        ("https://a.example:{x}/", vec![]),
+        ("https://{x}@a.example/", vec![]),
+        ("https://{x}.a.example/{y}", vec![]),
+        ("https://{x}.a.example:8080", vec![]),
+        ("https://{x}/", vec!["x"]),
+        ("https://{x}:80/{y}", vec!["x"]),
+        ("https://{x}.{y}/", vec!["x", "y"]),
+        ("https://{x}.example/", vec!["x"]),
+        ("https://a.{x}?b.c", vec!["x"]),
+        ("{x}/{y}", vec!["x"]),
+    ] {
+        let template = Template::parse(address, &["x", "y"], &environment).unwrap();
+        assert_eq!(template.host_names(), open, "{address}");
+    }
+}
+
+#[test]
+fn a_value_of_dots_climbs_in_a_path_and_nowhere_else() {
+    let climbs = |address: &str, value: &str| {
+        Template::parse(address, &["x", "y"], &environment).unwrap().climbs(&[("x".to_owned(), value.to_owned())].into())
+    };
+    for (address, value) in [("https://a.example/p/{x}/q", ".."), ("https://a.example/{x}", "."), ("https://a.example/.{x}/", ".")] {
+        assert!(climbs(address, value), "{address} {value}");
+    }
+    for (address, value) in [
+        ("https://a.example/p/{x}/q", "..."),
+        ("https://a.example/p/{x}/q", "a/../b"),
+        ("https://a.example/p/{x}.json", ".."),
+        ("https://a.example/?p={x}", ".."),
+        ("https://a.example/../{x}", "a"),
+        ("{x}", "https://a.example/b/../c"),
+    ] {
+        assert!(!climbs(address, value), "{address} {value}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_by_name() {
     let parse = |text| Template::parse(text, &["geo"], &environment).unwrap_err();
     assert_eq!(parse("${NOPE}"), BadTemplate::MissingVariable("NOPE".into()));

@@ -18,6 +18,9 @@ const MAX_DEPTH: usize = 128;
 /// How many elements a document may have.
 const MAX_ELEMENTS: usize = 500_000;
 
+/// So many attributes of an element are kept: each is looked up among them.
+const MOST_ATTRIBUTES: usize = 256;
+
 /// An element. Names keep the prefix that the document gives them.
 #[derive(Debug, Default)]
 pub(crate) struct Element {
@@ -204,7 +207,12 @@ pub(crate) fn add(object: &mut Map<String, Value>, name: &str, value: Value) {
 fn attributes(tag: &BytesStart<'_>) -> Vec<(String, String)> {
     let mut attributes = tag.html_attributes();
     // A repeated attribute is no reason to lose the document.
-    attributes.with_checks(false).flatten().map(|attribute| (name(attribute.key.as_ref()), unescape(&attribute.value))).collect()
+    attributes
+        .with_checks(false)
+        .flatten()
+        .take(MOST_ATTRIBUTES)
+        .map(|attribute| (name(attribute.key.as_ref()), unescape(&attribute.value)))
+        .collect()
 }
 
 fn unescape(raw: &[u8]) -> String {

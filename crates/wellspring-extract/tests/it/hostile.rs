@@ -258,3 +258,12 @@ fn what_rows_refer_to_is_found_once() {
     let body = serde_json::Value::from((0..ROWS).map(|n| serde_json::json!({"id": n, "of": ROWS - n})).collect::<Vec<_>>());
     assert_eq!(extract(&related, body.to_string()).unwrap().report.fields[0].found as usize, ROWS - 1);
 }
+
+/// A tag with more attributes than anybody writes is read in no time, as much of it as is kept.
+#[test]
+fn a_crowd_of_attributes_is_thinned() {
+    let crowd = (0..400_000).map(|n| format!(" a{n}='1'")).collect::<Vec<_>>().concat();
+    let xml = Rules { items: Some(at("a")), ..rules(Format::Xml) };
+    let found = extract(&xml, format!("<r><a{crowd}/></r>")).unwrap();
+    assert_eq!(found.rows[0].as_object().map(serde_json::Map::len), Some(256));
+}

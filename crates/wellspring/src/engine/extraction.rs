@@ -165,14 +165,13 @@ impl Extractor {
     }
 }
 
-/// Compiles rules: those with a program where there is stack enough for any.
+/// Compiles rules: those with a program where there is stack enough for any, for used up, a stack would end the server that reloads.
 fn compile(rules: &Rules) -> Result<Compiled, RuleError> {
     let Some(program) = &rules.transform else { return Compiled::compile(rules) };
-    let given = rules.clone();
-    let compiling = lifecycle::thread_with_stack("rules", wellspring_extract::STACK, move || Compiled::compile(&given));
-    let failed =
-        |why: String| RuleError { span: program.span.clone(), message: format!("the jq program cannot be compiled: {why}"), help: None };
-    compiling.map_err(|e| failed(e.to_string()))?.join().unwrap_or_else(|_| Err(failed("its compiler panicked".to_owned())))
+    lifecycle::on_stack(wellspring_extract::STACK, || Compiled::compile(rules)).unwrap_or_else(|error| {
+        let message = format!("the jq program cannot be compiled: no thread for it ({error})");
+        Err(RuleError { span: program.span.clone(), message, help: None })
+    })
 }
 
 /// Runs compiled rules in a thread of this process that may be held up.

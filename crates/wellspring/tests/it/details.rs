@@ -106,3 +106,27 @@ async fn only_rows_that_stay_are_asked_for() {
     assert_eq!(reply.json()["items"][0], json!({"title": "Dune & Up", "year": "1999", "summary": "All about Dune & Up."}));
     app.stop().await;
 }
+
+/// What a page gives as an address is whatever it likes: it is told in a few words, on one line, and without what was sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_none_is_told_in_a_few_words() {
+    let origin = Origin::start().await;
+    let source = format!(
+        "[source.films]\nfresh_for = \"1h\"\nmin_interval = \"0s\"\nurl = \"{}\"\nheaders = {{ X-Key = \"${{KEY}}\" }}\nformat = \"json\"\nfields = {{ title = \"$.title\", link = \"$.link\" }}\n\
+         [source.films.details]\nurl = \"{{link}}\"\nformat = \"html\"\nfields = {{ summary = \"p\" }}\n",
+        origin.url("/list")
+    );
+    let app = Builder::new().with_variable("KEY", "canary-9d1e").with_source(&source).start().await;
+    for (link, told) in [
+        (format!("file:///{}", "x".repeat(3_000_000)), "x…"),
+        ("file:///\u{1b}[2J\nall is well".to_owned(), "details of row 1: `file:///"),
+        ("file:///?key=canary-9d1e".to_owned(), "what went wrong repeats a secret of this source, so it is not told"),
+    ] {
+        origin.script("/list", Answer::json(json!([{"title": "Dune", "link": link}]).to_string()));
+        app.post("/api/films/refresh").await;
+        let message = app.status("films").await["recent"][0]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(told) && message.len() < 3_000 && !message.contains(char::is_control), "{message}");
+        assert!(!message.contains("canary"), "{message}");
+    }
+    app.stop().await;
+}

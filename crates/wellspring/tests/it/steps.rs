@@ -258,3 +258,36 @@ async fn moments_and_days_fill_places() {
     assert_eq!(origin.last(&paths[2]).query, Some(format!("from={date}")));
     app.stop().await;
 }
+
+/// What an unchanged page means changes with the day where its dates are read, and what was asked for with the headers that ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unchanged_page_is_read_anew_on_another_day() {
+    let origin = Origin::start().await;
+    origin.script("/shows", Answer::json(r#"[{"title": "Dune", "at": "today 20:00"}]"#).etag("\"1\""));
+    let source = format!(
+        "[source.shows]\nfresh_for = \"1h\"\nwarm = false\nurl = \"{}\"\nformat = \"json\"\n[source.shows.fields]\ntitle = \"$.title\"\nat = {{ path = \"$.at\", parse = \"date\", zone = \"Pacific/Auckland\", as = \"date\" }}\n",
+        origin.url("/shows")
+    );
+    let asked_by = source
+        .replace("shows", "asked")
+        .replace("zone = \"Pacific/Auckland\", as = \"date\"", "zone = \"UTC\", as = \"local\"")
+        .replace("[source.asked.fields]", "headers = { X-Hour = \"{hour}\" }\ntimes.hour = { format = \"%H\" }\n[source.asked.fields]")
+        .replace("/asked", "/shows");
+    let app = Builder::new().with_source(&source).with_source(&asked_by).start().await;
+    let zone = jiff::tz::TimeZone::get("Pacific/Auckland").unwrap();
+    for source in ["shows", "asked"] {
+        app.get(&format!("/api/{source}")).await;
+    }
+    for hop in 1..=8_usize {
+        let before = wellspring::clock::Clock::now(&*app.clock).wall.to_zoned(zone.clone()).date();
+        app.clock.pass(Duration::from_secs(3 * 3_600 + 1));
+        let day = wellspring::clock::Clock::now(&*app.clock).wall.to_zoned(zone.clone()).date();
+        for (source, anew) in [("shows", day != before), ("asked", true)] {
+            app.get(&format!("/api/{source}")).await;
+            app.until_attempts(source, hop + 1).await;
+            assert_eq!(origin.last("/shows").header("if-none-match").is_none(), anew, "{source} {day}");
+        }
+        assert_eq!(app.get("/api/shows").await.items("at"), [day.to_string()]);
+    }
+    app.stop().await;
+}

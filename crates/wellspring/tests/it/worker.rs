@@ -242,6 +242,57 @@ async fn memory_past_the_limit_ends_the_worker_and_says_so() {
     workers.close().await;
 }
 
+fn program(jq: &str) -> Arc<Ruled> {
+    rules(&format!("format = \"json\"\ntransform = '{jq}'"))
+}
+
+async fn transformed(workers: &Extractor, jq: &str) -> Result<String, Failure> {
+    workers.extract(&program(jq), response("[1,2]"), &setting()).await.map(|finished| finished.items.json().to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_runs_away_is_killed_and_the_next_works() {
+    let workers = extractor(|options| (options.at_most, options.patience) = (1, Duration::from_secs(2)));
+    assert_eq!(transformed(&workers, "map(. + 1)").await.unwrap(), "[2,3]");
+    for runaway in ["def f: f; f", "reduce repeat(1) as $n (.; .)", "[last(range(infinite))]", "[\"9\" * 9000000 | tonumber]"] {
+        let busy = idle(&workers);
+        let failure = transformed(&workers, runaway).await.unwrap_err();
+        assert_eq!((failure.kind, failure.code), (Kind::Permanent, Code::ExtractFailed), "{runaway}");
+        assert_eq!(failure.message, "the extraction took longer than 2s and was ended", "{runaway}");
+        assert_eq!(transformed(&workers, "map(. + 1)").await.unwrap(), "[2,3]");
+        until("it is reaped", || !process(busy).exists()).await;
+    }
+    workers.close().await;
+}
+
+/// What a program uses up is its worker's and not the server's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_takes_all_memory_or_stack_ends_its_worker_by_name() {
+    let workers = extractor(|options| (options.at_most, options.patience) = (1, Duration::from_secs(60)));
+    for (greedy, told) in [
+        ("[\"x\" * 1000000000]", "signal 6: memory allocation of 1000000000 bytes failed"),
+        ("[2] | until(false; [.[0] * .[0]])", "signal 6: memory allocation of "),
+        ("def f: 1 + f; [f]", "has overflowed its stack"),
+        ("[\"[\" * 1000000 | fromjson]", "has overflowed its stack"),
+    ] {
+        let failure = transformed(&workers, greedy).await.unwrap_err();
+        assert_eq!((failure.kind, failure.code), (Kind::Permanent, Code::ExtractFailed), "{greedy}");
+        assert!(failure.message.starts_with("the process that extracts ended (signal 6: ") && failure.message.contains(told), "{failure}");
+        assert_eq!(transformed(&workers, ".").await.unwrap(), "[1,2]");
+    }
+    workers.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_sees_nothing_of_the_machine() {
+    let workers = one();
+    assert_eq!(transformed(&workers, "[env, $ENV, now, $values]").await.unwrap(), "[{},{},1737633600,{}]");
+    // What it says on the side does not fill the pipe that nobody reads.
+    let said = transformed(&workers, "[range(300)] | map(debug(\"x\" * 1000), stderr) | length | [.]").await;
+    assert!(said.is_ok_and(|items| items == "[600]"));
+    workers.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_with_nothing_to_do_is_closed() {
     let workers = extractor(|options| (options.at_most, options.idle) = (2, Duration::from_secs(1)));

@@ -155,6 +155,8 @@ fn an_address_is_not_left_to_readers() {
         format!("{}{params}", url("{page}")),
         format!("{}{params}", url("{today}.example")),
         format!("{}{params}", url("https://{page}:x/")),
+        format!("{}{params}", url("https://{page}/list")),
+        format!("{}{params}", url("https://www.{page}.example:80/")),
     ]), @r#"
     "{page}"  `{page}` cannot begin an address: readers would choose what is fetched
         write the host out, as in https://www.example.com/{page}
@@ -162,8 +164,14 @@ fn an_address_is_not_left_to_readers() {
         write the host out, as in https://www.example.com/{today}
     "https://{page}:x/"  `url` is no http address: invalid port number
         write it in full, as in https://www.example.com/list
+    "https://{page}/list"  `{page}` takes any host: readers would choose what is fetched
+        list what `page` takes by values = ["…"], or end the host in a domain: {page}.shops.example
+    "https://www.{page}.example:80/"  `{page}` takes any host: readers would choose what is fetched
+        list what `page` takes by values = ["…"], or end the host in a domain: {page}.shops.example
     "#);
-    assert_eq!(one(&format!("{}{params}", url("https://{page}.example/{today}"))).alternatives[0].ask.url.names().count(), 2);
+    one(&format!("{}params.page.pattern = '[a-z]{{3}}'\n", url("https://{page}.example/")));
+    one(&format!("{}params.page.values = ['foreign.example']\n", url("https://{page}/")));
+    assert_eq!(one(&format!("{}{params}", url("https://{page}.films.example/{today}"))).alternatives[0].ask.url.names().count(), 2);
 }
 
 #[test]

@@ -38,10 +38,10 @@ pub(super) struct Collection<'a> {
     pub(super) rules: &'a RuledAlternative,
     pub(super) terms: Terms<'a>,
     /// Parameters and times.
-    values: Params,
+    pub(super) values: Params,
     jar: Jar,
     homes: Homes,
-    secrets: Secrets,
+    pub(super) secrets: Secrets,
     /// Bytes read so far.
     read: AtomicU64,
 }
@@ -67,7 +67,7 @@ impl<'a> Collection<'a> {
             index,
             rules: &recipe.compiled[index],
             terms,
-            homes: Homes::of(alternative, &values),
+            homes: Homes::of(alternative, &values, terms.started.wall),
             secrets: Secrets::of(alternative),
             values,
             jar: Jar::default(),
@@ -77,6 +77,12 @@ impl<'a> Collection<'a> {
 
     /// Asks for everything in turn, and judges what comes.
     pub(super) async fn run(&self, attempt: &mut Try) -> Result<Harvest, Failure> {
+        let harvest = self.gather(attempt).await;
+        attempt.cut.iter_mut().for_each(|words| *words = self.secrets.veil(words));
+        harvest.map_err(|failure| self.secrets.veiled(failure))
+    }
+
+    async fn gather(&self, attempt: &mut Try) -> Result<Harvest, Failure> {
         let mut captures = Captures { values: self.values.clone(), ..Captures::default() };
         attempt.address = self.address(&captures.values);
         for (number, (step, rules)) in self.alternative.steps.iter().zip(&self.rules.steps).enumerate() {
@@ -117,7 +123,7 @@ impl<'a> Collection<'a> {
     fn address(&self, values: &Params) -> String {
         let url = &self.alternative.ask.url;
         let known = url.names().all(|name| values.contains_key(name));
-        self.secrets.veil(if known { url.fill(values).to_string() } else { url.to_string() })
+        self.secrets.veil(&if known { url.fill(values).to_string() } else { url.to_string() })
     }
 
     async fn step(&self, step: &Step, rules: &Arc<Ruled>, label: &str, captures: &mut Captures, attempt: &mut Try) -> Result<(), Failure> {
@@ -143,7 +149,7 @@ impl<'a> Collection<'a> {
         captures: &mut Captures,
         asked: &mut Asked,
     ) -> Result<(), Failure> {
-        let address = self.secrets.veil(response.url.to_string());
+        let address = self.secrets.veil(response.url.as_str());
         let rows = self.extract(rules, response, captures.values.clone()).await?;
         let row = rows.rows.first();
         let found = |name: &String| row.and_then(|row| row.get(name)).filter(|value| !super::capture::is_blank(value));
@@ -158,7 +164,7 @@ impl<'a> Collection<'a> {
     /// Where it cannot be made at all.
     pub(super) async fn ask(&self, ask: &Ask, values: &Params, validator: Validator, label: String) -> Result<Answer, Failure> {
         let request = request::filled(ask, values, validator, self.terms.bounds, &self.jar, &self.homes)?;
-        let address = self.secrets.veil(request.url.to_string());
+        let address = self.secrets.veil(&request.url.to_string());
         let heeds = manners::heeds(self.alternative, ask, self.terms.bounds);
         let Sent { permit, took, mut fetched } = self.collector.send(request, heeds, self.terms).await;
         let bytes = if let Ok(Fetched::Body(response)) = &fetched { response.body.len() as u64 } else { 0 };

@@ -1,6 +1,7 @@
 //! Requests as they are sent: their places filled in, and what is secret kept to the hosts that the configuration names.
 
 use http::{HeaderName, Method};
+use jiff::Timestamp;
 use url::Url;
 use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::key::Params;
@@ -18,10 +19,19 @@ pub(super) struct Homes(Vec<url::Origin>);
 
 impl Homes {
     /// Those whose addresses do not begin with a place. `values` are parameters and times: who fills those in is the one who
-    /// configured or asked, and not the upstream.
-    pub(super) fn of(alternative: &Alternative, values: &Params) -> Self {
+    /// configured or asked, and not the upstream. So are the values of `each` that the configuration lists.
+    pub(super) fn of(alternative: &Alternative, values: &Params, now: Timestamp) -> Self {
         let named = alternative.asks().filter(|ask| ask.url.first_name().is_none());
-        Self(named.filter_map(|ask| Url::parse(ask.url.fill(values).expose()).ok()).map(|url| url.origin()).collect())
+        let mut addresses: Vec<Filled> = named.map(|ask| ask.url.fill(values)).collect();
+        let url = &alternative.ask.url;
+        if let Some(each) = alternative.each.as_ref().filter(|each| url.host_names().contains(&each.name.as_str())) {
+            let mut values = values.clone();
+            for value in each.values.known(now).unwrap_or_default() {
+                values.insert(each.name.clone(), value);
+                addresses.push(url.fill(&values));
+            }
+        }
+        Self(addresses.iter().filter_map(|url| Url::parse(url.expose()).ok()).map(|url| url.origin()).collect())
     }
 
     fn include(&self, url: &Filled) -> bool {
@@ -42,8 +52,12 @@ pub(super) fn filled(
     homes: &Homes,
 ) -> Result<Request, Failure> {
     let url = ask.url.fill(values);
-    // An address that a page or an API gave leads wherever that likes.
-    let at_home = ask.url.first_name().is_none() || homes.include(&url);
+    if ask.url.climbs(values) {
+        let words = format!("{url} is not asked: a value of dots alone leads to another address than the one that is configured");
+        return Err(Failure::new(Kind::Blocked, Code::AddressRefused, words));
+    }
+    // An address that a page or an API gave, or its host, leads wherever that likes.
+    let at_home = ask.url.host_names().is_empty() || homes.include(&url);
     let body = ask.payload.as_ref().map(|payload| payload.fill(values));
     if !at_home && body.as_ref().is_some_and(Filled::is_secret) {
         let words = format!("{url} is not asked: what is sent carries a secret, and this host is none that the source itself names");
@@ -89,7 +103,7 @@ mod tests {
     use crate::engine::limits::PerHost;
 
     fn text(text: &str) -> Template {
-        Template::parse(text, &["link"], &|_| Some("s3cr3t".to_owned())).unwrap()
+        Template::parse(text, &["link", "host"], &|_| Some("s3cr3t".to_owned())).unwrap()
     }
 
     fn ask(url: &str) -> Ask {
@@ -110,7 +124,14 @@ mod tests {
         let bounds =
             Bounds { timeout: Duration::from_secs(1), max_body: 1, per_host, proxy: None, robots: true, agent: "wellspring".to_owned() };
         let home = Homes(vec![Url::parse("https://a.example/").unwrap().origin()]);
-        filled(ask, &[("link".to_owned(), link.to_owned())].into(), Validator::default(), &bounds, &Jar::default(), &home)
+        filled(
+            ask,
+            &["link", "host"].map(|name| (name.to_owned(), link.to_owned())).into(),
+            Validator::default(),
+            &bounds,
+            &Jar::default(),
+            &home,
+        )
     }
 
     #[test]
@@ -122,9 +143,21 @@ mod tests {
         let all = ["x-quiet", "x-plain", "cookie"];
         check("https://b.example/?q={link}", "x", &all);
         check("{link}", "https://a.example/film", &all);
+        check("https://{host}.b.example/", "x", &all);
+        check("https://{host}/", "a.example", &all);
+        check("https://{host}/", "b.example", &["x-plain"]);
+        check("https://{host}.example/", "b", &["x-plain"]);
         for foreign in ["https://b.example/", "http://a.example/", "https://a.example:8443/", "https://a.example@b.example/", "x"] {
             check("{link}", foreign, &["x-plain"]);
         }
+    }
+
+    #[test]
+    fn a_value_of_dots_leads_nowhere() {
+        let refused = build(&ask("https://a.example/p/{link}/q"), "..").unwrap_err();
+        assert_eq!((refused.kind, refused.code), (Kind::Blocked, Code::AddressRefused));
+        insta::assert_snapshot!(refused, @"https://a.example/p/../q is not asked: a value of dots alone leads to another address than the one that is configured");
+        assert!(build(&ask("https://a.example/p/{link}/q"), "a..b").is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use wellspring_core::failure::{Code, Failure};
+use wellspring_core::failure::{Code, Failure, shown};
 use wellspring_core::key::Params;
 use wellspring_core::snapshot::{Digest, Validator, Validators};
 use wellspring_core::source::{Each, Field, Format, Method, Origin, Parse, Piece};
@@ -19,6 +19,12 @@ use crate::fetch::Fetched;
 
 /// How much the rows of all answers may hold, in bytes: as much as those of one.
 const MOST_HELD: usize = 64 << 20;
+
+/// How much of a value is shown where its request is named, in characters: upstreams say what they like.
+const SHOWN: usize = 80;
+
+/// Where days are counted unless somebody says otherwise.
+const UTC: &str = "UTC";
 
 /// What the requests for rows came to.
 #[derive(Debug)]
@@ -119,7 +125,7 @@ impl Collection<'_> {
         let with = |value: &String| {
             let mut values = captures.values.clone();
             values.insert(each.name.clone(), value.clone());
-            one(format!("items for {}={value}", each.name), values)
+            one(format!("items for {}={}", each.name, shown(&self.secrets.veil(value), SHOWN)), values)
         };
         self.values(each, captures, cut).iter().map(with).collect()
     }
@@ -212,9 +218,21 @@ impl Collection<'_> {
         for (name, value) in values.iter().filter(|(name, _)| rules.fields.iter().any(|field| composes(field, name))) {
             let _infallible = write!(text, "\n{name}={value}");
         }
-        // Which occurrences are items depends on the day, and so does what a date without a year means.
-        if rules.format == Format::Ical || rules.fields.iter().any(reads_dates) {
-            let _infallible = write!(text, "\n{}", self.now().strftime("%F"));
+        // An upstream that is asked by headers may give each of them something else. What a step captured there is a key of the moment.
+        let places = ask.headers.iter().chain(&ask.cookies).flat_map(|(_, line)| line.names());
+        let is_asked =
+            |name: &&str| self.values.contains_key(*name) || self.alternative.each.as_ref().is_some_and(|each| each.name == **name);
+        for name in places.filter(is_asked) {
+            let _infallible = write!(text, "\n{name}={}", values.get(name).map_or("", String::as_str));
+        }
+        // Which occurrences are items depends on the day, and so does what `today` and a date without a year mean, wherever they are read.
+        let mut zones: BTreeSet<&str> = rules.fields.iter().flat_map(zones_of_dates).collect();
+        if rules.format == Format::Ical {
+            zones.insert(UTC);
+        }
+        for zone in zones {
+            let day = self.now().in_tz(zone).map_or_else(|_| self.now().strftime("%F").to_string(), |now| now.date().to_string());
+            let _infallible = write!(text, "\n{day}");
         }
         if let Some(program) = &rules.transform {
             // One that asks for the time gives something else each time, whatever the upstream says.
@@ -229,8 +247,12 @@ impl Collection<'_> {
     }
 }
 
-fn reads_dates(field: &Field) -> bool {
-    matches!(field.parse, Parse::Date(_)) || field.within().iter().any(reads_dates)
+/// Where the dates of a field are read.
+fn zones_of_dates(field: &Field) -> Vec<&str> {
+    match &field.parse {
+        Parse::Date(rule) => vec![rule.zone.as_deref().unwrap_or(UTC)],
+        _ => field.within().iter().flat_map(zones_of_dates).collect(),
+    }
 }
 
 fn composes(field: &Field, name: &str) -> bool {

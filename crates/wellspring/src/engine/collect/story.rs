@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use wellspring_core::failure::Failure;
+use wellspring_core::failure::{Failure, shown};
 use wellspring_core::gate::Gate;
 use wellspring_core::source::Alternative;
 use wellspring_core::template::Filled;
@@ -63,18 +63,28 @@ impl Try {
 }
 
 impl Secrets {
-    /// All that the requests of an alternative carry, where what is shown may hold what an upstream said.
+    /// All that the requests of an alternative carry: what is shown may hold what an upstream said.
     pub(super) fn of(alternative: &Alternative) -> Self {
-        if alternative.steps.is_empty() && alternative.details.is_none() {
-            return Self(Vec::new());
-        }
         let texts = alternative.asks().flat_map(|ask| ask.templates().map(|text| text.fill(&[].into())).collect::<Vec<_>>());
         Self(texts.filter(Filled::is_secret).collect())
     }
 
-    /// A text as it may be shown, at its length.
-    pub(super) fn veil(&self, text: String) -> String {
-        if self.0.iter().any(|secret| secret.gives_away(&text)) { "***".to_owned() } else { text }
+    /// A text as it may be shown, on one line and no longer than anyone reads.
+    pub(super) fn veil(&self, text: &str) -> String {
+        let looked_at = shown(text, LOOKED_AT);
+        if self.repeated_by(&looked_at) { "***".to_owned() } else { looked_at }
+    }
+
+    /// A failure as it may be told: a body, an address that a page gave, a transform may repeat what was sent.
+    pub(super) fn veiled(&self, failure: Failure) -> Failure {
+        if !self.repeated_by(&failure.message) {
+            return failure;
+        }
+        Failure { message: "what went wrong repeats a secret of this source, so it is not told".to_owned(), ..failure }
+    }
+
+    fn repeated_by(&self, text: &str) -> bool {
+        self.0.iter().any(|secret| secret.gives_away(text))
     }
 
     /// A captured value as it is shown.
@@ -87,7 +97,7 @@ impl Secrets {
             }
             other => super::capture::text(other).chars().take(LOOKED_AT).collect(),
         };
-        let text: String = self.veil(text);
+        let text = self.veil(&text);
         if text.chars().count() <= SHOWN { text } else { text.chars().take(SHOWN - 1).chain(['…']).collect() }
     }
 }
@@ -103,8 +113,11 @@ mod tests {
     fn what_an_upstream_echoes_is_veiled_before_it_is_shortened() {
         let key = Template::expand("k=${KEY}", &|_| Some("s3cr3t-k3y".to_owned())).unwrap();
         let secrets = Secrets(vec![key]);
-        assert_eq!(secrets.veil("https://a.example/?t=S3CR3T%2dk3y".to_owned()), "***");
+        assert_eq!(secrets.veil("https://a.example/?t=S3CR3T%2dk3y"), "***");
         assert_eq!(secrets.shorten(&json!(format!("{}s3cr3t-k3y", "x".repeat(75)))), "***");
+        let failure = |words: &str| secrets.veiled(Failure::permanent(wellspring_core::failure::Code::ExtractFailed, words)).message;
+        assert_eq!(failure("the transform failed: s3cr3t-k3y"), "what went wrong repeats a secret of this source, so it is not told");
+        assert_eq!(failure("the transform failed: a"), "the transform failed: a");
         assert_eq!(secrets.shorten(&json!(["a", 2])), "2 values: a, 2");
         assert_eq!(secrets.shorten(&json!("ä".repeat(100))).chars().count(), 80);
     }

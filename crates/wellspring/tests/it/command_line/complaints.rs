@@ -158,6 +158,21 @@ fn bad_rules_are_refused_with_their_place() {
     "#);
 }
 
+/// What nests deeper than anybody writes takes neither the stack of whoever reads it nor an age: a server that reloads stays up.
+#[test]
+fn rules_that_nest_without_end_are_refused() {
+    let source = |rule: &str| format!("[source.a]\nurl = \"https://a.example\"\nfresh_for = \"1h\"\nformat = \"json\"\n{rule}\n");
+    let first = |rule: &str| refused(&source(rule)).lines().next().unwrap_or_default().to_owned();
+    for (open, close) in [("[?@", "]"), ("[?(", ")]"), ("[?length(", ")]")] {
+        let told = first(&format!("items = \"${}{}\"", open.repeat(20_000), close.repeat(20_000)));
+        assert_eq!(told, "error: this JSONPath is nested deeper than 10 levels", "{open}");
+    }
+    assert_eq!(first(&format!("transform = \"{}\"", "[".repeat(20_000))), "error: a transform is at most 8 KiB long");
+    for deep in ["[".repeat(16_000), "-".repeat(16_000), ".|".repeat(8_000), "if . then ".repeat(1_600), "\\\"\\\\(".repeat(4_000)] {
+        assert!(first(&format!("transform = \"{deep}\"")).starts_with("error: the jq program cannot be read: "), "{}", &deep[..10]);
+    }
+}
+
 #[test]
 fn the_same_source_in_two_files_is_refused() {
     assert_snapshot!(refused_with(FEED, &[("sources/more.toml", FEED)]), @"

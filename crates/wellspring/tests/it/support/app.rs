@@ -1,5 +1,6 @@
 //! A whole server in this process, on a free port of 127.0.0.1.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub struct Builder {
     robots: bool,
     store: Option<String>,
     sources: String,
+    variables: BTreeMap<String, String>,
 }
 
 /// A server that must be stopped: dropping a running one fails the test.
@@ -63,6 +65,12 @@ impl Builder {
         self
     }
 
+    /// Sets a variable of the environment that the config is read in.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// Adds source tables.
     pub fn with_source(mut self, toml: &str) -> Self {
         self.sources += toml;
@@ -80,7 +88,7 @@ impl Builder {
     }
 
     fn config(&self) -> Config {
-        Config::parse("test.toml", &self.toml(), &|_| None).unwrap_or_else(|wrong| panic!("{}", wrong[0]))
+        Config::parse("test.toml", &self.toml(), &|name| self.variables.get(name).cloned()).unwrap_or_else(|wrong| panic!("{}", wrong[0]))
     }
 
     /// Starts it.
