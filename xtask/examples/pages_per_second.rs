@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         first = false;
     }
-    let rate = done as f64 / (cpu()? - cpu_before).as_secs_f64();
+    let rate = done as f64 / cpu()?.saturating_sub(cpu_before).as_secs_f64();
     println!("{}", json!({"pages_per_second": rate, "rows": rows, "characters": characters, "peak_kb": peak()}));
     Ok(())
 }

@@ -45,7 +45,7 @@ async fn what_does_not_work_is_told_with_the_way_out() {
         feed("late", &origin.url("/rss"), ""),
         feed("dead", &dead, ""),
         feed("local", "http://printer.internal/status", ""),
-        feed("templated", "https://{city}.example/rss", "params.city.pattern = \"[a-z]+\""),
+        feed("templated", "https://{city}.shops.example/rss", "params.city.pattern = \"[a-z]+\""),
         feed("rendered", &dead, "render = \"auto\""),
         feed("behind", "https://far.example/", &format!("proxy = \"http://name:word@{}\"", dead.trim_start_matches("http://"))),
         "[source.paid]\nfresh_for = \"1h\"\nformat = \"feed\"\n[[source.paid.from]]\nwhen_env = \"PAID_KEY\"\nurl = \"https://a.example/${PAID_KEY}\"\n".to_owned(),
@@ -69,7 +69,7 @@ async fn what_does_not_work_is_told_with_the_way_out() {
     ok    reader     pages are read in a process of its own
     FAIL  browser    there is no file nowhere  → mend or remove `executable` under [browser]
     ok    zone       Asia/Jakarta
-    ok    reach      https://{city}.example/rss (templated): only a refresh knows this host
+    ok    reach      https://{city}.shops.example/rss (templated): only a refresh knows this host
     FAIL  proxy      http://127.0.0.1:PORT: connection refused (os error 111)  → start it, or mend or remove `proxy`
     FAIL  reach      http://127.0.0.1:PORT (late): 127.0.0.1:PORT is not fetched: it is a loopback address, which needs `allow_private = true` under [fetch]  → check the source's `url`
     FAIL  reach      http://127.0.0.1:PORT (dead, rendered): 127.0.0.1:PORT is not fetched: it is a loopback address, which needs `allow_private = true` under [fetch]  → check the source's `url`
