@@ -139,7 +139,7 @@ pub async fn receive(input: &mut pipe::Receiver) -> io::Result<Frame> {
 /// Writes a frame.
 ///
 /// # Errors
-/// As with [`write`].
+/// As with [`write()`].
 pub async fn send(output: &mut pipe::Sender, head: &[u8], payload: &[u8]) -> io::Result<()> {
     let mut start = lengths(head, payload)?.to_vec();
     start.extend(head);
