@@ -41,10 +41,10 @@ impl Html {
     pub(crate) fn read(&self, body: &Body<'_>, context: &Context<'_>) -> Result<Items, ExtractError> {
         let source = charset::html(body);
         refuse_other_formats(&source)?;
-        let page = parse(&source)?;
-        // Most pages have neither, and looking through a whole tree costs more than looking through its text.
-        let base = if mentions(&source, b"<base") { base(&page, body.url) } else { body.url.clone() };
-        let templates = if mentions(&source, b"<template") { Templates::of(&page) } else { Templates::default() };
+        let (page, seen) = depth::parse_noting(&source)?;
+        // Most pages have neither, and to look through a whole tree for them costs.
+        let base = if seen.base { base(&page, body.url) } else { body.url.clone() };
+        let templates = if seen.template { Templates::of(&page) } else { Templates::default() };
         let rows: Vec<ElementRef<'_>> = match &self.items {
             Some(items) => page.select(items).filter(|element| !templates.hide(*element)).collect(),
             None => vec![page.root_element()],
@@ -69,11 +69,6 @@ pub(crate) fn refuse_other_formats(source: &str) -> Result<(), ExtractError> {
         return Err(ExtractError::unlike(text, EXPECTED));
     }
     Ok(())
-}
-
-/// Whether a tag may be in a page; in a script it means nothing.
-fn mentions(source: &str, tag: &[u8]) -> bool {
-    source.match_indices('<').any(|(at, _)| source.as_bytes()[at..].get(..tag.len()).is_some_and(|found| found.eq_ignore_ascii_case(tag)))
 }
 
 /// What the page's addresses are relative to: its first `<base href>`, where that leads to the web.

@@ -7,11 +7,11 @@
 use std::cell::{Cell, RefCell};
 
 use ego_tree::iter::Edge;
-use html5ever::TokenizerResult;
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 use html5ever::tree_builder::{Tracer, TreeBuilder, TreeBuilderOpts, TreeSink};
+use html5ever::{TokenizerResult, local_name};
 use scraper::{Html, HtmlTreeSink};
 
 use crate::error::ExtractError;
@@ -30,18 +30,31 @@ const OPENED_BY_ONE_TAG: usize = 3;
 /// Parses a page as a browser without scripts does, so that the content of `<noscript>` counts. Elements deeper than
 /// [`MAX_DEPTH`] are left out, their text and children move up to the deepest one that is kept.
 pub(crate) fn parse(page: &str) -> Result<Html, ExtractError> {
+    parse_noting(page).map(|(page, _)| page)
+}
+
+/// Parses a page, and says which of some rare elements it has.
+pub(super) fn parse_noting(page: &str) -> Result<(Html, Seen), ExtractError> {
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(page));
     let capped = run(&input);
     if capped.is_full.get() {
         return Err(ExtractError::TooMany { expected: super::EXPECTED, limit: MAX_NODES });
     }
+    let seen = capped.seen.get();
     let page = capped.builder.sink.finish();
     // Misplaced elements are moved about, so that a tree can be deeper than what was ever open.
     if deepest(&page) > 2 * MAX_DEPTH {
         return Err(ExtractError::TooDeep { expected: super::EXPECTED, limit: 2 * MAX_DEPTH });
     }
-    Ok(page)
+    Ok((page, seen))
+}
+
+/// Elements that few pages have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) base: bool,
+    pub(super) template: bool,
 }
 
 fn run(input: &BufferQueue) -> Capped {
@@ -79,6 +92,7 @@ struct Capped {
     /// Text that came and was not passed on yet. The tokenizer gives each line by itself; together they are one piece of the page, which
     /// costs the builder one step and no copy.
     text: RefCell<StrTendril>,
+    seen: Cell<Seen>,
     /// How often the open elements were counted, for tests: the work this adds.
     counts: Cell<usize>,
 }
@@ -91,6 +105,7 @@ impl Capped {
             may_have_closed: Cell::new(false),
             is_full: Cell::new(false),
             text: RefCell::default(),
+            seen: Cell::default(),
             counts: Cell::new(0),
         }
     }
@@ -123,6 +138,11 @@ impl Capped {
         if tag.kind == TagKind::EndTag {
             self.may_have_closed.set(true);
             return true;
+        }
+        if tag.name == local_name!("base") || tag.name == local_name!("template") {
+            let Seen { base, template } = self.seen.get();
+            let is_base = tag.name == local_name!("base");
+            self.seen.set(Seen { base: base || is_base, template: template || !is_base });
         }
         // Elements without element children are kept a little deeper: leaving out `<script>` would turn its text into markup.
         if !(self.has_room(MAX_DEPTH) || is_leaf(tag) && self.has_room(MAX_DEPTH + OPENED_BY_ONE_TAG)) {
