@@ -1,7 +1,7 @@
 """Extracts a list of pages over and over with parsel or BeautifulSoup, as pages_per_second.rs does with our own rules.
 
-usage: pages_per_second.py parsel|bs4 JOB.json SECONDS
-Both parse by lxml, the fastest parser that either has, and all begin with the bytes of a page. Addresses are made absolute, white space is collapsed, as we do."""
+usage: pages_per_second.py parsel|bs4|bs4+lxml JOB.json SECONDS
+parsel parses by lxml; BeautifulSoup by its own parser, or by lxml as well. All begin with the bytes of a page. Addresses are made absolute, white space is collapsed, as we do."""
 import json, resource, sys, time
 from urllib.parse import urljoin
 
@@ -32,9 +32,10 @@ if peer == "parsel":
         return rows
 else:
     from bs4 import BeautifulSoup
+    parser = "lxml" if peer == "bs4+lxml" else "html.parser"
     def extract(body, page):
         rows = []
-        for element in BeautifulSoup(body, "lxml").select(page["items"]):
+        for element in BeautifulSoup(body, parser).select(page["items"]):
             row = {}
             for name, place in page["fields"]:
                 selector, _, attr = place.partition("@")

@@ -6,13 +6,14 @@
 
 use std::cell::{Cell, RefCell};
 
+use ego_tree::Tree;
 use ego_tree::iter::Edge;
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 use html5ever::tree_builder::{Tracer, TreeBuilder, TreeBuilderOpts, TreeSink};
 use html5ever::{TokenizerResult, local_name};
-use scraper::{Html, HtmlTreeSink};
+use scraper::{Html, HtmlTreeSink, Node};
 
 use crate::error::ExtractError;
 
@@ -23,6 +24,9 @@ pub(super) const MAX_DEPTH: usize = 512;
 
 /// How many nodes a tree may have. The longest pages of the web have a third of this.
 pub(super) const MAX_NODES: usize = 1_000_000;
+
+/// How many bytes of a page make a node, most of the time.
+const BYTES_A_NODE: usize = 32;
 
 /// The most elements that one start tag opens: `<td>` in a table brings its `<tbody>` and `<tr>`.
 const OPENED_BY_ONE_TAG: usize = 3;
@@ -37,7 +41,7 @@ pub(crate) fn parse(page: &str) -> Result<Html, ExtractError> {
 pub(super) fn parse_noting(page: &str) -> Result<(Html, Seen), ExtractError> {
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(page));
-    let capped = run(&input);
+    let capped = run(&input, page.len());
     if capped.is_full.get() {
         return Err(ExtractError::TooMany { expected: super::EXPECTED, limit: MAX_NODES });
     }
@@ -57,9 +61,12 @@ pub(super) struct Seen {
     pub(super) template: bool,
 }
 
-fn run(input: &BufferQueue) -> Capped {
+fn run(input: &BufferQueue, length: usize) -> Capped {
     let options = TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() };
-    let builder = TreeBuilder::new(HtmlTreeSink::new(Html::new_document()), options);
+    let mut document = Html::new_document();
+    // About what a page of this length comes to: a tree that grows is copied each time.
+    document.tree = Tree::with_capacity(Node::Document, length / BYTES_A_NODE);
+    let builder = TreeBuilder::new(HtmlTreeSink::new(document), options);
     let tokenizer = Tokenizer::new(Capped::new(builder), TokenizerOpts::default());
     // It stops after each `</script>`, for a browser to run the script.
     while !matches!(tokenizer.feed(input), TokenizerResult::Done) {}

@@ -11,7 +11,7 @@ fn parse_counted(page: &str) -> (usize, usize, usize) {
     let page = StrTendril::from(page);
     let input = BufferQueue::default();
     input.push_back(page);
-    let capped = run(&input);
+    let capped = run(&input, 0);
     let counts = capped.counts.get();
     let html = capped.builder.sink.finish();
     (deepest(&html), html.tree.nodes().len(), counts)
