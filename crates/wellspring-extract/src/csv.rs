@@ -105,8 +105,7 @@ impl Kind for Csv {
     }
 
     fn anchor(anchor: &Anchor) -> Result<Self::Anchor, RuleError> {
-        let (Anchor::Preceding(at) | Anchor::Ancestor(at) | Anchor::Lookup { rows: at, .. }) = anchor;
-        Err(RuleError::at(at, "the fields of a table are found in the line itself"))
+        Err(RuleError::at(anchor.rule(), "the fields of a table are found in the line itself"))
     }
 
     fn look<'b: 'b>(row: &Row<'b>, place: &String) -> impl IntoIterator<Item = Value> {

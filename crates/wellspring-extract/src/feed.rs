@@ -67,8 +67,7 @@ impl Kind for Feed {
     }
 
     fn anchor(anchor: &Anchor) -> Result<Self::Anchor, RuleError> {
-        let (Anchor::Preceding(at) | Anchor::Ancestor(at) | Anchor::Lookup { rows: at, .. }) = anchor;
-        Err(RuleError::at(at, "a feed's fields are found in the entry itself"))
+        Err(RuleError::at(anchor.rule(), "a feed's fields are found in the entry itself"))
     }
 
     fn look<'b: 'b>(row: &Entry<'b>, place: &Path) -> impl IntoIterator<Item = Value> {

@@ -100,8 +100,7 @@ impl Kind for Ical {
     }
 
     fn anchor(anchor: &Anchor) -> Result<Self::Anchor, RuleError> {
-        let (Anchor::Preceding(at) | Anchor::Ancestor(at) | Anchor::Lookup { rows: at, .. }) = anchor;
-        Err(RuleError::at(at, "the fields of an event are found in the event itself"))
+        Err(RuleError::at(anchor.rule(), "the fields of an event are found in the event itself"))
     }
 
     fn look<'b: 'b>(row: &Occurrence<'b>, place: &Place) -> impl IntoIterator<Item = Value> {

@@ -67,8 +67,7 @@ impl Kind for Text {
     }
 
     fn anchor(anchor: &Anchor) -> Result<Self::Anchor, RuleError> {
-        let (Anchor::Preceding(at) | Anchor::Ancestor(at) | Anchor::Lookup { rows: at, .. }) = anchor;
-        Err(RuleError::at(at, "plain text has no elements"))
+        Err(RuleError::at(anchor.rule(), "plain text has no elements"))
     }
 
     fn look<'b: 'b>(row: &&'b str, (): &()) -> impl IntoIterator<Item = Value> {

@@ -74,8 +74,8 @@ impl Kind for Xml {
     }
 
     fn anchor(anchor: &Anchor) -> Result<Self::Anchor, RuleError> {
-        let (Anchor::Preceding(at) | Anchor::Ancestor(at) | Anchor::Lookup { rows: at, .. }) = anchor;
-        Err(RuleError::at(at, "the fields of XML are found in the item itself").help("let `items` select an element that holds them all"))
+        Err(RuleError::at(anchor.rule(), "the fields of XML are found in the item itself")
+            .help("let `items` select an element that holds them all"))
     }
 
     fn look<'b: 'b>(row: &Row<'b>, place: &Path) -> impl IntoIterator<Item = Value> {

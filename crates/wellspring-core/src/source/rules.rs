@@ -247,6 +247,14 @@ impl Rules {
     }
 }
 
+impl Anchor {
+    /// The rule that says where: what a complaint about it points at.
+    pub fn rule(&self) -> &At<String> {
+        let (Self::Preceding(at) | Self::Ancestor(at) | Self::Lookup { rows: at, .. }) = self;
+        at
+    }
+}
+
 impl Field {
     /// A field that is found at these places.
     pub fn at(name: impl Into<String>, candidates: Vec<At<String>>) -> Self {

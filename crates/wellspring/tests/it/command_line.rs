@@ -132,7 +132,7 @@ async fn check_tells_which_gate_refuses() {
     exit code 1
     --- stdout
     gone
-      items    http://127.0.0.1:PORT/gone   0 B in TIME   failed (upstream_status)
+      items    http://127.0.0.1:PORT/gone      failed (upstream_status)
       FAILED (upstream_status): 127.0.0.1:PORT answered 503
     --- stderr
     gone: fetching …
@@ -366,7 +366,7 @@ async fn check_says_which_alternative_was_skipped_and_why() {
     --- stdout
     trends
       alternative 1
-        items    http://127.0.0.1:PORT/now?key=${TRENDS_KEY}   0 B in TIME   failed (upstream_status)
+        items    http://127.0.0.1:PORT/now?key=${TRENDS_KEY}      failed (upstream_status)
         failed   127.0.0.1:PORT answered 404
       alternative 2
         items    http://127.0.0.1:PORT/rss   293 B in TIME

@@ -61,13 +61,14 @@ fn kind(asked: &Asked) -> &str {
 }
 
 fn each(group: &[Asked], place: impl Fn(&str) -> String) -> Vec<Line> {
-    let line = |asked: &Asked| Line {
-        label: asked.label.clone(),
-        place: place(&asked.address),
-        measure: format!("{} in {}", size(asked.bytes), took(asked.took)),
-        more: more(asked),
-    };
+    let line =
+        |asked: &Asked| Line { label: asked.label.clone(), place: place(&asked.address), measure: measure(asked), more: more(asked) };
     group.iter().map(line).collect()
+}
+
+/// How much came in what time; nothing where nothing came, for then the note says why.
+fn measure(asked: &Asked) -> String {
+    if asked.bytes == 0 && asked.note.is_some() { String::new() } else { format!("{} in {}", size(asked.bytes), took(asked.took)) }
 }
 
 fn folded(group: &[Asked]) -> Line {

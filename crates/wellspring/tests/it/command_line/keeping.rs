@@ -35,7 +35,7 @@ async fn what_was_saved_plays_back_without_an_upstream() {
     --- stdout
     films
       alternative 1
-        items    http://127.0.0.1:PORT/refuses   0 B in TIME   failed (upstream_status)
+        items    http://127.0.0.1:PORT/refuses      failed (upstream_status)
         failed   127.0.0.1:PORT answered 503
       alternative 2
         items    http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2   83 B in TIME
@@ -154,10 +154,10 @@ async fn a_folder_that_cannot_be_used_is_told() {
     --- stdout
     films
       alternative 1
-        items    http://127.0.0.1:PORT/refuses   0 B in TIME   failed (address_refused)
+        items    http://127.0.0.1:PORT/refuses      failed (address_refused)
         failed   GET http://127.0.0.1:PORT/refuses is not fetched: `saved` holds no answer to it, nor to anything else
       alternative 2
-        items    http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2   0 B in TIME   failed (address_refused)
+        items    http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2      failed (address_refused)
         failed   GET http://127.0.0.1:PORT/list?key=${FILMS_KEY}&page=2 is not fetched: `saved` holds no answer to it, nor to anything else
       FAILED (address_refused): none of its alternatives passes
     ");
