@@ -48,6 +48,14 @@ pub enum Code {
     BodyTooLarge,
     /// More than five redirects, or one that leads nowhere.
     BadRedirect,
+    /// There is no browser to render a page with.
+    BrowserMissing,
+    /// The browser does not start, or is no more.
+    BrowserFailed,
+    /// The page did not come to an end in the browser: it hung, crashed, or took too much memory.
+    PageFailed,
+    /// What a rendered page is waited for never appeared.
+    WaitFailed,
     /// The host failed so often, or asked for so long a rest, that it is not asked now.
     HostResting,
     /// The address is not one that may be fetched.
@@ -83,6 +91,10 @@ impl Code {
             Self::DeadlinePassed => "deadline_passed",
             Self::BodyTooLarge => "body_too_large",
             Self::BadRedirect => "bad_redirect",
+            Self::BrowserMissing => "browser_missing",
+            Self::BrowserFailed => "browser_failed",
+            Self::PageFailed => "page_failed",
+            Self::WaitFailed => "wait_failed",
             Self::HostResting => "host_resting",
             Self::AddressRefused => "address_refused",
             Self::RobotsRefused => "robots_refused",

@@ -13,6 +13,7 @@ pub mod period;
 pub mod policy;
 pub mod refresh;
 pub mod robots;
+pub mod rung;
 pub mod snapshot;
 pub mod source;
 pub mod template;

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::failure::Failure;
 use crate::key::Key;
+use crate::rung::Rung;
 
 /// The first 16 bytes of a SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,6 +119,9 @@ pub struct How {
     pub took: Duration,
     /// Bytes read from the upstream, decoded.
     pub bytes: u64,
+    /// By which means its rows were obtained.
+    #[serde(default)]
+    pub rung: Rung,
 }
 
 /// What a successful refresh produced. Immutable.

@@ -17,7 +17,7 @@ use wellspring_core::snapshot::Digest;
 use wellspring_core::source::{Alternative, Ask, SourceSpec};
 
 use crate::clock::Clock;
-use crate::config::{Config, CorsOrigins};
+use crate::config::{self, Config, CorsOrigins};
 use crate::engine::catalog::Recipe;
 use crate::engine::collect::Bounds;
 use crate::engine::extraction::{Extractor, RuledAlternative};
@@ -25,7 +25,10 @@ use crate::engine::limits::PerHost;
 use crate::engine::worker;
 use crate::engine::{Engine, Parts, Settings};
 use crate::fetch::Fetcher;
+use crate::fetch::browser::{self, Browser};
+use crate::fetch::guard::Guard;
 use crate::fetch::http::{HttpFetcher, Options, USER_AGENT};
+use crate::fetch::outward::Outward;
 use crate::http::admin::Admission;
 use crate::http::headers::Cors;
 use crate::http::render::Renderer;
@@ -63,6 +66,9 @@ pub enum StartError {
     /// No worker can be prepared.
     #[error("cannot prepare extraction: {0}")]
     Extract(std::io::Error),
+    /// The browser cannot be prepared.
+    #[error("cannot prepare rendering: {0}")]
+    Browser(std::io::Error),
     /// The way out cannot be prepared.
     #[error("cannot prepare outward connections: {0}")]
     Fetch(String),
@@ -117,12 +123,38 @@ fn fingerprint(spec: &SourceSpec) -> String {
 /// The way out, as configured.
 ///
 /// # Errors
-/// Where TLS cannot be set up.
+/// Where TLS cannot be set up, or the system gives no thread.
 pub fn fetcher(config: &Config) -> Result<Arc<dyn Fetcher>, StartError> {
-    let user_agent = user_agent(config).to_owned();
-    let fetcher = HttpFetcher::new(&Options { allow_private: config.fetch.allow_private, user_agent })
-        .map_err(|e| StartError::Fetch(e.to_string()))?;
-    Ok(Arc::new(fetcher))
+    fetcher_launching(config, this_program().map_err(StartError::Browser)?)
+}
+
+/// The same, where another program than the one that runs starts the browser.
+///
+/// # Errors
+/// As [`fetcher`].
+#[doc(hidden)]
+pub fn fetcher_launching(config: &Config, launcher: PathBuf) -> Result<Arc<dyn Fetcher>, StartError> {
+    let options = Options { allow_private: config.fetch.allow_private, user_agent: user_agent(config).to_owned() };
+    let http = HttpFetcher::new(&options).map_err(|e| StartError::Fetch(e.to_string()))?;
+    Ok(Arc::new(Outward::new(http, browser(config, launcher)?)))
+}
+
+/// The browser, as configured. It is not started.
+///
+/// # Errors
+/// Where the system gives no thread.
+fn browser(config: &Config, launcher: PathBuf) -> Result<Browser, StartError> {
+    let named = config.browser.executable.clone();
+    let options = browser::Options {
+        locate: Arc::new(move || config::find_browser(named.as_deref())),
+        launcher,
+        sandbox: config.browser.sandbox,
+        idle: config.browser.idle,
+        pages: config.browser.pages,
+        memory: config.browser.memory,
+        user_agent: user_agent(config).to_owned(),
+    };
+    Browser::new(options, Guard::new(config.fetch.allow_private)).map_err(StartError::Browser)
 }
 
 fn user_agent(config: &Config) -> &str {
@@ -134,10 +166,14 @@ fn user_agent(config: &Config) -> &str {
 /// # Errors
 /// Where the system gives no thread, or does not say which program this is.
 pub fn extractor() -> Result<Arc<Extractor>, StartError> {
-    // Stays the program that runs when its file is replaced, as an upgrade does.
-    let own = PathBuf::from("/proc/self/exe");
-    let program = if own.exists() { own } else { std::env::current_exe().map_err(StartError::Extract)? };
+    let program = this_program().map_err(StartError::Extract)?;
     Extractor::workers(worker::Options::new(program)).map(Arc::new).map_err(StartError::Extract)
+}
+
+/// The program that runs, also when its file is replaced, as an upgrade does.
+fn this_program() -> std::io::Result<PathBuf> {
+    let own = PathBuf::from("/proc/self/exe");
+    if own.exists() { Ok(own) } else { std::env::current_exe() }
 }
 
 /// The engine's settings, as configured.

@@ -125,6 +125,10 @@ pub struct BrowserOptions {
     pub executable: Option<PathBuf>,
     /// How long an unused browser is kept.
     pub idle: Duration,
+    /// Pages at once.
+    pub pages: usize,
+    /// How much each of its processes may write to in memory, in bytes.
+    pub memory: u64,
 }
 
 /// A source and the file it comes from.
@@ -144,6 +148,17 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
+}
+
+/// The browser to run: the one that is named, or the first that is found.
+///
+/// # Errors
+/// The way out, in words.
+pub fn find_browser(named: Option<&Path>) -> Result<PathBuf, String> {
+    named
+        .map(Path::to_owned)
+        .or_else(|| find_program("chromium-headless-shell"))
+        .ok_or_else(|| "install chromium-headless-shell".to_owned())
 }
 
 impl Config {

@@ -1,10 +1,12 @@
 //! Alternatives.
 
+use std::sync::Arc;
+
 use super::asking::Asking;
 use super::names::Names;
 use super::parse::Reader;
 use super::raw::{RawAlternative, RawExpect, RawSource};
-use super::{Alternative, At, Param};
+use super::{Alternative, At, Format, Page, Param, Rules};
 use crate::gate::Expect;
 
 impl Reader<'_> {
@@ -41,10 +43,6 @@ impl Reader<'_> {
 
     fn alternative(&mut self, raw: &RawAlternative, at: &At<()>, params: &[Param]) -> Option<Alternative> {
         let usable = self.is_usable(raw);
-        if raw.render == Some(super::Render::Always) {
-            let help = "\"auto\" reads it by plain HTTP; for a list filled by JavaScript, look for the JSON that the page itself loads";
-            self.error(&at.span, "`render = \"always\"` needs a browser, which this version does not drive yet", Some(help));
-        }
         let mut names = Names::new(params, usable);
         let times = raw.times.as_ref().map_or(Some(Vec::new()), |times| self.times(times, &mut names));
         let steps = raw.steps.as_ref().map_or(Some(Vec::new()), |steps| self.steps(steps, raw, &mut names));
@@ -70,7 +68,7 @@ impl Reader<'_> {
             each: each?,
             details: details?,
             render: raw.render.unwrap_or_default(),
-            wait_for: raw.wait_for.as_ref().map(|at| at.value.clone()),
+            page: Arc::new(page(raw, rules.as_ref()?)),
             robots: raw.robots,
             rules: rules?,
             expect,
@@ -86,6 +84,11 @@ impl Reader<'_> {
         }
         (self.environment)(&name.value).is_some_and(|value| !value.is_empty())
     }
+}
+
+fn page(raw: &RawAlternative, rules: &Rules) -> Page {
+    let items = rules.items.as_ref().filter(|_| rules.format == Format::Html);
+    Page { wait_for: raw.wait_for.as_ref().map(|at| at.value.clone()), expects: items.map(|at| at.value.clone()), ..Page::default() }
 }
 
 pub(super) fn expect(raw: Option<&RawExpect>) -> Expect {

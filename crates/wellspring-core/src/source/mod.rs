@@ -3,12 +3,12 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use regex::Regex;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 pub use self::document::Document;
+pub use self::page::{AddressPattern, Page, Render};
 pub use self::parameter::RESERVED;
 pub use self::parse::{Defaults, parse_source_table, parse_sources};
 pub use self::policy::zone_named;
@@ -27,6 +27,7 @@ mod explain;
 mod fields;
 mod filling;
 mod names;
+mod page;
 mod parameter;
 mod parse;
 mod policy;
@@ -133,8 +134,8 @@ pub struct Alternative {
     pub details: Option<Details>,
     /// How to fetch it.
     pub render: Render,
-    /// What a rendered page is waited for.
-    pub wait_for: Option<String>,
+    /// What a browser does with what gives the rows, where one is taken.
+    pub page: Arc<Page>,
     /// Whether the hosts' robots.txt are honoured; the server's setting where absent.
     pub robots: Option<bool>,
     /// How to read it.
@@ -149,19 +150,6 @@ impl Alternative {
         let steps = self.steps.iter().map(|step| &step.ask);
         steps.chain([&self.ask]).chain(self.details.iter().map(|details| &details.ask))
     }
-}
-
-/// How a page is obtained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Render {
-    /// Plain HTTP.
-    #[default]
-    Never,
-    /// The cheapest that works.
-    Auto,
-    /// A real browser.
-    Always,
 }
 
 /// Why a request's parameters do not make a key.

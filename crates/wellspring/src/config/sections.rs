@@ -261,6 +261,8 @@ impl<'a> Reader<'a> {
             sandbox: raw.sandbox.unwrap_or(true),
             executable: raw.executable.map(|at| PathBuf::from(at.value)),
             idle: self.positive("idle", raw.idle, Duration::from_secs(30)),
+            pages: 1,
+            memory: 256 << 20,
         }
     }
 

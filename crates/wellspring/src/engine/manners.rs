@@ -212,6 +212,7 @@ impl Collector {
                 let rules = host.copy().as_ref().map(|copied| Arc::clone(&copied.rules)).unwrap_or_default();
                 return Ok(Some(host.keep(rules, validator, now)));
             }
+            Ok(Fetched::Rendered(_)) => return Ok(None),
             // There is none, or none that is meant for us: nothing is disallowed (RFC 9309, 2.3.1.3).
             Err(failure) if is_unavailable(&failure) => return Ok(Some(host.keep(Arc::default(), Validator::default(), now))),
             // Our own guard refuses; it does so for the page too, unless robots.txt leads elsewhere.

@@ -289,6 +289,7 @@ impl Engine {
             drop(timeout(Duration::from_secs(2), airborne.wait_for(|n| *n == 0)).await);
         }
         shared.collector.extractor.close().await;
+        shared.collector.fetcher.close().await;
         shared.collector.store.close().await;
     }
 }

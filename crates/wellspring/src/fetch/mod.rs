@@ -1,6 +1,7 @@
 //! The only way out. A seam: a request and a deadline go in, bounded bytes come out.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
@@ -10,14 +11,17 @@ use bytes::Bytes;
 use url::Url;
 use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::snapshot::Validator;
+use wellspring_core::source::Page;
 use wellspring_core::template::Filled;
 
 use self::cookies::Jar;
 
 pub mod bounded;
+pub mod browser;
 pub mod cookies;
 pub mod guard;
 pub mod http;
+pub mod outward;
 
 /// One request to an upstream.
 #[derive(Clone, Debug)]
@@ -41,6 +45,8 @@ pub struct Request {
     pub within: Duration,
     /// The largest body after decompression, in bytes.
     pub max_body: u64,
+    /// What a browser is to do with it; absent for a plain request.
+    pub page: Option<Arc<Page>>,
 }
 
 /// A successful answer with its whole body.
@@ -66,6 +72,39 @@ pub enum Fetched {
     Body(Response),
     /// 304: what we have still holds. Carries the validators to keep.
     NotModified(Validator),
+    /// What a browser made of it.
+    Rendered(Rendered),
+}
+
+/// A page that a browser has rendered.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The document as the scripts left it; or, with `capture`, the JSON answers that it asked for, in the order in which they came.
+    pub bodies: Vec<Response>,
+    /// What the page was like.
+    pub seen: Seen,
+}
+
+/// What a rendered page was like, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Its title.
+    pub title: String,
+    /// The size of its document as rendered, in bytes.
+    pub bytes: u64,
+    /// The JSON that its scripts loaded, in order.
+    pub answers: Vec<SeenAnswer>,
+}
+
+/// JSON that a page's scripts loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenAnswer {
+    /// Where from, without secrets.
+    pub address: String,
+    /// The status.
+    pub status: u16,
+    /// Its size, decoded, as far as it came.
+    pub bytes: u64,
 }
 
 /// Why a fetch gave nothing. No message contains an address's secrets.
@@ -130,6 +169,37 @@ pub enum FetchError {
         /// What was allowed, in bytes.
         limit: u64,
     },
+    /// There is no browser on this machine: permanent.
+    #[error("a browser is needed to render {host}, and there is none: {way_out}")]
+    NoBrowser {
+        /// The host.
+        host: String,
+        /// How to come by one.
+        way_out: String,
+    },
+    /// The browser does not start, or ended: retryable.
+    #[error("the browser {0}")]
+    BrowserFailed(String),
+    /// The page hung, crashed or was too much: retryable.
+    #[error("{host} could not be rendered: {reason}")]
+    PageFailed {
+        /// The host.
+        host: String,
+        /// What happened.
+        reason: String,
+    },
+    /// What the page was waited for never appeared: retryable.
+    #[error("{what} never appeared on {host} within {within:?}; {seen}")]
+    NeverAppeared {
+        /// The host.
+        host: String,
+        /// What was waited for.
+        what: String,
+        /// How long.
+        within: Duration,
+        /// What the page was like then.
+        seen: Seen,
+    },
     /// The upstream answered with another status than a success.
     #[error("{host} answered {status}")]
     Status {
@@ -154,6 +224,10 @@ impl FetchError {
             Self::Timeout { .. } => (Kind::Retryable, Code::Timeout),
             Self::BadRedirect { .. } => (Kind::Permanent, Code::BadRedirect),
             Self::TooLarge { .. } => (Kind::Permanent, Code::BodyTooLarge),
+            Self::NoBrowser { .. } => (Kind::Permanent, Code::BrowserMissing),
+            Self::BrowserFailed(_) => (Kind::Retryable, Code::BrowserFailed),
+            Self::PageFailed { .. } => (Kind::Retryable, Code::PageFailed),
+            Self::NeverAppeared { .. } => (Kind::Retryable, Code::WaitFailed),
             Self::Status { status: 408 | 425 | 429 | 500..=599, .. } => (Kind::Retryable, Code::UpstreamStatus),
             Self::Status { .. } => (Kind::Permanent, Code::UpstreamStatus),
         };
@@ -162,6 +236,22 @@ impl FetchError {
             failure.retry_after = *retry_after;
         }
         failure
+    }
+}
+
+/// How many addresses of JSON are told in a message.
+const TOLD: usize = 5;
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { title, bytes, answers } = self;
+        write!(f, "the page is called {title:?}, has {bytes} bytes and loaded ")?;
+        if answers.is_empty() {
+            return f.write_str("no JSON");
+        }
+        let told: Vec<&str> = answers.iter().take(TOLD).map(|answer| answer.address.as_str()).collect();
+        write!(f, "JSON from {}", told.join(", "))?;
+        if answers.len() > TOLD { write!(f, " and {} more", answers.len() - TOLD) } else { Ok(()) }
     }
 }
 
@@ -177,4 +267,7 @@ pub(crate) fn names_a_secret(name: &HeaderName) -> bool {
 pub trait Fetcher: Send + Sync + Debug + 'static {
     /// Fetches one thing, or says why not, within `request.within`.
     async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError>;
+
+    /// Ends whatever it keeps running.
+    async fn close(&self) {}
 }

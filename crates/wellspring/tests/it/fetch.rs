@@ -37,6 +37,7 @@ fn get(url: impl Into<String>) -> Request {
         proxy: None,
         within: Duration::from_secs(20),
         max_body: 1 << 20,
+        page: None,
     }
 }
 
@@ -55,6 +56,7 @@ async fn outcome(origin: &Origin, request: &Request) -> String {
     let shown = match result {
         Ok(Fetched::Body(r)) => format!("{} {:?} {:?}", r.status, r.content_type, String::from_utf8_lossy(&r.body)),
         Ok(Fetched::NotModified(validator)) => format!("not modified {validator:?}"),
+        Ok(Fetched::Rendered(_)) => "rendered".to_owned(),
         Err(error) => {
             let failure = error.failure();
             assert!(!failure.message.contains(CANARY));

@@ -96,7 +96,7 @@ pub(crate) fn snapshot(key: &Key, revision: u64, filler: usize) -> Snapshot {
         key: key.clone(),
         revision,
         made_at: wall(revision.cast_signed()).checked_add(Duration::from_nanos(123_456_789)).unwrap(),
-        how: How { alternative: 1, took: Duration::from_millis(1_234), bytes: 4_321 },
+        how: How { alternative: 1, took: Duration::from_millis(1_234), bytes: 4_321, rung: wellspring_core::rung::Rung::Http },
         digest: items.digest(),
         items,
     }

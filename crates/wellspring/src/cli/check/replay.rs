@@ -146,13 +146,14 @@ mod tests {
             proxy: None,
             within: Duration::from_secs(1),
             max_body: 100,
+            page: None,
         }
     }
 
     async fn told(replay: &Replay, request: Request) -> String {
         match replay.fetch(&request).await {
             Ok(Fetched::Body(response)) => format!("{} {}", response.url, String::from_utf8_lossy(&response.body)),
-            Ok(Fetched::NotModified(_)) => "not modified".to_owned(),
+            Ok(Fetched::NotModified(_) | Fetched::Rendered(_)) => "not a body".to_owned(),
             Err(error) => error.to_string(),
         }
     }

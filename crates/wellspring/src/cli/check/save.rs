@@ -108,7 +108,7 @@ impl Fetcher for Saving {
             Ok(Fetched::Body(response)) => self.keep(request, response.status, Some(response)),
             // Its body is not read; that it failed is worth playing back.
             Err(FetchError::Status { status, .. }) => self.keep(request, *status, None),
-            Ok(Fetched::NotModified(_)) | Err(_) => {}
+            Ok(Fetched::NotModified(_) | Fetched::Rendered(_)) | Err(_) => {}
         }
         fetched
     }

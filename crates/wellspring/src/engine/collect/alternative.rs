@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use wellspring_core::failure::{Code, Failure};
 use wellspring_core::gate;
 use wellspring_core::key::Params;
+use wellspring_core::rung::Rung;
 use wellspring_core::snapshot::{How, Validator};
 use wellspring_core::source::{Alternative, Ask, Step};
 
@@ -111,7 +112,7 @@ impl<'a> Collection<'a> {
         }
         let took = self.collector.clock.mono().since(self.terms.started.mono);
         let alternative = u32::try_from(self.index).unwrap_or(u32::MAX);
-        Ok(Harvest::Items { items, how: How { alternative, took, bytes: self.read.load(Ordering::Relaxed) }, validators })
+        Ok(Harvest::Items { items, how: How { alternative, took, bytes: self.read.load(Ordering::Relaxed), rung: Rung::Http }, validators })
     }
 
     /// The refresh's own time.
@@ -133,7 +134,7 @@ impl<'a> Collection<'a> {
             Ok(Fetched::Body(_)) if step.rules.fields.is_empty() => Ok(()),
             Ok(Fetched::Body(response)) => self.capture(step, rules, response, captures, &mut asked).await,
             // Nothing that would answer so was asked.
-            Ok(Fetched::NotModified(_)) => Ok(()),
+            Ok(Fetched::NotModified(_) | Fetched::Rendered(_)) => Ok(()),
             Err(miss) => Err(miss.failure),
         };
         drop(permit);

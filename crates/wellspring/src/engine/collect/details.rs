@@ -110,7 +110,7 @@ impl Collection<'_> {
                 hold(rows, held).map(Some)
             }),
             // Nothing that would be answered so was asked.
-            Ok(Fetched::NotModified(_)) => Ok(None),
+            Ok(Fetched::NotModified(_) | Fetched::Rendered(_)) => Ok(None),
             Err(miss) if miss.is_gone() => {
                 asked.note = miss.status.map(|status| format!("{status}: the row goes without"));
                 Ok(None)

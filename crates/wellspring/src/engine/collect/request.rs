@@ -89,6 +89,7 @@ pub(super) fn filled(
         proxy: ask.proxy.as_ref().map(|proxy| proxy.fill(values)).or_else(|| bounds.proxy.clone()),
         within: ask.timeout.unwrap_or(bounds.timeout),
         max_body: ask.max_body.unwrap_or(bounds.max_body),
+        page: None,
     })
 }
 

@@ -180,6 +180,7 @@ impl Collection<'_> {
                 asked.note = Some("not modified".to_owned());
                 Ok(Got::NotModified(validator))
             }
+            Ok(Fetched::Rendered(_)) => Ok(Got::Nothing),
             Ok(Fetched::Body(response)) => {
                 changed.store(true, Ordering::Relaxed);
                 let validator = response.validator.clone();

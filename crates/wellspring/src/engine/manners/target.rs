@@ -61,6 +61,7 @@ impl Target {
             proxy: self.proxy.clone(),
             within,
             max_body,
+            page: None,
         }
     }
 
@@ -103,6 +104,7 @@ mod tests {
             proxy: proxy.map(Filled::plain),
             within: Duration::from_secs(1),
             max_body: 1,
+            page: None,
         };
         Target::of(&request, &bounds)
     }

@@ -101,7 +101,7 @@ impl Builder {
         let config = self.config();
         let recipes = app::recipes(&config).unwrap_or_else(|wrong| panic!("{}", wrong[0]));
         let clock = Arc::new(TestClock::default());
-        let fetcher = around(app::fetcher(&config).unwrap());
+        let fetcher = around(app::fetcher_launching(&config, env!("CARGO_BIN_EXE_wellspring").into()).unwrap());
         let app = App::start(&config, recipes, clock.clone(), fetcher, Arc::new(program::extractor(|_| {}))).await.unwrap();
         TestApp { address: app.address, clock, app: Some(app) }
     }
