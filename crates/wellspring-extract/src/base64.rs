@@ -1,7 +1,7 @@
 //! Base64, in which Atom carries text, and which jq programs read and write.
 
 /// The text, or `None` where this is no base64 or no text. White space is skipped.
-pub(crate) fn decode(encoded: &str) -> Option<String> {
+pub fn decode(encoded: &str) -> Option<String> {
     let digits: Vec<u8> = encoded.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let unpadded = match digits.as_slice() {
         [digits @ .., b'=', b'='] | [digits @ .., b'='] | digits => digits,

@@ -27,6 +27,7 @@ use url::Url;
 use wellspring_core::gate::Tally;
 use wellspring_core::source::{Format, Rules};
 
+pub use base64::decode as from_base64;
 pub use columns::FieldReport;
 pub use error::{ExtractError, RuleError};
 pub use rows::Dropped;

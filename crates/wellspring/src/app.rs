@@ -16,7 +16,7 @@ use wellspring_core::robots::product_token;
 use wellspring_core::snapshot::Digest;
 use wellspring_core::source::{Alternative, Ask, SourceSpec};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, CorsOrigins};
 use crate::engine::catalog::Recipe;
 use crate::engine::collect::Bounds;
@@ -154,7 +154,7 @@ fn browser(config: &Config, launcher: PathBuf) -> Result<Browser, StartError> {
         memory: config.browser.memory,
         user_agent: user_agent(config).to_owned(),
     };
-    Browser::new(options, Guard::new(config.fetch.allow_private)).map_err(StartError::Browser)
+    Browser::new(options, Guard::new(config.fetch.allow_private), Arc::new(SystemClock)).map_err(StartError::Browser)
 }
 
 fn user_agent(config: &Config) -> &str {

@@ -1,5 +1,7 @@
 //! The only spawner of tasks and threads.
 
+pub mod nursery;
+
 use std::future::Future;
 use std::thread::JoinHandle;
 use std::time::Duration;

@@ -17,6 +17,7 @@ mod check;
 mod client;
 mod demo;
 mod doctor;
+mod launch;
 mod log;
 mod output;
 mod refresh;
@@ -146,7 +147,7 @@ fn time(text: &str) -> Result<jiff::Timestamp, &'static str> {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     // Before the command line is read as a person's: it stands in no help, no completion and no suggestion.
-    if let Some(code) = worker::run_if_meant() {
+    if let Some(code) = worker::run_if_meant().or_else(launch::run_if_meant) {
         return code;
     }
     let cli = Cli::parse();

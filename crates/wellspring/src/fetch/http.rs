@@ -13,7 +13,7 @@ use wellspring_core::template::Filled;
 
 use super::bounded::{BodyError, read_body};
 use super::guard::{Guard, Reason};
-use super::{FetchError, Fetched, Fetcher, Request, Response, names_a_secret};
+use super::{FetchError, Fetched, Fetcher, Request, Response, names_a_secret, shown_address, shown_host};
 use blame::blame;
 pub use client::BadOptions;
 use client::Clients;
@@ -298,27 +298,13 @@ fn validator_to_keep(route: &Route<'_>, hop: &Hop, headers: &HeaderMap) -> Valid
 /// The final address without secrets: relative links resolve against it, and an empty one resolves to all of it.
 fn shown_url(route: &Route<'_>, hop: &Hop) -> Url {
     let filled = &route.request.url;
-    if !filled.gives_away(hop.url.as_str()) {
-        return hop.url.clone();
-    }
-    if let Ok(shown) = Url::parse(&filled.to_string())
+    if filled.gives_away(hop.url.as_str())
+        && let Ok(shown) = Url::parse(&filled.to_string())
         && hop.redirects == 0
     {
         return shown;
     }
-    let mut url = hop.url.clone();
-    url.set_path("/");
-    url.set_query(None);
-    url
-}
-
-/// Host and port, or what stands in their place where they are secret.
-fn shown_host(url: &Url, filled: &Filled) -> String {
-    let host = url.host_str().unwrap_or("the address");
-    if filled.gives_away(host) {
-        return "the configured host".to_owned();
-    }
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    shown_address(&hop.url, filled)
 }
 
 fn same_origin(a: &Url, b: &Url) -> bool {

@@ -262,6 +262,25 @@ pub(crate) fn names_a_secret(name: &HeaderName) -> bool {
         || ["auth", "token", "key", "secret", "session", "password"].iter().any(|part| word.contains(part))
 }
 
+/// An address without what would give away a secret of the one that was asked for.
+fn shown_address(url: &Url, asked: &Filled) -> Url {
+    let mut url = url.clone();
+    if asked.gives_away(url.as_str()) {
+        url.set_path("/");
+        url.set_query(None);
+    }
+    url
+}
+
+/// Host and port, or what stands in their place where they are secret.
+fn shown_host(url: &Url, asked: &Filled) -> String {
+    let host = url.host_str().unwrap_or("the address");
+    if asked.gives_away(host) {
+        return "the configured host".to_owned();
+    }
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// Fetches.
 #[async_trait]
 pub trait Fetcher: Send + Sync + Debug + 'static {

@@ -20,7 +20,8 @@ use wellspring_core::snapshot::Digest;
 
 use super::extraction::{Ruled, Setting};
 use crate::lifecycle;
-use process::{Death, Nursery, Process};
+use crate::lifecycle::nursery::{Death, Nursery};
+use process::Process;
 use protocol::{Job, MAX_PAYLOAD, Outcome, Reply, Task};
 
 mod process;
@@ -108,7 +109,7 @@ impl Workers {
     /// # Errors
     /// Where the system refuses another thread.
     pub fn new(options: Options) -> io::Result<Self> {
-        let nursery = Nursery::open(options.program.clone())?;
+        let nursery = Nursery::open("workers")?;
         let places = Semaphore::new(options.at_most.max(1));
         Ok(Self { shared: Arc::new(Shared { options, places, nursery, idle: Mutex::default(), swept: AtomicBool::new(false) }) })
     }
@@ -194,12 +195,13 @@ impl Shared {
 
     /// An idle worker, the one used last, or a new one.
     async fn take(&self) -> io::Result<Worker> {
-        while let Some(mut worker) = self.pop() {
+        while let Some(worker) = self.pop() {
             if worker.process.is_alive() {
                 return Ok(worker);
             }
         }
-        Ok(Worker { process: self.nursery.start().await?, knows: HashSet::new(), jobs: 0, passed_over: 0 })
+        let process = Process::start(&self.nursery, &self.options.program).await?;
+        Ok(Worker { process, knows: HashSet::new(), jobs: 0, passed_over: 0 })
     }
 
     fn pop(&self) -> Option<Worker> {

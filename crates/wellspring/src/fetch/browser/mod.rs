@@ -6,8 +6,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::guard::Guard;
-use super::{FetchError, Rendered, Request};
+use ::http::header::{COOKIE, USER_AGENT};
+use serde_json::json;
+use tokio::time::timeout;
+use url::Url;
+
+use super::guard::{Guard, Reason};
+use super::{FetchError, Rendered, Request, shown_host};
+use crate::clock::Clock;
+use page::Visit;
+use passage::Passage;
+use pool::Pool;
+use target::{Opening, Target};
+
+mod census;
+pub mod launch;
+mod page;
+mod passage;
+mod pipe;
+mod pool;
+mod running;
+mod scripts;
+mod target;
+mod watch;
 
 /// Where the browser is, looked up whenever one is started: one that is installed later is found without a restart. The error is
 /// the way out, in words.
@@ -41,7 +62,7 @@ impl fmt::Debug for Options {
 /// A browser, which runs only while it is needed.
 #[derive(Debug)]
 pub struct Browser {
-    options: Options,
+    pool: Arc<Pool>,
     guard: Guard,
 }
 
@@ -56,22 +77,47 @@ pub struct Probe {
     pub took: Duration,
 }
 
+/// How long a browser is given to show an empty page.
+const PROBED: Duration = Duration::from_secs(20);
+
 impl Browser {
-    /// One that is not started yet.
+    /// One that is not started yet. Removes what servers that were killed have left of theirs.
     ///
     /// # Errors
     /// Where the system refuses a thread.
-    pub fn new(options: Options, guard: Guard) -> io::Result<Self> {
-        Ok(Self { options, guard })
+    pub fn new(options: Options, guard: Guard, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        launch::sweep();
+        Ok(Self { pool: Pool::new(options, clock)?, guard })
     }
 
-    /// Renders a page within `request.within`, starting the browser where it does not run. Dropping the future closes the page.
+    /// Renders a page, starting the browser where it does not run: within `request.within` from its turn on, which is waited for as
+    /// long. Dropping the future closes the page.
     ///
     /// # Errors
     /// Why there is no page. None of its words holds a secret.
     pub async fn render(&self, request: &Request) -> Result<Rendered, FetchError> {
-        let _ = (&self.options, &self.guard, request);
-        Err(FetchError::BrowserFailed("is not driven yet".to_owned()))
+        let Some(page) = &request.page else { return Err(FetchError::BadAddress(request.url.to_string())) };
+        let url = self.judged(request)?;
+        let host = shown_host(&url, &request.url);
+        let within = request.within;
+        let failed = |reason: String| FetchError::PageFailed { host: host.clone(), reason };
+        let turn = timeout(within, self.pool.turn()).await;
+        let turn = turn.map_err(|_| failed(format!("the browser had no time for it within {within:?}")))??;
+        let started = self.pool.now();
+        let rendering = async {
+            let mut place = self.pool.place(turn, &host).await?;
+            let passage = self.passage(request).await?;
+            let context = place.context(&passage).await.map_err(|error| FetchError::BrowserFailed(error.to_string()))?;
+            let opening = opening(request, &url, &context);
+            let target = Target::open(&place.running.pipe, opening).await.map_err(|error| FetchError::BrowserFailed(error.to_string()))?;
+            let left = within.saturating_sub(self.pool.now().since(started));
+            let rendered = Visit::new(request, page, url.clone(), &target, &passage).render(left).await;
+            match rendered {
+                Err(FetchError::BrowserFailed(words)) => Err(FetchError::BrowserFailed(place.blame(words).await)),
+                rendered => rendered,
+            }
+        };
+        timeout(within, rendering).await.unwrap_or_else(|_| Err(failed("the browser did not open it in time".to_owned())))
     }
 
     /// Starts it, has it show an empty page, and leaves it to be closed when idle.
@@ -79,9 +125,73 @@ impl Browser {
     /// # Errors
     /// Why it does not start.
     pub async fn probe(&self) -> Result<Probe, FetchError> {
-        Err(FetchError::BrowserFailed("is not driven yet".to_owned()))
+        let started = self.pool.now();
+        let probing = async {
+            let mut place = self.pool.place(self.pool.turn().await?, "a page").await?;
+            let passage = Passage::open(self.guard.clone(), None).await.map_err(|error| FetchError::BrowserFailed(error.to_string()))?;
+            let refused = |error: pipe::CallError| FetchError::BrowserFailed(error.to_string());
+            let context = place.context(&passage).await.map_err(refused)?;
+            let url = Url::parse("http://localhost/").map_err(|error| FetchError::BadAddress(error.to_string()))?;
+            let empty = Opening { context: &context, url: &url, headers: Vec::new(), cookies: Vec::new(), user_agent: None, largest: None };
+            let target = Target::open(&place.running.pipe, empty).await.map_err(refused)?;
+            match target.evaluate("() => 6 * 7", &[]).await {
+                Ok(answer) if answer == json!(42) => {}
+                Ok(answer) => return Err(FetchError::BrowserFailed(format!("makes {answer} of 6 * 7"))),
+                Err(error) => return Err(FetchError::BrowserFailed(place.blame(error.to_string()).await)),
+            }
+            let running = &place.running;
+            let took = self.pool.now().since(started);
+            Ok(Probe { executable: running.executable.clone(), version: running.version.clone(), took })
+        };
+        let late = || FetchError::BrowserFailed(format!("shows no page within {PROBED:?}"));
+        timeout(PROBED, probing).await.unwrap_or_else(|_| Err(late()))
     }
 
     /// Ends it, and takes no more pages.
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// The address, where a page may be asked for there at all. What it resolves to is judged where it is dialled.
+    fn judged(&self, request: &Request) -> Result<Url, FetchError> {
+        let bad = || FetchError::BadAddress(request.url.to_string());
+        let url = Url::parse(request.url.expose()).map_err(|_| bad())?;
+        self.guard.judge_url(&url).map_err(|reason| match reason {
+            Reason::Scheme => bad(),
+            reason => FetchError::Refused { address: shown_host(&url, &request.url), reason: format!("it is {reason}") },
+        })?;
+        Ok(url)
+    }
+
+    async fn passage(&self, request: &Request) -> Result<Passage, FetchError> {
+        let upstream = match &request.proxy {
+            None => None,
+            Some(proxy) => Some(Url::parse(proxy.expose()).map_err(|_| FetchError::BadAddress(proxy.to_string()))?),
+        };
+        let opened = Passage::open(self.guard.clone(), upstream).await;
+        opened.map_err(|error| FetchError::BrowserFailed(format!("cannot be given a way out: {error}")))
+    }
+}
+
+/// What a page is opened with for a request. Cookies go to its own address as a browser sends them, and so does what it calls itself.
+fn opening<'a>(request: &'a Request, url: &'a Url, context: &'a str) -> Opening<'a> {
+    let mut cookies: Vec<(String, String)> = Vec::new();
+    let mut headers = Vec::new();
+    let mut user_agent = None;
+    for (name, value) in &request.headers {
+        let value = value.expose();
+        if name == COOKIE {
+            let pairs = value.split(';').filter_map(|pair| pair.trim().split_once('='));
+            cookies.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        } else if name == USER_AGENT {
+            user_agent = Some(value.to_owned());
+        } else {
+            headers.push((name.to_string(), value.to_owned()));
+        }
+    }
+    if let Some(jar) = &request.jar {
+        cookies.extend(jar.matching(url));
+    }
+    let largest = request.page.as_ref().and_then(|page| page.capture.as_ref()).map(|_| request.max_body);
+    Opening { context, url, headers, cookies, user_agent, largest }
 }
