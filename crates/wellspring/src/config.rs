@@ -146,6 +146,13 @@ pub struct Source {
     text: Arc<str>,
 }
 
+/// Where a shell looks for programs.
+fn program_folders() -> Vec<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect()
+}
+
 impl Config {
     /// Reads `wellspring.toml` (or the file given) and every `sources/*.toml` beside it; where there is no such file
     /// and none was asked for, the shipped sources.

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::program_folders;
+
 /// Names that browsers go by: those without windows first, which take a third of the memory.
 const BROWSERS: [&str; 6] =
     ["chromium-headless-shell", "chrome-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -21,10 +23,7 @@ const THEIRS: [&str; 5] = ["usr/bin", "bin", "usr/lib", "usr/lib64", "opt/google
 /// # Errors
 /// The way out, in words.
 pub fn find_browser(named: Option<&Path>) -> Result<PathBuf, String> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    System { root: Path::new("/"), folders: &folders }.browser(named)
+    System { root: Path::new("/"), folders: &program_folders() }.browser(named)
 }
 
 /// Where programs are looked for.
