@@ -10,11 +10,13 @@ use crate::{Body, Context, charset, value};
 
 mod depth;
 mod heading;
+mod live;
 mod pick;
 mod row;
 mod text;
 
 pub(crate) use depth::parse;
+pub(crate) use live::check as check_live;
 pub(crate) use pick::compile as selector;
 pub(crate) use text::{Templates, lines};
 

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 use wellspring_core::gate::Tally;
-use wellspring_core::source::{Format, Rules};
+use wellspring_core::source::{At, Format, Rules};
 
 pub use base64::decode as from_base64;
 pub use columns::FieldReport;
@@ -106,6 +106,15 @@ pub struct Report {
     pub duplicates: u32,
     /// Rows past `limit`.
     pub cut: u32,
+}
+
+/// Checks a CSS selector that a browser will evaluate. Pseudo-classes of living pages (`:enabled`, `:checked`) are taken too, which
+/// mean nothing in a body.
+///
+/// # Errors
+/// [`RuleError`] for what `document.querySelector` would not take, with its place in the TOML.
+pub fn check_live_selector(selector: &At<String>) -> Result<(), RuleError> {
+    html::check_live(selector)
 }
 
 impl Compiled {

@@ -202,7 +202,7 @@ fn admission(config: &Config, listen: SocketAddr) -> Admission {
 }
 
 /// Settings that a running server keeps, with what they are.
-type Fixed = [(&'static str, String); 6];
+type Fixed = [(&'static str, String); 7];
 
 fn fixed(config: &Config) -> Fixed {
     let (server, fetch) = (&config.server, &config.fetch);
@@ -213,6 +213,7 @@ fn fixed(config: &Config) -> Fixed {
         ("[store] url", format!("{:?}", config.store)),
         ("[fetch] allow_private", fetch.allow_private.to_string()),
         ("[fetch] user_agent", format!("{:?}", fetch.user_agent)),
+        ("[browser]", format!("{:?}", config.browser)),
     ]
 }
 

@@ -14,7 +14,9 @@ use wellspring_core::key::SourceName;
 use wellspring_core::source::{Document, SourceSpec};
 use wellspring_core::template::{Environment, Filled, Secret};
 
+mod browser;
 mod files;
+mod machine;
 mod raw;
 mod read;
 mod schema;
@@ -22,6 +24,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
+pub use self::browser::find_browser;
 pub use self::schema::schema;
 pub use self::sections::{LISTEN_HELP, listen_address};
 
@@ -125,7 +128,7 @@ pub struct BrowserOptions {
     pub executable: Option<PathBuf>,
     /// How long an unused browser is kept.
     pub idle: Duration,
-    /// Pages at once.
+    /// Pages at once, 1 to 8.
     pub pages: usize,
     /// How much each of its processes may write to in memory, in bytes.
     pub memory: u64,
@@ -143,22 +146,11 @@ pub struct Source {
     text: Arc<str>,
 }
 
-/// Where a program is that a shell would find under this name.
-pub fn find_program(name: &str) -> Option<PathBuf> {
+/// Where a shell looks for programs.
+fn program_folders() -> Vec<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
-}
-
-/// The browser to run: the one that is named, or the first that is found.
-///
-/// # Errors
-/// The way out, in words.
-pub fn find_browser(named: Option<&Path>) -> Result<PathBuf, String> {
-    named
-        .map(Path::to_owned)
-        .or_else(|| find_program("chromium-headless-shell"))
-        .ok_or_else(|| "install chromium-headless-shell".to_owned())
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect()
 }
 
 impl Config {
@@ -178,7 +170,7 @@ impl Config {
     /// # Errors
     /// A diagnostic for each thing that is wrong.
     pub fn load_with(path: Option<&Path>, environment: Environment<'_>) -> Result<Self, Vec<Diagnostic>> {
-        read::read(&files::Files::find(path)?, environment)
+        read::read(&files::Files::find(path)?, environment, machine::memory())
     }
 
     /// Reads one text as a whole config, with no files beside it.
@@ -186,7 +178,7 @@ impl Config {
     /// # Errors
     /// A diagnostic for each thing that is wrong.
     pub fn parse(name: &str, text: &str, environment: Environment<'_>) -> Result<Self, Vec<Diagnostic>> {
-        read::read(&files::Files::of_text(name, text), environment)
+        read::read(&files::Files::of_text(name, text), environment, machine::memory())
     }
 
     /// A complaint about some bytes of a source's file, for what is found out only after loading.

@@ -6,7 +6,7 @@ use super::asking::Asking;
 use super::names::Names;
 use super::parse::Reader;
 use super::raw::{RawAlternative, RawExpect, RawSource};
-use super::{Alternative, At, Format, Page, Param, Rules};
+use super::{Alternative, At, Param, Render};
 use crate::gate::Expect;
 
 impl Reader<'_> {
@@ -31,9 +31,10 @@ impl Reader<'_> {
                 return Vec::new();
             }
         };
+        let shapes: Vec<_> = own.into_iter().map(|At { value, span }| (raw.completing(value), span)).collect();
+        self.rendered(&shapes);
         let mut alternatives = Vec::new();
-        for At { value, span } in own {
-            let shape = raw.completing(value);
+        for (shape, span) in shapes {
             if let Some(alternative) = self.alternative(&shape, &At { value: (), span }, params) {
                 alternatives.push((alternative, shape));
             }
@@ -58,6 +59,7 @@ impl Reader<'_> {
             (Some(details), Some(rules)) => self.details(details, raw, rules, &names).map(Some),
             _ => Some(None),
         };
+        let (page, page_selectors) = self.page(raw, &names);
         let expect = expect(raw.expect.as_ref());
         Some(Alternative {
             when_env: raw.when_env.as_ref().map(|at| at.value.clone()),
@@ -67,8 +69,9 @@ impl Reader<'_> {
             ask: ask?,
             each: each?,
             details: details?,
-            render: raw.render.unwrap_or_default(),
-            page: Arc::new(page(raw, rules.as_ref()?)),
+            render: raw.render.as_ref().map_or(Render::Never, |at| at.value),
+            page: Arc::new(page),
+            page_selectors,
             robots: raw.robots,
             rules: rules?,
             expect,
@@ -84,11 +87,6 @@ impl Reader<'_> {
         }
         (self.environment)(&name.value).is_some_and(|value| !value.is_empty())
     }
-}
-
-fn page(raw: &RawAlternative, rules: &Rules) -> Page {
-    let items = rules.items.as_ref().filter(|_| rules.format == Format::Html);
-    Page { wait_for: raw.wait_for.as_ref().map(|at| at.value.clone()), expects: items.map(|at| at.value.clone()), ..Page::default() }
 }
 
 pub(super) fn expect(raw: Option<&RawExpect>) -> Expect {

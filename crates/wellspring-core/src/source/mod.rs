@@ -33,6 +33,7 @@ mod parse;
 mod policy;
 pub mod raw;
 mod reading;
+mod rendering;
 mod request;
 mod rules;
 mod steps;
@@ -136,6 +137,8 @@ pub struct Alternative {
     pub render: Render,
     /// What a browser does with what gives the rows, where one is taken.
     pub page: Arc<Page>,
+    /// The CSS selectors of `page` with their places, for who knows CSS.
+    pub page_selectors: Vec<At<String>>,
     /// Whether the hosts' robots.txt are honoured; the server's setting where absent.
     pub robots: Option<bool>,
     /// How to read it.

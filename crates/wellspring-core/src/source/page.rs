@@ -24,7 +24,7 @@ pub enum Render {
 pub struct Page {
     /// CSS selectors of what is clicked, one after the other; each is waited for.
     pub click: Vec<String>,
-    /// How often it is scrolled to its end, for lists that grow; no further once it grows no more.
+    /// How often it is scrolled to its end, at most, for lists that grow; no further once it grows no more.
     pub scroll: u32,
     /// A CSS selector that must match in the end.
     pub wait_for: Option<String>,

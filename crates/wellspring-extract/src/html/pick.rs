@@ -121,7 +121,7 @@ pub(crate) fn compile(at: &At<String>, selector: &str) -> Result<Selector, RuleE
 }
 
 /// The parser's reason in words of CSS.
-fn reason(error: &SelectorErrorKind) -> &'static str {
+pub(super) fn reason(error: &SelectorErrorKind) -> &'static str {
     match error {
         SelectorErrorKind::EndOfLine => "something is opened and not closed",
         // By its name: the type itself belongs to a crate whose version scraper chooses.

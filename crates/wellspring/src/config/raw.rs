@@ -130,10 +130,16 @@ pub(super) struct RawFetch {
 pub(super) struct RawBrowser {
     /// Whether the browser's sandbox is on (default true): false only where the kernel refuses user namespaces.
     pub sandbox: Option<bool>,
-    /// The browser to run (default: the first that is found).
+    /// The browser to run, a path (default: the first that is found of `chromium-headless-shell`, `chrome-headless-shell`, `chromium`,
+    /// `chromium-browser`, `google-chrome`, `google-chrome-stable`).
     pub executable: Option<At<String>>,
     /// How long an unused browser is kept (default 30s).
     pub idle: Option<At<Period>>,
+    /// How many pages are rendered at once, 1 to 8 (default 1 below 1 GiB of memory, else 2).
+    pub pages: Option<At<usize>>,
+    /// How much memory each of the browser's processes may write to (default 256MiB, at least 128MiB). One that wants more ends, and
+    /// with it its page.
+    pub memory: Option<At<Size>>,
 }
 
 impl<'de> Deserialize<'de> for RawOrigins {

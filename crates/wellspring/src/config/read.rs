@@ -15,28 +15,28 @@ use super::raw::{RawShipped, SECTIONS};
 use super::sections::{Reader, Sections};
 use super::{Config, Source, Variable};
 
-/// Reads all files. What is wrong in one does not hide what is wrong in another.
-pub(super) fn read(files: &Files, environment: Environment<'_>) -> Result<Config, Vec<Diagnostic>> {
+/// Reads all files. What is wrong in one does not hide what is wrong in another. `memory` is the machine's, in bytes, where known.
+pub(super) fn read(files: &Files, environment: Environment<'_>, memory: Option<u64>) -> Result<Config, Vec<Diagnostic>> {
     let asked = RefCell::new(BTreeMap::new());
     let noting = |name: &str| {
         let value = environment(name);
         asked.borrow_mut().insert(name.to_owned(), value.as_ref().is_some_and(|value| !value.is_empty()));
         value
     };
-    let config = read_asking(files, &noting)?;
+    let config = read_asking(files, &noting, memory)?;
     let variables = asked.take().into_iter().map(|(name, is_set)| Variable { name, is_set }).collect();
     Ok(Config { variables, ..config })
 }
 
-fn read_asking(files: &Files, environment: Environment<'_>) -> Result<Config, Vec<Diagnostic>> {
+fn read_asking(files: &Files, environment: Environment<'_>, memory: Option<u64>) -> Result<Config, Vec<Diagnostic>> {
     let mut found = Vec::new();
     let mut collected = Collected::default();
     let main = match &files.main {
-        Some((_, file)) => read_main(file, environment).map(|main| {
+        Some((_, file)) => read_main(file, environment, memory).map(|main| {
             collected.add(file, main.sources, &mut found);
             (main.sections, main.used)
         }),
-        None => Reader::new(Document::new("", ""), environment).finish().map(|sections| (sections, RawShipped::UNASKED.to_vec())),
+        None => Reader::new(Document::new("", ""), environment).finish(memory).map(|sections| (sections, RawShipped::UNASKED.to_vec())),
     };
     // Without its sections the other files are read for what is wrong in them.
     let (sections, used) = match main {
@@ -78,7 +78,7 @@ struct Main {
     sources: Vec<At<SourceSpec>>,
 }
 
-fn read_main(file: &File, environment: Environment<'_>) -> Result<Main, Vec<Diagnostic>> {
+fn read_main(file: &File, environment: Environment<'_>, memory: Option<u64>) -> Result<Main, Vec<Diagnostic>> {
     let document = Document::new(&file.name, &file.text);
     let mut reader = Reader::new(document, environment);
     let mut used: Vec<At<RawShipped>> = Vec::new();
@@ -98,7 +98,7 @@ fn read_main(file: &File, environment: Environment<'_>) -> Result<Main, Vec<Diag
             }
         }
     }
-    let (sections, mut found) = match reader.finish() {
+    let (sections, mut found) = match reader.finish(memory) {
         Ok(sections) => (Some(sections), Vec::new()),
         Err(found) => (None, found),
     };
@@ -120,7 +120,7 @@ fn section_of(key: &str) -> Option<&'static str> {
         "allow_private" | "proxy" | "timeout" | "deadline" | "max_body" | "per_host" | "gap" | "at_once" | "user_agent" | "robots" => {
             "fetch"
         }
-        "sandbox" | "executable" | "idle" => "browser",
+        "sandbox" | "executable" | "idle" | "pages" | "memory" => "browser",
         _ => return None,
     })
 }

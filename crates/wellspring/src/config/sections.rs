@@ -20,6 +20,15 @@ use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Server, Sto
 
 const STORE: &str = "sqlite:data/wellspring.db";
 
+/// The most pages that are rendered at once.
+const PAGES: usize = 8;
+/// On a machine with less memory than this, in bytes, pages are rendered one by one.
+const SMALL: u64 = 1 << 30;
+/// What a process of the browser may write to, in bytes: a heavy page fits, a bomb does not.
+const MEMORY: u64 = 256 << 20;
+/// Less than this, in bytes, and the browser does not start.
+const LEAST_MEMORY: u64 = 128 << 20;
+
 /// How to write an address to listen on.
 pub const LISTEN_HELP: &str = "write an address and a port, as in 127.0.0.1:5500; 0.0.0.0:5500 listens on every interface";
 
@@ -92,10 +101,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The values of all sections.
-    pub(super) fn finish(mut self) -> Result<Sections, Vec<Diagnostic>> {
+    /// The values of all sections. `memory` is the machine's, in bytes, where known.
+    pub(super) fn finish(mut self, memory: Option<u64>) -> Result<Sections, Vec<Diagnostic>> {
         let sections =
-            Sections { server: self.take_server(), store: self.take_store(), fetch: self.take_fetch(), browser: self.take_browser() };
+            Sections { server: self.take_server(), store: self.take_store(), fetch: self.take_fetch(), browser: self.take_browser(memory) };
         if self.found.is_empty() { Ok(sections) } else { Err(self.found) }
     }
 
@@ -255,14 +264,20 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn take_browser(&mut self) -> BrowserOptions {
+    fn take_browser(&mut self, memory: Option<u64>) -> BrowserOptions {
         let raw = std::mem::take(&mut self.browser);
+        if let Some(at) = raw.pages.as_ref().filter(|at| !(1..=PAGES).contains(&at.value)) {
+            self.error(at, format!("`pages` is a number from 1 to {PAGES}"), "each takes some 100 MB while it is rendered; 2 is usual");
+        }
+        if let Some(at) = raw.memory.as_ref().filter(|at| at.value.0 < LEAST_MEMORY) {
+            self.error(at, "`memory` must be at least 128MiB: no page fits into less", "256MiB is usual");
+        }
         BrowserOptions {
             sandbox: raw.sandbox.unwrap_or(true),
             executable: raw.executable.map(|at| PathBuf::from(at.value)),
             idle: self.positive("idle", raw.idle, Duration::from_secs(30)),
-            pages: 1,
-            memory: 256 << 20,
+            pages: raw.pages.map_or(if memory.is_some_and(|bytes| bytes < SMALL) { 1 } else { 2 }, |at| at.value),
+            memory: raw.memory.map_or(MEMORY, |at| at.value.0),
         }
     }
 

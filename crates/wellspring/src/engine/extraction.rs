@@ -10,7 +10,7 @@ use wellspring_core::failure::{Code, Failure};
 use wellspring_core::gate::Tally;
 use wellspring_core::snapshot::{Digest, Items};
 use wellspring_core::source::{Alternative, Rules};
-use wellspring_extract::{Body, Compiled, Context, ExtractError, Extraction, Report, Rows, RuleError};
+use wellspring_extract::{Body, Compiled, Context, ExtractError, Extraction, Report, Rows, RuleError, check_live_selector};
 
 use super::worker::protocol::{Origin, Outcome, Task};
 use super::worker::{self, Workers};
@@ -82,11 +82,12 @@ impl Ruled {
 }
 
 impl RuledAlternative {
-    /// Compiles an alternative's rules.
+    /// Compiles an alternative's rules, and checks the selectors that a browser will look for.
     ///
     /// # Errors
     /// [`RuleError`] for the first rule that cannot be read.
     pub fn compile(alternative: &Alternative) -> Result<Self, RuleError> {
+        alternative.page_selectors.iter().try_for_each(check_live_selector)?;
         Ok(Self {
             steps: alternative.steps.iter().map(|step| Ruled::compile(&step.rules)).collect::<Result<_, _>>()?,
             rows: Ruled::compile(&alternative.rules)?,
@@ -223,9 +224,21 @@ fn unasked(outcome: Outcome) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use wellspring_core::source::{At, Format};
+    use wellspring_core::source::{At, Defaults, Format, parse_sources};
 
     use super::*;
+
+    #[test]
+    fn what_a_browser_looks_for_is_checked() {
+        let compile = |lines: &str| {
+            let text = format!("[source.a]\nurl = 'https://a.example/'\nfresh_for = '1h'\nformat = 'jsonld'\nrender = 'auto'\n{lines}");
+            let spec = parse_sources("f", &text, Defaults::default(), &|_| None).unwrap().remove(0).value;
+            RuledAlternative::compile(&spec.alternatives[0]).err().map(|error| text[error.span].to_owned())
+        };
+        assert_eq!(compile("click = ['#ok', 'button:enabled']\nwait_for = 'ul > li'"), None);
+        assert_eq!(compile("click = ['#ok', 'button:contains(More)']").as_deref(), Some("'button:contains(More)'"));
+        assert_eq!(compile("wait_for = 'li@href'").as_deref(), Some("'li@href'"));
+    }
 
     #[test]
     fn a_program_that_nests_compiles_without_ending_the_process() {

@@ -8,12 +8,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::field::{RawField, RawFieldTable, RawParse, RawPlaces};
+pub use self::page::RawClick;
 pub use self::request::{RawDetails, RawEach, RawEachTable, RawMethod, RawStep, RawTime};
 use super::words::{Literal, Period, Size, Table};
 use super::{At, Format, Render};
 use crate::policy::RefreshMode;
 
 mod field;
+mod page;
 mod request;
 
 /// Makes a source's shape and an alternative's. What stands on the source is the default of its alternatives, so all their keys are
@@ -133,10 +135,21 @@ shapes! {
         details: At<RawDetails>,
         /// Moments that fill places, by name: `{today}`.
         times: Table<At<RawTime>>,
-        /// How pages are obtained: `never` by a browser (default), `auto`: the cheapest that works, `always` by a browser.
-        render: Render,
-        /// A CSS selector that a rendered page is waited for.
+        /// How the page that gives the items is obtained: by plain HTTP (`never`, default), by a browser that runs its scripts
+        /// (`always`), or by the cheaper of the two that gives the items (`auto`).
+        render: At<Render>,
+        /// What a rendered page is waited for, once it is clicked and scrolled: a CSS selector that must match. Without it, the page
+        /// is given time for its `items`, or until it has loaded and is quiet.
         wait_for: At<String>,
+        /// What is clicked in a rendered page, first of all: a CSS selector, or a list of them, one after the other. Each is waited
+        /// for.
+        click: At<RawClick>,
+        /// How often a rendered page is scrolled to its end, for lists that grow as one reads: 1 to 50. It ends where the page grows
+        /// no more.
+        scroll: At<u32>,
+        /// With `render = "always"` and `format = "json"`: the addresses whose JSON, as the page's scripts load it, is read in place
+        /// of the page, as `**/api/list*`. `**` stands for anything, `*` for anything but a slash; a query may be left out.
+        capture: At<String>,
         /// What the body is read as.
         format: At<Format>,
         /// Where in a page the JSON is: the CSS selector of the element (a script, mostly) that holds it.

@@ -4,6 +4,8 @@ use insta::assert_snapshot;
 
 use super::*;
 
+const JSON: &str = "[source.a]\nurl = 'https://a.example/'\nfresh_for = '1h'\nformat = 'json'\nrender = 'always'\n";
+
 #[test]
 fn the_digest_covers_the_rules_and_nothing_else() {
     let digest = |text: &str| one(text).rules;
@@ -43,7 +45,12 @@ fn the_digest_covers_the_rules_and_nothing_else() {
         format!("{SOUND}unique_by = 'title'\n"),
         format!("{SOUND}limit = 17\n"),
         format!("{SOUND}render = 'auto'\n"),
-        format!("{SOUND}wait_for = 'li'\n"),
+        format!("{SOUND}render = 'auto'\nwait_for = 'li'\n"),
+        format!("{SOUND}render = 'auto'\nclick = 'li'\n"),
+        format!("{SOUND}render = 'auto'\nscroll = 2\n"),
+        format!("{SOUND}render = 'auto'\nscroll = 3\n"),
+        format!("{JSON}capture = '**/api/list'\n"),
+        format!("{JSON}capture = '**/api/lists'\n"),
         format!("{SOUND}expect.required = ['title']\n"),
         format!("{SOUND}expect.min_items = 2\n"),
         format!("{SOUND}expect.allow_empty = true\n"),

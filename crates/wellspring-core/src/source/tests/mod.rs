@@ -14,6 +14,7 @@ mod digest;
 mod fields;
 mod filling;
 mod parameter;
+mod rendering;
 mod rules;
 mod words;
 

@@ -271,15 +271,3 @@ fn rules_fit_together() {
       = help: call the list something else
     "#);
 }
-
-#[test]
-fn a_browser_is_not_promised() {
-    insta::assert_snapshot!(refused("[source.a]\nurl = \"https://a.example/\"\nrender = \"always\"\nfresh_for = \"1h\"\nformat = \"json\"\n"), @r#"
-    error: `render = "always"` needs a browser, which this version does not drive yet
-      --> sources/cinema.toml:1:9
-      |
-    1 | [source.a]
-      |         ^
-      = help: "auto" reads it by plain HTTP; for a list filled by JavaScript, look for the JSON that the page itself loads
-    "#);
-}

@@ -5,11 +5,9 @@ use wellspring_core::source::Render;
 
 use super::Finding;
 use crate::cli::ADD_A_SOURCE;
-use crate::config::{Config, find_program};
+use crate::config::{Config, find_browser};
 use crate::engine::catalog::Recipe;
 
-/// Names that browsers go by, the smallest first.
-const BROWSERS: [&str; 5] = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 /// No clock that is right shows less.
 const EARLIEST: &str = "2025-01-01T00:00:00Z";
 
@@ -50,14 +48,12 @@ pub(super) fn browser(config: &Config, recipes: &[&Recipe]) -> Finding {
             Finding::fail("browser", format!("there is no file {shown}"), "mend or remove `executable` under [browser]")
         };
     }
-    match (BROWSERS.iter().find_map(|name| find_program(name)), wanting.is_empty()) {
-        (Some(found), _) => Finding::ok("browser", found.display().to_string()),
-        (None, true) => Finding::ok("browser", "none, and no source needs one"),
-        (None, false) => Finding::warn(
-            "browser",
-            format!("none; {} may need one (`render`), and is read by plain HTTP", wanting.join(", ")),
-            "install chromium-headless-shell or chromium, or name one as `executable` under [browser]",
-        ),
+    match (find_browser(None), wanting.is_empty()) {
+        (Ok(found), _) => Finding::ok("browser", found.display().to_string()),
+        (Err(_), true) => Finding::ok("browser", "none, and no source needs one"),
+        (Err(way_out), false) => {
+            Finding::warn("browser", format!("none; {} may need one (`render`), and is read by plain HTTP", wanting.join(", ")), way_out)
+        }
     }
 }
 

@@ -239,6 +239,56 @@ fn of_fetching() {
 }
 
 #[test]
+fn of_the_browser() {
+    assert_snapshot!(refused("[browser]\npages = 0\nmemory = \"127MiB\"\n"), @r#"
+    error: `pages` is a number from 1 to 8
+      --> wellspring.toml:2:9
+      |
+    2 | pages = 0
+      |         ^
+      = help: each takes some 100 MB while it is rendered; 2 is usual
+
+    error: `memory` must be at least 128MiB: no page fits into less
+      --> wellspring.toml:3:10
+      |
+    3 | memory = "127MiB"
+      |          ^^^^^^^^
+      = help: 256MiB is usual
+    "#);
+    assert_snapshot!(refused("[browser]\npages = 9\nidle = \"0s\"\n"), @r#"
+    error: `pages` is a number from 1 to 8
+      --> wellspring.toml:2:9
+      |
+    2 | pages = 9
+      |         ^
+      = help: each takes some 100 MB while it is rendered; 2 is usual
+
+    error: `idle` must be longer than nothing
+      --> wellspring.toml:3:8
+      |
+    3 | idle = "0s"
+      |        ^^^^
+      = help: 30s is usual
+    "#);
+    assert_snapshot!(refused("[browser]\nmemory = 256\n"), @r#"
+    error: a size needs quotes and a unit
+      --> wellspring.toml:2:10
+      |
+    2 | memory = 256
+      |          ^^^
+      = help: write it as in "512KiB" or "8MiB", not as 256
+    "#);
+    assert_snapshot!(refused("pages = 2\n"), @"
+    error: unknown key `pages`
+      --> wellspring.toml:1:1
+      |
+    1 | pages = 2
+      | ^^^^^
+      = help: it goes into [browser]
+    ");
+}
+
+#[test]
 fn of_a_name_that_is_taken() {
     let files = files(SOURCE, &[("sources/mine.toml", &format!("# mine\n{SOURCE}"))]);
     assert_snapshot!(shown(&read(&files, &environment).unwrap_err()), @"

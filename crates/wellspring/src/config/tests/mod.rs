@@ -36,7 +36,7 @@ fn files(main: &str, sources: &[(&str, &str)]) -> Files {
 
 /// Reads some files; whatever comes of it shows no secret.
 fn read(files: &Files, environment: Environment<'_>) -> Result<Config, Vec<Diagnostic>> {
-    let result = read::read(files, environment);
+    let result = read::read(files, environment, Some(4 << 30));
     let shown = match &result {
         Ok(config) => format!("{config:?}"),
         Err(found) => format!("{}\n{found:?}", shown(found)),
@@ -189,6 +189,8 @@ user_agent = "example-bot"
 sandbox = false
 executable = "/usr/bin/chromium"
 idle = "5s"
+pages = 8
+memory = "128MiB"
 [source.a]
 url = "https://a.example"
 fresh_for = "1h"
@@ -206,10 +208,22 @@ deadline = "9s"
     assert_eq!((config.store.path(), config.fetch.gap, config.fetch.at_once), (None, Duration::from_millis(200), 2));
     assert!(config.fetch.allow_private && !config.browser.sandbox);
     assert_eq!(config.browser.executable.as_deref(), Some(Path::new("/usr/bin/chromium")));
+    let browser = &config.browser;
+    assert_eq!((browser.idle, browser.pages, browser.memory), (Duration::from_secs(5), 8, 128 << 20));
     let deadlines: Vec<_> = config.sources.iter().map(|s| s.spec.policy.deadline.as_secs()).collect();
     assert_eq!(deadlines, [60, 9]);
     assert_eq!(good("[server]\ncors_origins = \"*\"\n").server.cors_origins, CorsOrigins::Any);
     assert_eq!(good("[server]\ncors_origins = []\n").server.cors_origins, CorsOrigins::List(Vec::new()));
+}
+
+#[test]
+fn a_small_machine_renders_one_page_at_a_time() {
+    let pages = |text: &str, memory: Option<u64>| read::read(&files(text, &[]), &environment, memory).unwrap().browser.pages;
+    let (small, large) = (Some((1 << 30) - 1), Some(1 << 30));
+    assert_eq!([pages("", small), pages("", large), pages("", None)], [1, 2, 2]);
+    assert_eq!([pages("[browser]\npages = 3", small), pages("[browser]\nidle = '1s'", small)], [3, 1]);
+    assert_eq!(read::read(&Files::default(), &environment, small).unwrap().browser.pages, 1);
+    assert_eq!(good("").browser.memory, 256 << 20);
 }
 
 #[test]
@@ -418,7 +432,8 @@ fn the_reference_loads_as_written() {
     }
     let schema = schema();
     let definitions = schema["definitions"].as_object().unwrap();
-    let known = ["Server", "Store", "Fetch", "Source", "Parameter", "Alternative", "Step", "Each", "Details", "Time", "Field", "Expect"];
+    let known =
+        ["Server", "Store", "Fetch", "Browser", "Source", "Parameter", "Alternative", "Step", "Each", "Details", "Time", "Field", "Expect"];
     for key in known.iter().flat_map(|name| definitions[*name]["properties"].as_object().unwrap().keys()) {
         let is_key = |line: &str| line.split([' ', '{', '[', '.']).any(|word| word == key) && line.contains('=');
         let shown = examples.iter().flat_map(|example| example.lines()).any(|line| is_key(line) || line.contains(&format!(".{key}")));

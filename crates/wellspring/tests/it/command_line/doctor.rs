@@ -46,7 +46,7 @@ async fn what_does_not_work_is_told_with_the_way_out() {
         feed("dead", &dead, ""),
         feed("local", "http://printer.internal/status", ""),
         feed("templated", "https://{city}.shops.example/rss", "params.city.pattern = \"[a-z]+\""),
-        feed("rendered", &dead, "render = \"auto\""),
+        feed("rendered", &dead, "render = \"auto\"").replace("feed", "jsonld"),
         feed("behind", "https://far.example/", &format!("proxy = \"http://name:word@{}\"", dead.trim_start_matches("http://"))),
         "[source.paid]\nfresh_for = \"1h\"\nformat = \"feed\"\n[[source.paid.from]]\nwhen_env = \"PAID_KEY\"\nurl = \"https://a.example/${PAID_KEY}\"\n".to_owned(),
     ];
