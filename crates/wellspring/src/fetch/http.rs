@@ -16,10 +16,11 @@ use super::guard::{Guard, Reason};
 use super::{FetchError, Fetched, Fetcher, Request, Response, names_a_secret};
 use blame::blame;
 pub use client::BadOptions;
+pub(super) use client::CONNECT_WITHIN;
 use client::Clients;
 
 mod answer;
-mod blame;
+pub(super) mod blame;
 mod client;
 
 /// Who asks, unless the config says otherwise.
@@ -313,7 +314,7 @@ fn shown_url(route: &Route<'_>, hop: &Hop) -> Url {
 }
 
 /// Host and port, or what stands in their place where they are secret.
-fn shown_host(url: &Url, filled: &Filled) -> String {
+pub(super) fn shown_host(url: &Url, filled: &Filled) -> String {
     let host = url.host_str().unwrap_or("the address");
     if filled.gives_away(host) {
         return "the configured host".to_owned();
