@@ -9,6 +9,9 @@ use std::time::Duration;
 use super::guard::Guard;
 use super::{FetchError, Rendered, Request};
 
+#[doc(hidden)]
+pub mod proxy;
+
 /// Where the browser is, looked up whenever one is started: one that is installed later is found without a restart. The error is
 /// the way out, in words.
 pub type Locate = Arc<dyn Fn() -> Result<PathBuf, String> + Send + Sync>;
