@@ -13,7 +13,7 @@ pub use address::Reason;
 
 mod address;
 #[cfg(test)]
-mod tricks;
+pub(super) mod tricks;
 
 /// Judges addresses.
 ///
@@ -25,9 +25,12 @@ pub struct Guard {
     exceptions: Arc<[SocketAddr]>,
 }
 
-/// Why a name gives no address to dial.
+/// Why a host gives no address to dial.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
+    /// It is written as what may not be fetched, whatever it would resolve to.
+    #[error("it is {0}")]
+    Barred(Reason),
     /// It has addresses, but none that may be fetched.
     #[error("it resolves to {address}, {reason}")]
     Refused {
@@ -75,12 +78,21 @@ impl Guard {
             return Err(Reason::Userinfo);
         }
         let port = url.port_or_known_default().unwrap_or(0);
-        match url.host() {
-            // The url crate has read `0x7f.1`, `2130706433` and full-width digits for what they are.
-            Some(Host::Ipv4(ip)) => self.judge_literal(ip.into(), port),
-            Some(Host::Ipv6(ip)) => self.judge_literal(ip.into(), port),
-            Some(Host::Domain(name)) => self.judge_name(name),
-            None => Err(Reason::Scheme),
+        self.judge_host(&url.host().ok_or(Reason::Scheme)?, port)
+    }
+
+    /// The addresses of a host as the url crate reads it, which may be dialled: a literal as it is, a name by the system's resolver.
+    ///
+    /// # Errors
+    /// [`ResolveError`] where there are none.
+    pub async fn targets(&self, host: &Host<String>, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
+        match host {
+            Host::Ipv4(ip) => self.literal((*ip).into(), port),
+            Host::Ipv6(ip) => self.literal((*ip).into(), port),
+            Host::Domain(name) => {
+                self.judge_name(name).map_err(ResolveError::Barred)?;
+                self.resolve(name, port).await
+            }
         }
     }
 
@@ -89,8 +101,7 @@ impl Guard {
     /// # Errors
     /// [`ResolveError`] where there are none.
     pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
-        let found = tokio::net::lookup_host((host, port)).await.map_err(|e| ResolveError::Unresolved(resolver_words(&e)))?;
-        self.keep(found)
+        self.keep(look_up(host, port).await?)
     }
 
     /// Those of a name's addresses that may be dialled.
@@ -107,6 +118,20 @@ impl Guard {
             return Err(refused.unwrap_or_else(|| ResolveError::Unresolved("it has no address".to_owned())));
         }
         Ok(kept)
+    }
+
+    fn judge_host<S: AsRef<str>>(&self, host: &Host<S>, port: u16) -> Result<(), Reason> {
+        match host {
+            // The url crate has read `0x7f.1`, `2130706433` and full-width digits for what they are.
+            Host::Ipv4(ip) => self.judge_literal((*ip).into(), port),
+            Host::Ipv6(ip) => self.judge_literal((*ip).into(), port),
+            Host::Domain(name) => self.judge_name(name.as_ref()),
+        }
+    }
+
+    fn literal(&self, ip: IpAddr, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
+        self.judge_literal(ip, port).map_err(ResolveError::Barred)?;
+        Ok(vec![SocketAddr::new(ip, port)])
     }
 
     fn judge_literal(&self, ip: IpAddr, port: u16) -> Result<(), Reason> {
@@ -140,6 +165,11 @@ impl Resolve for Guard {
             Ok(addresses)
         })
     }
+}
+
+/// What the system's resolver says of a name, unjudged: for what is exempt, a proxy.
+pub(super) async fn look_up(host: &str, port: u16) -> Result<impl Iterator<Item = SocketAddr>, ResolveError> {
+    tokio::net::lookup_host((host, port)).await.map_err(|e| ResolveError::Unresolved(resolver_words(&e)))
 }
 
 /// The resolver's words without the preamble that says nothing.

@@ -16,10 +16,11 @@ use super::guard::{Guard, Reason};
 use super::{FetchError, Fetched, Fetcher, Request, Response, names_a_secret, shown_address, shown_host};
 use blame::blame;
 pub use client::BadOptions;
+pub(super) use client::CONNECT_WITHIN;
 use client::Clients;
 
 mod answer;
-mod blame;
+pub(super) mod blame;
 mod client;
 
 /// Who asks, unless the config says otherwise.

@@ -15,20 +15,22 @@ use super::guard::{Guard, Reason};
 use super::{FetchError, Rendered, Request, shown_host};
 use crate::clock::Clock;
 use page::Visit;
-use passage::Passage;
+use proxy::{Limits, Outlet, Upstream};
 use pool::Pool;
 use target::{Opening, Target};
 
 mod census;
 pub mod launch;
 mod page;
-mod passage;
 mod pipe;
 mod pool;
 mod running;
 mod scripts;
 mod target;
 mod watch;
+
+#[doc(hidden)]
+pub mod proxy;
 
 /// Where the browser is, looked up whenever one is started: one that is installed later is found without a restart. The error is
 /// the way out, in words.
@@ -106,12 +108,12 @@ impl Browser {
         let started = self.pool.now();
         let rendering = async {
             let mut place = self.pool.place(turn, &host).await?;
-            let passage = self.passage(request).await?;
-            let context = place.context(&passage).await.map_err(|error| FetchError::BrowserFailed(error.to_string()))?;
+            let outlet = self.outlet(request).await?;
+            let context = place.context(&outlet).await.map_err(|error| FetchError::BrowserFailed(error.to_string()))?;
             let opening = opening(request, &url, &context);
             let target = Target::open(&place.running.pipe, opening).await.map_err(|error| FetchError::BrowserFailed(error.to_string()))?;
             let left = within.saturating_sub(self.pool.now().since(started));
-            let rendered = Visit::new(request, page, url.clone(), &target, &passage).render(left).await;
+            let rendered = Visit::new(request, page, url.clone(), &target, &outlet).render(left).await;
             match rendered {
                 Err(FetchError::BrowserFailed(words)) => Err(FetchError::BrowserFailed(place.blame(words).await)),
                 rendered => rendered,
@@ -128,9 +130,9 @@ impl Browser {
         let started = self.pool.now();
         let probing = async {
             let mut place = self.pool.place(self.pool.turn().await?, "a page").await?;
-            let passage = Passage::open(self.guard.clone(), None).await.map_err(|error| FetchError::BrowserFailed(error.to_string()))?;
+            let outlet = self.opened(None).await?;
             let refused = |error: pipe::CallError| FetchError::BrowserFailed(error.to_string());
-            let context = place.context(&passage).await.map_err(refused)?;
+            let context = place.context(&outlet).await.map_err(refused)?;
             let url = Url::parse("http://localhost/").map_err(|error| FetchError::BadAddress(error.to_string()))?;
             let empty = Opening { context: &context, url: &url, headers: Vec::new(), cookies: Vec::new(), user_agent: None, largest: None };
             let target = Target::open(&place.running.pipe, empty).await.map_err(refused)?;
@@ -163,13 +165,13 @@ impl Browser {
         Ok(url)
     }
 
-    async fn passage(&self, request: &Request) -> Result<Passage, FetchError> {
-        let upstream = match &request.proxy {
-            None => None,
-            Some(proxy) => Some(Url::parse(proxy.expose()).map_err(|_| FetchError::BadAddress(proxy.to_string()))?),
-        };
-        let opened = Passage::open(self.guard.clone(), upstream).await;
-        opened.map_err(|error| FetchError::BrowserFailed(format!("cannot be given a way out: {error}")))
+    async fn outlet(&self, request: &Request) -> Result<Arc<Outlet>, FetchError> {
+        self.opened(request.proxy.as_ref().map(Upstream::of).transpose()?).await
+    }
+
+    async fn opened(&self, upstream: Option<Upstream>) -> Result<Arc<Outlet>, FetchError> {
+        let opened = Outlet::open(self.guard.clone(), upstream, Limits::default()).await;
+        opened.map(Arc::new).map_err(|error| FetchError::BrowserFailed(format!("cannot be given a way out: {error}")))
     }
 }
 

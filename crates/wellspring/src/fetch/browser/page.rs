@@ -10,8 +10,8 @@ use url::Url;
 use wellspring_core::snapshot::Validator;
 use wellspring_core::source::{AddressPattern, Page};
 
-use super::passage::Passage;
 use super::pipe::CallError;
+use super::proxy::Outlet;
 use super::target::Target;
 use super::watch::{Answer, Lost, text};
 use super::{scripts, watch::Watched};
@@ -34,7 +34,7 @@ pub(super) struct Visit<'a> {
     page: &'a Page,
     url: Url,
     target: &'a Target,
-    passage: &'a Passage,
+    outlet: &'a Outlet,
     stage: Mutex<Stage>,
 }
 
@@ -50,8 +50,8 @@ enum Stage {
 }
 
 impl<'a> Visit<'a> {
-    pub(super) fn new(request: &'a Request, page: &'a Page, url: Url, target: &'a Target, passage: &'a Passage) -> Self {
-        Self { request, page, url, target, passage, stage: Mutex::new(Stage::Answer) }
+    pub(super) fn new(request: &'a Request, page: &'a Page, url: Url, target: &'a Target, outlet: &'a Outlet) -> Self {
+        Self { request, page, url, target, outlet, stage: Mutex::new(Stage::Answer) }
     }
 
     /// Renders the page, for at most so long.
@@ -108,9 +108,9 @@ impl<'a> Visit<'a> {
         }))
     }
 
-    /// Why the last attempt to reach an address failed, as the passage knows.
+    /// Why the last attempt to reach an address failed, as the outlet knows.
     fn blame(&self, url: &Url) -> Option<FetchError> {
-        self.passage.blame(url.host_str()?, url.port_or_known_default()?)
+        self.outlet.blame(url, &shown_host(url, &self.request.url))
     }
 
     fn check_status(&self) -> Result<(), FetchError> {

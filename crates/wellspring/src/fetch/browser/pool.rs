@@ -13,8 +13,8 @@ use wellspring_core::moment::Mono;
 use wellspring_core::period::format_period;
 
 use super::running::Running;
-use super::passage::Passage;
 use super::pipe::CallError;
+use super::proxy::Outlet;
 use super::{Options, target};
 use crate::clock::Clock;
 use crate::fetch::FetchError;
@@ -70,6 +70,8 @@ pub(super) struct Place {
     pool: Arc<Pool>,
     /// What has to be disposed of.
     context: Context,
+    /// Held until the page is gone: its port may be another program's from then on.
+    outlet: Option<Arc<Outlet>>,
     /// Given back at the end.
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -117,7 +119,7 @@ impl Pool {
         running.count();
         self.open.fetch_add(1, Ordering::AcqRel);
         drop(slot);
-        Ok(Place { running, pool: Arc::clone(self), context: Context::None, permit: Some(permit) })
+        Ok(Place { running, pool: Arc::clone(self), context: Context::None, outlet: None, permit: Some(permit) })
     }
 
     async fn start(&self, host: &str, now: Mono) -> Result<Running, FetchError> {
@@ -188,7 +190,7 @@ impl Pool {
         false
     }
 
-    async fn dispose(self: Arc<Self>, running: Arc<Running>, context: Context, permit: Option<OwnedSemaphorePermit>) {
+    async fn dispose(self: &Arc<Self>, running: &Arc<Running>, context: Context) {
         if context == Context::Asked {
             running.wear_out();
         }
@@ -198,12 +200,10 @@ impl Pool {
                 running.end().await;
             }
         }
-        let weighed = Arc::clone(&running);
+        let weighed = Arc::clone(running);
         let _ = lifecycle::blocking(move || weighed.weigh()).await;
         self.open.fetch_sub(1, Ordering::AcqRel);
         self.rest();
-        drop(running);
-        drop(permit);
     }
 }
 
@@ -220,9 +220,10 @@ async fn sweep(pool: Weak<Pool>, every: Duration) {
 
 impl Place {
     /// A fresh context for its page, whose only way out is this.
-    pub(super) async fn context(&mut self, passage: &Passage) -> Result<String, CallError> {
+    pub(super) async fn context(&mut self, outlet: &Arc<Outlet>) -> Result<String, CallError> {
         self.context = Context::Asked;
-        let context = target::context(&self.running.pipe, &format!("http://{}", passage.address())).await?;
+        self.outlet = Some(Arc::clone(outlet));
+        let context = target::context(&self.running.pipe, &format!("http://{}", outlet.address())).await?;
         self.context = Context::Made(context.clone());
         Ok(context)
     }
@@ -241,8 +242,13 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let (pool, running) = (Arc::clone(&self.pool), Arc::clone(&self.running));
-        lifecycle::spawn(pool.dispose(running, self.context.clone(), self.permit.take()));
+        let (pool, running, context) = (Arc::clone(&self.pool), Arc::clone(&self.running), self.context.clone());
+        let (outlet, permit) = (self.outlet.take(), self.permit.take());
+        lifecycle::spawn(async move {
+            pool.dispose(&running, context).await;
+            drop(running);
+            drop((outlet, permit));
+        });
     }
 }
 

@@ -241,6 +241,12 @@ const ALWAYS_REFUSED: [(&[&str], Reason); 7] = [
     (SCHEMES, Reason::Scheme),
 ];
 
+/// Every spelling that a guard refuses unless told otherwise.
+pub(in crate::fetch) fn refused() -> impl Iterator<Item = &'static str> {
+    let always = ALWAYS_REFUSED.into_iter().map(|(spellings, _)| spellings);
+    always.chain([LOOPBACK, PRIVATE, LOCAL_NAMES]).flatten().copied()
+}
+
 #[test]
 fn no_spelling_of_a_private_address_passes() {
     let guard = Guard::new(false);

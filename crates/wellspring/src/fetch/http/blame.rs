@@ -17,18 +17,20 @@ pub(super) fn blame(error: reqwest::Error, host: &str, proxy: Option<&str>) -> F
     if let Some(tls) = find::<rustls::Error>(&error) {
         return FetchError::Tls { host: host.to_owned(), reason: tls_words(tls) };
     }
-    let reason = words(&error);
-    let reason = match proxy {
-        Some(proxy) if error.is_connect() => format!("by the proxy {proxy}: {reason}"),
-        _ => reason,
-    };
+    unreachable(&words(&error), host, proxy.filter(|_| error.is_connect()))
+}
+
+/// No connection, with the proxy named where it is the one that there is none to.
+pub(in crate::fetch) fn unreachable(reason: &str, host: &str, proxy: Option<&str>) -> FetchError {
+    let reason = proxy.map_or_else(|| reason.to_owned(), |proxy| format!("by the proxy {proxy}: {reason}"));
     FetchError::Unreachable { host: host.to_owned(), reason }
 }
 
-fn unresolved(error: &ResolveError, host: &str, proxy: Option<&str>) -> FetchError {
+/// No address to dial; for the proxy where there is one, since that resolves the rest.
+pub(in crate::fetch) fn unresolved(error: &ResolveError, host: &str, proxy: Option<&str>) -> FetchError {
     let host = proxy.unwrap_or(host).to_owned();
     match error {
-        ResolveError::Refused { .. } => FetchError::Refused { address: host, reason: error.to_string() },
+        ResolveError::Barred(_) | ResolveError::Refused { .. } => FetchError::Refused { address: host, reason: error.to_string() },
         ResolveError::Unresolved(reason) => FetchError::Dns { host, reason: reason.clone() },
     }
 }
@@ -50,30 +52,39 @@ fn tls_words(error: &rustls::Error) -> String {
 
 fn words(error: &reqwest::Error) -> String {
     if error.is_connect() && error.is_timeout() {
-        return format!("no connection within {CONNECT_WITHIN:?}");
+        return too_slow();
     }
-    let broken = find::<io::Error>(error).map(io::Error::kind);
-    let transport = find::<hyper::Error>(error);
-    if let Some(transport) = transport {
-        if transport.is_incomplete_message() || broken == Some(io::ErrorKind::UnexpectedEof) {
-            return "the connection closed before the whole answer had arrived".to_owned();
-        }
-        if transport.is_parse_too_large() {
-            return "the head of its answer is too large".to_owned();
-        }
-        if transport.is_parse() {
-            return "its answer is no valid HTTP".to_owned();
-        }
-    }
-    if let Some(words) = broken.and_then(io_words) {
+    if let Some(words) = broken(error) {
         return words.to_owned();
     }
     // What breaks while a body is read, and is not the transport, is the decoder.
-    if transport.is_none() && (error.is_decode() || error.is_body()) {
+    if find::<hyper::Error>(error).is_none() && (error.is_decode() || error.is_body()) {
         return format!("its body cannot be decompressed: {}", deepest(error));
     }
     let last = deepest(error);
     last.strip_prefix("tunnel error: ").map(|why| format!("it opened no tunnel ({why})")).unwrap_or(last)
+}
+
+/// No connection in time.
+pub(in crate::fetch) fn too_slow() -> String {
+    format!("no connection within {CONNECT_WITHIN:?}")
+}
+
+/// How a connection broke, where that is one of the usual ways.
+pub(in crate::fetch) fn broken(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let broken = find::<io::Error>(error).map(io::Error::kind);
+    if let Some(transport) = find::<hyper::Error>(error) {
+        if transport.is_incomplete_message() || broken == Some(io::ErrorKind::UnexpectedEof) {
+            return Some("the connection closed before the whole answer had arrived");
+        }
+        if transport.is_parse_too_large() {
+            return Some("the head of its answer is too large");
+        }
+        if transport.is_parse() {
+            return Some("its answer is no valid HTTP");
+        }
+    }
+    broken.and_then(io_words)
 }
 
 fn io_words(kind: io::ErrorKind) -> Option<&'static str> {

@@ -11,7 +11,7 @@ use url::Url;
 use super::super::guard::Guard;
 
 /// How long one connection may take to come about, handshake included.
-pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+pub(in crate::fetch) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept for the next page of the same host.
 const IDLE: Duration = Duration::from_secs(30);
 /// How many of those a host.
