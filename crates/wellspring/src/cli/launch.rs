@@ -8,9 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio};
 
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
-use rustix::process::{
-    Gid, Pid, Resource, Rlimit, Signal, Uid, geteuid, getppid, nice, set_parent_process_death_signal, setrlimit,
-};
+use rustix::process::{Gid, Pid, Resource, Rlimit, Signal, Uid, geteuid, getppid, nice, set_parent_process_death_signal, setrlimit};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::{BAD_CONFIG, BROKEN};

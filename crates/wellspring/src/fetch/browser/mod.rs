@@ -15,8 +15,8 @@ use super::guard::{Guard, Reason};
 use super::{FetchError, Rendered, Request, shown_host};
 use crate::clock::Clock;
 use page::Visit;
-use proxy::{Limits, Outlet, Upstream};
 use pool::Pool;
+use proxy::{Limits, Outlet, Upstream};
 use target::{Opening, Target};
 
 mod census;

@@ -233,7 +233,9 @@ impl<'a> Visit<'a> {
         let address = text(&document["address"]);
         let url = address.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let Some(url) = url else {
-            return Err(self.failed(&format!("it went on to where nothing can be read ({})", address.split(':').next().unwrap_or_default())));
+            return Err(
+                self.failed(&format!("it went on to where nothing can be read ({})", address.split(':').next().unwrap_or_default()))
+            );
         };
         let html = document["html"].as_str().filter(|html| html.len() as u64 <= limit);
         let Some(html) = html else { return Err(FetchError::TooLarge { host: self.host(), limit }) };

@@ -12,9 +12,9 @@ use tracing::{info, warn};
 use wellspring_core::moment::Mono;
 use wellspring_core::period::format_period;
 
-use super::running::Running;
 use super::pipe::CallError;
 use super::proxy::Outlet;
+use super::running::Running;
 use super::{Options, target};
 use crate::clock::Clock;
 use crate::fetch::FetchError;
@@ -97,7 +97,10 @@ impl Pool {
     /// # Errors
     /// Where there are no more pages to be had.
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, FetchError> {
-        Arc::clone(&self.places).acquire_owned().await.map_err(|_| FetchError::BrowserFailed("is closed: the server is stopping".to_owned()))
+        Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| FetchError::BrowserFailed("is closed: the server is stopping".to_owned()))
     }
 
     /// A place in a browser, which is started where none runs.
@@ -130,7 +133,9 @@ impl Pool {
         }
         let executable = (self.options.locate)().map_err(|way_out| FetchError::NoBrowser { host: host.to_owned(), way_out })?;
         if !self.options.sandbox {
-            warn!("the browser runs WITHOUT its sandbox (`sandbox = false` under [browser]): a page that breaks out of it is in this machine");
+            warn!(
+                "the browser runs WITHOUT its sandbox (`sandbox = false` under [browser]): a page that breaks out of it is in this machine"
+            );
         }
         let started = Running::start(&self.options, executable, &self.nursery, now).await;
         let mut kept = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
@@ -251,4 +256,3 @@ impl Drop for Place {
         });
     }
 }
-

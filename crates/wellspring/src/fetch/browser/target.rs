@@ -36,11 +36,7 @@ pub(super) struct Opening<'a> {
 /// Makes a context: its own cookies, storage and cache, in memory, and its own way out.
 pub(super) async fn context(pipe: &Pipe, proxy: &str) -> Result<String, CallError> {
     let context = pipe
-        .call(
-            None,
-            "Target.createBrowserContext",
-            json!({"disposeOnDetach": true, "proxyServer": proxy, "proxyBypassList": "<-loopback>"}),
-        )
+        .call(None, "Target.createBrowserContext", json!({"disposeOnDetach": true, "proxyServer": proxy, "proxyBypassList": "<-loopback>"}))
         .await?;
     Ok(text(&context["browserContextId"]).to_owned())
 }

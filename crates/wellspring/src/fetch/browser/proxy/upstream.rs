@@ -13,9 +13,9 @@ use hyper_util::rt::TokioIo;
 use url::{Host, Url};
 use wellspring_core::template::Filled;
 
-use super::super::super::{FetchError, shown_host};
 use super::super::super::guard::{ResolveError, look_up};
 use super::super::super::http::blame::{broken, unreachable};
+use super::super::super::{FetchError, shown_host};
 use super::HEAD;
 use super::answer::Line;
 use super::dial::Wire;
