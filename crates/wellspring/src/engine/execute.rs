@@ -175,7 +175,7 @@ impl Flight {
             Harvest::Items { items, how, validators } => (Some((items, how)), validators),
             Harvest::NotModified { validators } => (None, validators),
         };
-        let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators };
+        let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators, rungs: wellspring_core::rung::Rungs::default() };
         let snapshot = fresh.filter(|_| self.new_revision).map(|(items, how)| Snapshot {
             key: self.cell.key.clone(),
             revision: standing.revision,
