@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::failure::Failure;
 use crate::key::Key;
-use crate::rung::Rung;
+use crate::rung::{Rung, Rungs};
 
 /// The first 16 bytes of a SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -172,6 +172,9 @@ pub struct Renewal {
     /// What the upstream can be asked with next time.
     #[serde(default)]
     pub validators: Validators,
+    /// By which means its pages were obtained.
+    #[serde(default, skip_serializing_if = "Rungs::is_empty")]
+    pub rungs: Rungs,
 }
 
 /// What is remembered of a key's attempts, so that a restart neither forgets a backoff nor repeats a forced fetch.
@@ -195,4 +198,21 @@ pub struct Attempts {
     /// The rules that failed: other rules get a new chance at once.
     #[serde(default)]
     pub rules: Option<Digest>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_of_plain_http_is_stored_as_it_was_before_there_were_browsers() {
+        let old = r#"{"checked_at":"2025-11-28T03:30:00Z","rules":"00112233445566778899aabbccddeeff","validators":{"a":{"etag":"\"1\""}}}"#;
+        let renewal: Renewal = serde_json::from_str(old).unwrap();
+        assert!(renewal.rungs.is_empty());
+        assert_eq!(serde_json::to_string(&renewal).unwrap(), old);
+        let rendered = Renewal { rungs: Rungs::of(Rung::Browser), ..renewal };
+        let new = serde_json::to_string(&rendered).unwrap();
+        assert_eq!(new, old.replace("}}}", r#"}},"rungs":{"served":"browser"}}"#));
+        assert_eq!(serde_json::from_str::<Renewal>(&new).unwrap(), rendered);
+    }
 }

@@ -187,7 +187,7 @@ pub fn settings(config: &Config) -> Settings {
         robots: fetch.robots,
         agent: product_token(user_agent(config)).to_owned(),
     };
-    Settings { bounds, at_once: fetch.at_once }
+    Settings { bounds, at_once: fetch.at_once, pages: config.browser.pages }
 }
 
 fn store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {

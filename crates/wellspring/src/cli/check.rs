@@ -19,6 +19,7 @@ use crate::engine::collect::{Collected, Collector, Known};
 use crate::engine::extraction::Extractor;
 use crate::engine::limits::Limits;
 use crate::engine::manners;
+use crate::engine::pages::Pages;
 use crate::fetch::Fetcher;
 use crate::store::Retention;
 use crate::store::memory::MemoryStore;
@@ -79,6 +80,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         store,
         limits: Limits::new(Arc::clone(&freed)),
         freed,
+        pages: Pages::new(config.browser.pages),
         breaker: Arc::default(),
         manners: (options.input.is_none() && options.replay.is_none()).then(Arc::default),
         extractor,
@@ -128,8 +130,7 @@ async fn collect(collector: &Collector, config: &Config, recipe: &Arc<Recipe>, k
     }
     let patience = recipe.spec.policy.deadline;
     let deadline = collector.clock.mono().after(patience);
-    // A file needs no fetch, so what only fetching needs (`when_env`) does not matter.
-    let known = Known { ignore_when_env: options.input.is_some(), ..Known::default() };
+    let known = Known { from_a_file: options.input.is_some(), ..Known::default() };
     let collecting = collector.collect(recipe, key, &bounds, known, deadline, None);
     tokio::time::timeout(patience, collecting).await.unwrap_or_else(|_| Collected::overdue(patience))
 }

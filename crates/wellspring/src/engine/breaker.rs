@@ -8,6 +8,7 @@ use std::time::Duration;
 use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::moment::Mono;
 use wellspring_core::period::format_period;
+use wellspring_core::rung::is_of_the_browser;
 
 /// So many failures in a row, of whatever keys, and the host is left alone.
 const RUN: u32 = 5;
@@ -46,8 +47,11 @@ impl Breaker {
         Some(Failure { retry_after: Some(wait), ..Failure::retryable(Code::HostResting, words) })
     }
 
-    /// What asking a host came to.
+    /// What asking a host came to. What a browser does by itself says nothing of the host, neither good nor bad.
     pub fn report(&self, host: &Arc<str>, failure: Option<&Failure>, now: Mono) {
+        if failure.is_some_and(|failure| is_of_the_browser(failure.code)) {
+            return;
+        }
         let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(failure) = failure.filter(|f| is_of_the_host(f)) else {
             hosts.remove(host);
@@ -116,6 +120,21 @@ mod tests {
         assert_eq!(breaker.refusal(&host, after(60)), None);
         breaker.report(&host, Some(&asked(1_000_000)), NOW);
         assert_eq!(breaker.refusal(&host, after(3_600)), None);
+    }
+
+    #[test]
+    fn what_a_browser_does_by_itself_neither_counts_nor_clears() {
+        let (breaker, host) = (Breaker::default(), Arc::from("a"));
+        let by_itself = [Code::BrowserMissing, Code::BrowserFailed, Code::PageFailed, Code::WaitFailed];
+        for code in by_itself.into_iter().cycle().take(20) {
+            breaker.report(&host, Some(&Failure::retryable(code, "")), NOW);
+        }
+        assert_eq!(breaker.refusal(&host, NOW), None);
+        for _ in 0..5 {
+            breaker.report(&host, Some(&broken()), NOW);
+            breaker.report(&host, Some(&Failure::retryable(Code::PageFailed, "")), NOW);
+        }
+        assert!(breaker.refusal(&host, NOW).is_some());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::policy::RefreshMode;
 use wellspring_core::refresh::{Effect, Phase, Remembered, State, Trigger};
+use wellspring_core::rung::{Rung, Rungs};
 use wellspring_core::snapshot::{Attempts, Digest, Validators};
 
 use super::catalog::Recipe;
@@ -50,6 +51,8 @@ pub struct Inner {
     pub pending: Option<Arc<Content>>,
     /// What the upstream can be asked with.
     pub validators: Validators,
+    /// By which means its pages were obtained.
+    pub rungs: Rungs,
     /// The rules by which the content was read.
     pub read_by: Option<Digest>,
     /// The highest fence known.
@@ -74,6 +77,9 @@ pub struct Attempt {
     pub message: Option<String>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+    /// By what means the page was asked for that decided, where one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rung: Option<Rung>,
     /// How many items it found, where it came so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<u32>,
@@ -112,6 +118,8 @@ pub struct Legacy {
     pub content: Option<(Arc<Content>, Digest, Remembered)>,
     /// Its validators.
     pub validators: Validators,
+    /// By which means its pages were obtained.
+    pub rungs: Rungs,
     /// Failures and backoff.
     pub attempts: Attempts,
     /// The highest fence known.
@@ -139,6 +147,7 @@ impl Cell {
             content,
             pending: None,
             validators: legacy.validators,
+            rungs: legacy.rungs,
             read_by,
             fence: legacy.fence,
             flight: 0,
@@ -273,6 +282,7 @@ impl Cell {
         Legacy {
             content,
             validators: inner.validators.clone(),
+            rungs: inner.rungs.clone(),
             attempts: inner.state.attempts.clone(),
             fence: inner.fence,
             recent: inner.recent.clone(),

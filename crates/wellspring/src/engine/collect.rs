@@ -8,10 +8,10 @@ use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::key::Key;
 use wellspring_core::moment::Mono;
 use wellspring_core::period::format_period;
+use wellspring_core::rung::Rungs;
 use wellspring_core::snapshot::{How, Items, Validators};
 use wellspring_core::template::Filled;
 
-use self::alternative::Collection;
 use self::places::Terms;
 pub use self::story::{Asked, Try};
 use super::breaker::Breaker;
@@ -19,6 +19,7 @@ use super::catalog::Recipe;
 use super::extraction::Extractor;
 use super::limits::{Limits, PerHost, Permit};
 use super::manners::Manners;
+use super::pages::Pages;
 use crate::clock::Clock;
 use crate::fetch::Fetcher;
 use crate::store::Store;
@@ -30,6 +31,7 @@ mod details;
 mod places;
 mod request;
 mod rows;
+mod rungs;
 mod story;
 
 /// What collecting needs of the world.
@@ -43,6 +45,8 @@ pub struct Collector {
     pub limits: Arc<Limits>,
     /// Told when a place becomes free.
     pub freed: Arc<Notify>,
+    /// Places for pages that a browser renders.
+    pub pages: Arc<Pages>,
     /// Which hosts are left alone.
     pub breaker: Arc<Breaker>,
     /// What hosts ask of robots; `None` where nothing leaves the machine.
@@ -75,12 +79,15 @@ pub struct Bounds {
 pub struct Known {
     /// What to ask with; empty for an unconditional collection.
     pub validators: Validators,
+    /// By which means its pages were obtained before.
+    pub rungs: Rungs,
     /// How many items the last good snapshot has.
     pub count: Option<u32>,
     /// Whether somebody asked for it: then a host is asked whatever it has done lately.
     pub forced: bool,
-    /// Whether alternatives whose `when_env` is unset are tried all the same (for an input that needs no fetch).
-    pub ignore_when_env: bool,
+    /// Whether one file answers whatever is asked: then alternatives whose `when_env` is unset are tried all the same, and each by
+    /// one means only.
+    pub from_a_file: bool,
 }
 
 /// What a collection gave.
@@ -94,11 +101,15 @@ pub enum Harvest {
         how: How,
         /// What to ask with next time.
         validators: Validators,
+        /// By which means its pages were obtained.
+        rungs: Rungs,
     },
     /// Nothing changed, in every request that gives rows.
     NotModified {
         /// What to ask with next time.
         validators: Validators,
+        /// By which means its pages were obtained.
+        rungs: Rungs,
     },
 }
 
@@ -134,40 +145,31 @@ impl Collector {
         let place = Mutex::new(place);
         let terms = Terms { bounds, known: &known, started: self.clock.now(), deadline, place: &place };
         let params = key.params();
-        let mut tries = Vec::new();
+        let (mut tries, mut failures) = (Vec::new(), Vec::new());
         for (index, alternative) in recipe.spec.alternatives.iter().enumerate() {
-            if !alternative.usable && !known.ignore_when_env {
+            if !alternative.usable && !known.from_a_file {
                 continue;
             }
-            let mut attempt = Try::new(index);
-            match Collection::new(self, recipe, index, &params, terms).run(&mut attempt).await {
-                Ok(harvest) => {
-                    tries.push(attempt);
-                    return Collected { outcome: Ok(harvest), tries };
-                }
-                Err(failure) => attempt.failure = Some(failure),
+            match self.climb(recipe, index, &params, terms, &mut tries).await {
+                Ok(harvest) => return Collected { outcome: Ok(harvest), tries },
+                Err(failure) => failures.push((index, failure)),
             }
-            tries.push(attempt);
         }
-        Collected { outcome: Err(summary(recipe, &tries)), tries }
+        Collected { outcome: Err(summary(recipe, failures)), tries }
     }
 }
 
 /// One failure for all alternatives: the first one's kind, everyone's words.
-fn summary(recipe: &Recipe, tries: &[Try]) -> Failure {
-    let failures: Vec<&Failure> = tries.iter().filter_map(|t| t.failure.as_ref()).collect();
-    match failures[..] {
-        [] => {
-            let missing: Vec<&str> = recipe.spec.alternatives.iter().filter_map(|a| a.when_env.as_deref()).collect();
-            Failure::permanent(Code::NoAlternative, format!("no alternative of this source can be used: set {}", missing.join(" or ")))
-        }
-        [only] => only.clone(),
-        [first, ..] => {
-            let kind = if failures.iter().any(|f| f.kind == Kind::Retryable) { Kind::Retryable } else { first.kind };
-            let words: Vec<String> =
-                tries.iter().filter_map(|t| t.failure.as_ref().map(|f| format!("alternative {}: {f}", t.alternative + 1))).collect();
-            let retry_after = failures.iter().filter_map(|f| f.retry_after).max();
-            Failure { kind, code: first.code, message: words.join("; "), retry_after }
-        }
+fn summary(recipe: &Recipe, mut failures: Vec<(usize, Failure)>) -> Failure {
+    if failures.len() > 1 {
+        let words: Vec<String> = failures.iter().map(|(index, f)| format!("alternative {}: {f}", index + 1)).collect();
+        let (_, first) = &failures[0];
+        let kind = if failures.iter().any(|(_, f)| f.kind == Kind::Retryable) { Kind::Retryable } else { first.kind };
+        let retry_after = failures.iter().filter_map(|(_, f)| f.retry_after).max();
+        return Failure { kind, code: first.code, message: words.join("; "), retry_after };
     }
+    failures.pop().map(|(_, only)| only).unwrap_or_else(|| {
+        let missing: Vec<&str> = recipe.spec.alternatives.iter().filter_map(|a| a.when_env.as_deref()).collect();
+        Failure::permanent(Code::NoAlternative, format!("no alternative of this source can be used: set {}", missing.join(" or ")))
+    })
 }

@@ -9,6 +9,7 @@ use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::gate::Gate;
 use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::refresh::{Effect, Event, Phase, Trigger};
+use wellspring_core::rung::{Rung, Rungs};
 use wellspring_core::snapshot::{Renewal, Snapshot, Validators};
 
 use super::cell::{Attempt, Cell, outcome_word, trigger_word};
@@ -35,6 +36,7 @@ pub(super) struct Flight {
     gates: Vec<Gate>,
     cut: Vec<String>,
     items: Option<u32>,
+    rung: Option<Rung>,
     new_revision: bool,
     outcome: Option<Result<bool, Failure>>,
 }
@@ -56,6 +58,7 @@ impl Flight {
             gates: Vec::new(),
             cut: Vec::new(),
             items: None,
+            rung: None,
             new_revision: false,
             outcome: None,
         }
@@ -129,9 +132,10 @@ impl Flight {
             let inner = self.cell.lock();
             Known {
                 validators: if conditional { inner.validators.clone() } else { Validators::new() },
+                rungs: if conditional { inner.rungs.clone() } else { Rungs::default() },
                 count: inner.content.as_ref().map(|c| c.count),
                 forced: inner.state.phase.trigger() == Some(Trigger::Forced),
-                ignore_when_env: false,
+                from_a_file: false,
             }
         };
         let patience = self.shared.clock.mono().until(deadline);
@@ -145,6 +149,7 @@ impl Flight {
         };
         if let Some(last) = collected.tries.into_iter().last() {
             self.items = last.finished.as_ref().map(|e| e.tally.kept);
+            self.rung = Some(last.rung);
             self.gates = last.gates;
             self.cut = last.cut;
         }
@@ -171,11 +176,11 @@ impl Flight {
             self.new_revision = Some(standing.revision) != inner.state.standing.map(|s| s.revision);
             (standing, inner.state.cleared())
         };
-        let (fresh, validators) = match harvest {
-            Harvest::Items { items, how, validators } => (Some((items, how)), validators),
-            Harvest::NotModified { validators } => (None, validators),
+        let (fresh, validators, rungs) = match harvest {
+            Harvest::Items { items, how, validators, rungs } => (Some((items, how)), validators, rungs),
+            Harvest::NotModified { validators, rungs } => (None, validators, rungs),
         };
-        let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators };
+        let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators, rungs };
         let snapshot = fresh.filter(|_| self.new_revision).map(|(items, how)| Snapshot {
             key: self.cell.key.clone(),
             revision: standing.revision,
@@ -197,6 +202,7 @@ impl Flight {
                 let mut inner = self.cell.lock();
                 inner.pending = content;
                 inner.validators = renewal.validators;
+                inner.rungs = renewal.rungs;
                 Event::Stored
             }
             Ok(Err(StoreError::LeaseLost(_) | StoreError::Outdated { .. })) => {
@@ -221,6 +227,7 @@ impl Flight {
         inner.content = Some(Content::of(&snapshot));
         inner.read_by = Some(renewal.rules);
         inner.validators = renewal.validators;
+        inner.rungs = renewal.rungs;
         drop(inner);
         let news = Event::Remote { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at };
         self.shared.apply(&self.cell, news);
@@ -268,13 +275,14 @@ impl Drop for Flight {
         }
         let took = self.shared.clock.mono().since(self.started.mono);
         let (key, trigger, word) = (&self.cell.key, self.trigger, outcome_word(&outcome));
+        let rung = self.rung.map(Rung::as_str);
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match &outcome {
-            Ok(_) => info!(%key, trigger, outcome = word, items = self.items, took_ms, "refreshed"),
+            Ok(_) => info!(%key, trigger, outcome = word, rung, items = self.items, took_ms, "refreshed"),
             Err(failure) if failure.code == Code::Cancelled => info!(%key, trigger, outcome = word, took_ms, "refresh stopped"),
             Err(failure) => {
                 let serves = if self.cell.view().is_some() { "what was served stays" } else { "there is nothing to serve yet" };
-                warn!(%key, trigger, outcome = word, error = failure.message, took_ms, "refresh failed; {serves}");
+                warn!(%key, trigger, outcome = word, rung, error = failure.message, took_ms, "refresh failed; {serves}");
             }
         }
         self.cell.remember(Attempt {
@@ -283,6 +291,7 @@ impl Drop for Flight {
             outcome: word,
             message: outcome.as_ref().err().map(|f| f.message.clone()),
             took_ms,
+            rung: self.rung,
             items: self.items,
             gates: std::mem::take(&mut self.gates),
             cut: std::mem::take(&mut self.cut),

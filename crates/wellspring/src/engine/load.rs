@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::refresh::{Effect, Remembered};
+use wellspring_core::snapshot::Renewal;
 use wellspring_core::source::SourceSpec;
 
 use super::catalog::{Catalog, Recipe, Source};
@@ -52,6 +53,7 @@ impl Engine {
     pub async fn reload(&self, recipes: Vec<Arc<Recipe>>, settings: Settings) {
         let shared = &self.0;
         shared.collector.limits.allow(settings.at_once);
+        shared.collector.pages.allow(settings.pages);
         manners::tell(recipes.iter().map(|recipe| &recipe.spec), settings.bounds.robots);
         shared.settings.store(Arc::new(settings));
         let old = shared.catalog.load_full();
@@ -117,7 +119,8 @@ impl Shared {
         let content = Content::of(&snapshot);
         let remembered =
             Remembered { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at, rules: renewal.rules };
-        Legacy { content: Some((content, renewal.rules, remembered)), validators: renewal.validators, attempts, fence, ..Legacy::default() }
+        let Renewal { rules, validators, rungs, .. } = renewal;
+        Legacy { content: Some((content, rules, remembered)), validators, rungs, attempts, fence, ..Legacy::default() }
     }
 
     fn source(self: &Arc<Self>, recipe: &Arc<Recipe>, mut legacies: HashMap<Key, Legacy>, now: Moment, made: &mut Made) -> Arc<Source> {

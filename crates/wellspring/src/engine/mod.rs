@@ -25,6 +25,7 @@ pub mod hot;
 pub mod limits;
 mod load;
 pub mod manners;
+pub mod pages;
 pub mod queue;
 pub mod runner;
 mod seeds;
@@ -38,6 +39,7 @@ use collect::{Bounds, Collector};
 use extraction::Extractor;
 use hot::{Render, View};
 use limits::Limits;
+use pages::Pages;
 use queue::Queue;
 use runner::{Next, Runner};
 use seeds::Seeds;
@@ -73,6 +75,8 @@ pub struct Settings {
     pub bounds: Bounds,
     /// Requests at once with the extraction of what they give, in all.
     pub at_once: usize,
+    /// Pages that a browser renders at once.
+    pub pages: usize,
 }
 
 /// The engine. Cheap to clone.
@@ -119,6 +123,7 @@ impl Engine {
             store: parts.store,
             limits: Arc::clone(&limits),
             freed,
+            pages: Pages::new(settings.pages),
             breaker: Arc::default(),
             manners: Some(Arc::default()),
             extractor: parts.extractor,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use wellspring_core::failure::Failure;
 use wellspring_core::moment::Moment;
+use wellspring_core::rung::Rung;
 
 use super::cell::{Attempt, Cell};
 use super::manners;
@@ -27,6 +28,8 @@ pub struct Status {
     pub items: Option<u32>,
     /// Which alternative of the source gave it, from 1.
     pub alternative: Option<u32>,
+    /// By what means its last successful refresh obtained it: `http` or `browser`.
+    pub rung: Option<Rung>,
     /// When its items were first seen.
     pub made_at: Option<Timestamp>,
     /// The last successful refresh.
@@ -75,6 +78,7 @@ impl Status {
             revision: standing.map(|s| s.revision),
             items: content.map(|c| c.count),
             alternative: content.map(|c| c.alternative + 1),
+            rung: content.map(|_| inner.rungs.served()),
             made_at: content.map(|c| c.made_at),
             checked_at: standing.map(|s| s.checked_at),
             age_seconds: standing.map(|s| rounded(s.horizon.age(now.mono))),

@@ -13,6 +13,7 @@ use wellspring::store::{Entry, Lease, Retention, Store, StoreError};
 use wellspring_core::failure::{Code, Failure};
 use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
+use wellspring_core::rung::{Rung, Rungs};
 use wellspring_core::snapshot::{Attempts, Digest, How, Items, Renewal, Snapshot, Validator};
 
 pub(crate) const TTL: Duration = Duration::from_secs(60);
@@ -96,7 +97,7 @@ pub(crate) fn snapshot(key: &Key, revision: u64, filler: usize) -> Snapshot {
         key: key.clone(),
         revision,
         made_at: wall(revision.cast_signed()).checked_add(Duration::from_nanos(123_456_789)).unwrap(),
-        how: How { alternative: 1, took: Duration::from_millis(1_234), bytes: 4_321, rung: wellspring_core::rung::Rung::Http },
+        how: How { alternative: 1, took: Duration::from_millis(1_234), bytes: 4_321, rung: Rung::Http },
         digest: items.digest(),
         items,
     }
@@ -104,7 +105,8 @@ pub(crate) fn snapshot(key: &Key, revision: u64, filler: usize) -> Snapshot {
 
 pub(crate) fn renewal(seconds: i64) -> Renewal {
     let validator = Validator { etag: Some(format!("\"{seconds}\nx\"")), last_modified: None };
-    Renewal { checked_at: wall(seconds), rules: Digest::of(b"rules"), validators: [("request".to_owned(), validator)].into() }
+    let rungs = Rungs::default().after(1, &[Rung::Http, Rung::Browser], wall(seconds));
+    Renewal { checked_at: wall(seconds), rules: Digest::of(b"rules"), validators: [("request".to_owned(), validator)].into(), rungs }
 }
 
 pub(crate) fn attempts(failures: u32) -> Attempts {

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use wellspring_core::failure::{Code, Failure};
 use wellspring_core::gate;
 use wellspring_core::key::Params;
-use wellspring_core::rung::Rung;
+use wellspring_core::rung::{Rung, Rungs};
 use wellspring_core::snapshot::{How, Validator};
-use wellspring_core::source::{Alternative, Ask, Step};
+use wellspring_core::source::{Alternative, Ask, Page, Step};
 
 use super::capture::Captures;
 use super::places::{Miss, Sent, Terms};
@@ -36,6 +36,8 @@ pub(super) struct Collection<'a> {
     pub(super) alternative: &'a Alternative,
     /// Which it is, from 0.
     pub(super) index: usize,
+    /// By what means it is tried, after those before it.
+    tried: &'a [Rung],
     pub(super) rules: &'a RuledAlternative,
     pub(super) terms: Terms<'a>,
     /// Parameters and times.
@@ -57,8 +59,15 @@ pub(super) struct Answer {
 }
 
 impl<'a> Collection<'a> {
-    /// Of the alternative at `index`, with these parameters.
-    pub(super) fn new(collector: &'a Collector, recipe: &'a Recipe, index: usize, params: &Params, terms: Terms<'a>) -> Self {
+    /// Of the alternative at `index` by the last of these means, with these parameters.
+    pub(super) fn new(
+        collector: &'a Collector,
+        recipe: &'a Recipe,
+        index: usize,
+        tried: &'a [Rung],
+        params: &Params,
+        terms: Terms<'a>,
+    ) -> Self {
         let alternative = &recipe.spec.alternatives[index];
         let mut values = params.clone();
         values.extend(alternative.times.iter().map(|time| (time.name.clone(), time.fill(terms.started.wall))));
@@ -66,6 +75,7 @@ impl<'a> Collection<'a> {
             collector,
             alternative,
             index,
+            tried,
             rules: &recipe.compiled[index],
             terms,
             homes: Homes::of(alternative, &values, terms.started.wall),
@@ -95,7 +105,7 @@ impl<'a> Collection<'a> {
         }
         attempt.address = self.address(&captures.values);
         let (finished, validators) = match self.rows(&captures, attempt).await? {
-            Given::NotModified(validators) => return Ok(Harvest::NotModified { validators }),
+            Given::NotModified(validators) => return Ok(Harvest::NotModified { validators, rungs: self.rungs() }),
             Given::Finished { finished, validators } => (*finished, validators),
             Given::Rows { mut rows, validators } => {
                 if let (Some(details), Some(rules)) = (&self.alternative.details, &self.rules.details) {
@@ -112,7 +122,18 @@ impl<'a> Collection<'a> {
         }
         let took = self.collector.clock.mono().since(self.terms.started.mono);
         let alternative = u32::try_from(self.index).unwrap_or(u32::MAX);
-        Ok(Harvest::Items { items, how: How { alternative, took, bytes: self.read.load(Ordering::Relaxed), rung: Rung::Http }, validators })
+        let how = How { alternative, took, bytes: self.read.load(Ordering::Relaxed), rung: self.rung() };
+        Ok(Harvest::Items { items, how, validators, rungs: self.rungs() })
+    }
+
+    /// By what means the rows are asked for.
+    pub(super) fn rung(&self) -> Rung {
+        self.tried.last().copied().unwrap_or_default()
+    }
+
+    /// What is remembered once this has served.
+    fn rungs(&self) -> Rungs {
+        self.terms.known.rungs.after(self.index, self.tried, self.now())
     }
 
     /// The refresh's own time.
@@ -128,7 +149,8 @@ impl<'a> Collection<'a> {
     }
 
     async fn step(&self, step: &Step, rules: &Arc<Ruled>, label: &str, captures: &mut Captures, attempt: &mut Try) -> Result<(), Failure> {
-        let Answer { mut asked, fetched, permit } = self.ask(&step.ask, &captures.values, Validator::default(), label.to_owned()).await?;
+        let Answer { mut asked, fetched, permit } =
+            self.ask(&step.ask, &captures.values, Validator::default(), None, label.to_owned()).await?;
         let read = match fetched {
             // A step that captures nothing was asked for its cookies: whatever it is, it is not read.
             Ok(Fetched::Body(_)) if step.rules.fields.is_empty() => Ok(()),
@@ -159,21 +181,37 @@ impl<'a> Collection<'a> {
         captures.add(&step.rules, row, &address)
     }
 
-    /// Makes one request.
+    /// Makes one request, in a browser where it is told what that does with it.
     ///
     /// # Errors
     /// Where it cannot be made at all.
-    pub(super) async fn ask(&self, ask: &Ask, values: &Params, validator: Validator, label: String) -> Result<Answer, Failure> {
-        let request = request::filled(ask, values, validator, self.terms.bounds, &self.jar, &self.homes)?;
+    pub(super) async fn ask(
+        &self,
+        ask: &Ask,
+        values: &Params,
+        validator: Validator,
+        page: Option<&Arc<Page>>,
+        label: String,
+    ) -> Result<Answer, Failure> {
+        let mut request = request::filled(ask, values, validator, self.terms.bounds, &self.jar, &self.homes)?;
+        request.page = page.map(Arc::clone);
+        let rung = if page.is_some() { Rung::Browser } else { Rung::Http };
         let address = self.secrets.veil(&request.url.to_string());
         let heeds = manners::heeds(self.alternative, ask, self.terms.bounds);
         let Sent { permit, took, mut fetched } = self.collector.send(request, heeds, self.terms).await;
-        let bytes = if let Ok(Fetched::Body(response)) = &fetched { response.body.len() as u64 } else { 0 };
+        let (bodies, seen) = match &fetched {
+            Ok(Fetched::Body(response)) => (std::slice::from_ref(response), None),
+            Ok(Fetched::Rendered(rendered)) => (&rendered.bodies[..], Some(&rendered.seen)),
+            Ok(Fetched::NotModified(_)) => (&[][..], None),
+            Err(miss) => (&[][..], miss.seen.as_ref()),
+        };
+        let bytes = bodies.iter().map(|response| response.body.len() as u64).sum();
+        let seen = seen.map(|seen| self.secrets.veiled_page(seen));
         if self.read.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > MOST_READ {
             let words = format!("the answers of this refresh come to more than {} MiB", MOST_READ >> 20);
             fetched = Err(Failure::permanent(Code::BodyTooLarge, words).into());
         }
-        let asked = Asked { label, address, bytes, took, captured: Vec::new(), note: None };
+        let asked = Asked { label, address, rung, bytes, took, captured: Vec::new(), seen, note: None };
         Ok(Answer { asked, fetched, permit })
     }
 
@@ -194,9 +232,17 @@ impl<'a> Collection<'a> {
 
 impl Asked {
     /// A request that was not made.
-    pub(super) fn refused(label: &str, failure: &Failure) -> Self {
-        let asked =
-            Self { label: label.to_owned(), address: String::new(), bytes: 0, took: Duration::ZERO, captured: Vec::new(), note: None };
+    pub(super) fn refused(label: &str, rung: Rung, failure: &Failure) -> Self {
+        let asked = Self {
+            label: label.to_owned(),
+            address: String::new(),
+            rung,
+            bytes: 0,
+            took: Duration::ZERO,
+            captured: Vec::new(),
+            seen: None,
+            note: None,
+        };
         asked.failing(Some(failure))
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use serde_json::{Map, Value};
 use wellspring_core::failure::Failure;
 use wellspring_core::key::Params;
+use wellspring_core::rung::Rung;
 use wellspring_core::snapshot::Validator;
 use wellspring_core::source::Details;
 use wellspring_core::template::Template;
@@ -99,9 +100,9 @@ impl Collection<'_> {
 
     async fn detail(&self, details: &Details, rules: &Arc<Ruled>, (index, values): &(usize, Params), held: &AtomicUsize) -> Took {
         let label = format!("details of row {}", index + 1);
-        let (mut asked, fetched, permit) = match self.ask(&details.ask, values, Validator::default(), label.clone()).await {
+        let (mut asked, fetched, permit) = match self.ask(&details.ask, values, Validator::default(), None, label.clone()).await {
             Ok(Answer { asked, fetched, permit }) => (asked, fetched, permit),
-            Err(failure) => return (Asked::refused(&label, &failure), Err(within(&label, failure))),
+            Err(failure) => return (Asked::refused(&label, Rung::Http, &failure), Err(within(&label, failure))),
         };
         let got = match fetched {
             Ok(Fetched::Body(response)) => self.extract(rules, response, values.clone()).await.and_then(|mut rows| {

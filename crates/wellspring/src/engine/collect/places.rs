@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::futures::Notified;
 use tokio::time::timeout;
 use url::Url;
 use wellspring_core::failure::Failure;
@@ -10,7 +11,8 @@ use wellspring_core::moment::{Moment, Mono};
 
 use super::{Bounds, Collector, Known};
 use crate::engine::limits::{Busy, PerHost, Permit};
-use crate::fetch::{FetchError, Fetched, Request};
+use crate::engine::pages::PagePlace;
+use crate::fetch::{FetchError, Fetched, Request, Seen};
 use crate::lifecycle;
 use crate::store::{Slot, Store};
 
@@ -52,6 +54,8 @@ pub(in crate::engine) struct Miss {
     pub failure: Failure,
     /// What the upstream answered, where it did.
     pub status: Option<u16>,
+    /// What the page was like, where a browser came so far.
+    pub seen: Option<Seen>,
 }
 
 impl Miss {
@@ -63,14 +67,18 @@ impl Miss {
 
 impl From<Failure> for Miss {
     fn from(failure: Failure) -> Self {
-        Self { failure, status: None }
+        Self { failure, status: None, seen: None }
     }
 }
 
 impl From<FetchError> for Miss {
     fn from(error: FetchError) -> Self {
-        let status = if let FetchError::Status { status, .. } = &error { Some(*status) } else { None };
-        Self { failure: error.failure(), status }
+        let failure = error.failure();
+        match error {
+            FetchError::Status { status, .. } => Self { failure, status: Some(status), seen: None },
+            FetchError::NeverAppeared { seen, .. } => Self { failure, status: None, seen: Some(seen) },
+            _ => failure.into(),
+        }
     }
 }
 
@@ -85,11 +93,18 @@ impl Collector {
             return Sent { permit: place, took: Duration::ZERO, fetched: Err(refusal.into()) };
         }
         // One at another host is given back before this request waits for its own.
-        let permit = match place.filter(|permit| permit.host() == &*host) {
-            Some(permit) => permit,
-            None => self.enter(&host, bounds.per_host).await,
+        let place = place.filter(|permit| permit.host() == &*host);
+        let (permit, page) = match (place, &request.page) {
+            (place, Some(_)) => {
+                let (permit, page) = self.enter_with_page(&host, bounds.per_host, place).await;
+                (permit, Some(page))
+            }
+            (Some(permit), None) => (permit, None),
+            (None, None) => (self.enter(&host, bounds.per_host).await, None),
         };
         let (took, fetched) = self.visit(request, &host, bounds.per_host, deadline, known.forced).await;
+        // What came is read without the browser.
+        drop(page);
         Sent { permit: Some(permit), took, fetched }
     }
 
@@ -139,9 +154,41 @@ impl Collector {
             let now = self.clock.mono();
             match self.limits.enter(host, per_host, now) {
                 Ok(permit) => return permit,
-                Err(Busy::Until(at)) => tokio::time::sleep(now.until(at)).await,
-                Err(Busy::Full) => freed.await,
+                Err(busy) => self.wait(busy, now, freed).await,
             }
+        }
+    }
+
+    /// A place at a host and one for a page. Neither is held while waiting for the other: a page that waits for its host keeps others
+    /// from rendering, a host's place that waits for a page keeps others from the host, and counts among all.
+    async fn enter_with_page(&self, host: &Arc<str>, per_host: PerHost, mut place: Option<Permit>) -> (Permit, PagePlace) {
+        loop {
+            let page = match self.pages.try_take() {
+                Some(page) => page,
+                None => {
+                    drop(place.take());
+                    self.pages.take().await
+                }
+            };
+            if let Some(permit) = place.take() {
+                return (permit, page);
+            }
+            let freed = self.freed.notified();
+            let now = self.clock.mono();
+            match self.limits.enter(host, per_host, now) {
+                Ok(permit) => return (permit, page),
+                Err(busy) => {
+                    drop(page);
+                    self.wait(busy, now, freed).await;
+                }
+            }
+        }
+    }
+
+    async fn wait(&self, busy: Busy, now: Mono, freed: Notified<'_>) {
+        match busy {
+            Busy::Until(at) => tokio::time::sleep(now.until(at)).await,
+            Busy::Full => freed.await,
         }
     }
 }

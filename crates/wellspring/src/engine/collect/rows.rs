@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use wellspring_core::failure::{Code, Failure, shown};
 use wellspring_core::key::Params;
+use wellspring_core::rung::Rung;
 use wellspring_core::snapshot::{Digest, Validator, Validators};
 use wellspring_core::source::{Each, Field, Format, Method, Origin, Parse, Piece};
 use wellspring_extract::Rows;
@@ -15,7 +16,7 @@ use super::alternative::{Answer, Collection, within};
 use super::capture::Captures;
 use super::story::{Asked, Try};
 use crate::engine::extraction::Finished;
-use crate::fetch::Fetched;
+use crate::fetch::{Fetched, Response};
 
 /// How much the rows of all answers may hold, in bytes: as much as those of one.
 const MOST_HELD: usize = 64 << 20;
@@ -69,7 +70,9 @@ impl Collection<'_> {
     pub(super) async fn rows(&self, captures: &Captures, attempt: &mut Try) -> Result<Given, Failure> {
         let wanted = self.wanted(captures, &mut attempt.cut);
         let digests: BTreeSet<&String> = wanted.iter().map(|one| &one.digest).collect();
-        let repeatable = self.alternative.details.is_none() && self.alternative.ask.method == Method::Get && !digests.is_empty();
+        // What a browser made of an answer, and asked for besides, is nothing that an upstream can say is still so.
+        let plain = self.rung() == Rung::Http;
+        let repeatable = plain && self.alternative.details.is_none() && self.alternative.ask.method == Method::Get && !digests.is_empty();
         let conditional = repeatable && self.terms.known.validators.keys().eq(digests.iter().copied());
         // Once one of them has changed, asking the rest whether they have is of no use.
         let changed = AtomicBool::new(!conditional);
@@ -171,28 +174,21 @@ impl Collection<'_> {
         let asking = !changed.load(Ordering::Relaxed);
         let validator = self.terms.known.validators.get(&wanted.digest).filter(|_| asking).cloned().unwrap_or_default();
         let label = if wanted.label.is_empty() { "items".to_owned() } else { wanted.label.clone() };
-        let (mut asked, fetched, permit) = match self.ask(&self.alternative.ask, &wanted.values, validator, label.clone()).await {
+        let page = Some(&self.alternative.page).filter(|_| self.rung() == Rung::Browser);
+        let (mut asked, fetched, permit) = match self.ask(&self.alternative.ask, &wanted.values, validator, page, label.clone()).await {
             Ok(Answer { asked, fetched, permit }) => (asked, fetched, permit),
-            Err(failure) => return (Asked::refused(&label, &failure), Err(told(failure))),
+            Err(failure) => return (Asked::refused(&label, self.rung(), &failure), Err(told(failure))),
         };
         let got = match fetched {
             Ok(Fetched::NotModified(validator)) => {
                 asked.note = Some("not modified".to_owned());
                 Ok(Got::NotModified(validator))
             }
-            Ok(Fetched::Rendered(_)) => Ok(Got::Nothing),
             Ok(Fetched::Body(response)) => {
                 changed.store(true, Ordering::Relaxed);
-                let validator = response.validator.clone();
-                if self.alternative.each.is_none() && self.alternative.details.is_none() {
-                    // One answer is all there is: read and finished in one go, its rows never come here.
-                    let finished = self.finished(&self.rules.rows, response, wanted.values.clone()).await;
-                    finished.map(|finished| Got::Finished(Box::new(finished), validator))
-                } else {
-                    let rows = self.extract(&self.rules.rows, response, wanted.values.clone()).await;
-                    rows.and_then(|rows| hold(rows, held)).map(|rows| Got::Rows(rows, validator))
-                }
+                self.read(vec![response], &wanted.values, held).await
             }
+            Ok(Fetched::Rendered(rendered)) => self.read(rendered.bodies, &wanted.values, held).await,
             Err(miss) if self.alternative.each.is_some() && miss.is_gone() => {
                 changed.store(true, Ordering::Relaxed);
                 asked.note = miss.status.map(|status| format!("{status}: no rows"));
@@ -203,6 +199,27 @@ impl Collection<'_> {
         drop(permit);
         let got = got.map_err(told);
         (asked.failing(got.as_ref().err()), got)
+    }
+
+    /// What the answer to one request gives: one body, or several that a page has loaded, whose rows follow one another.
+    async fn read(&self, mut bodies: Vec<Response>, values: &Params, held: &AtomicUsize) -> Result<Got, Failure> {
+        let count = bodies.len();
+        let is_all = count == 1 && self.alternative.each.is_none() && self.alternative.details.is_none();
+        if let Some(response) = bodies.pop_if(|_| is_all) {
+            // Read and finished in one go, its rows never come here.
+            let validator = response.validator.clone();
+            let finished = self.finished(&self.rules.rows, response, values.clone()).await?;
+            return Ok(Got::Finished(Box::new(finished), validator));
+        }
+        let mut gathered = Rows::default();
+        let mut validator = Validator::default();
+        for (index, response) in bodies.into_iter().enumerate() {
+            validator = response.validator.clone();
+            let rows = self.extract(&self.rules.rows, response, values.clone()).await.and_then(|rows| hold(rows, held));
+            let told = |failure| if count == 1 { failure } else { within(&format!("answer {} of {count}", index + 1), failure) };
+            gathered.append(rows.map_err(told)?);
+        }
+        Ok(Got::Rows(gathered, validator))
     }
 
     /// Identifies a request among those of a source without telling its secrets: by what is asked, and by what its rows are made

@@ -5,10 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 use wellspring_core::failure::{Failure, shown};
 use wellspring_core::gate::Gate;
+use wellspring_core::rung::Rung;
 use wellspring_core::source::Alternative;
 use wellspring_core::template::Filled;
 
 use crate::engine::extraction::Finished;
+use crate::fetch::{Seen, SeenAnswer};
 
 /// How much is shown of what a step captured, in characters.
 const SHOWN: usize = 80;
@@ -20,6 +22,8 @@ const LOOKED_AT: usize = 4_096;
 pub struct Try {
     /// Which, from 0.
     pub alternative: usize,
+    /// By what means its rows were asked for.
+    pub rung: Rung,
     /// What gives the rows, without secrets; places that are not known (yet), or differ, stand open.
     pub address: String,
     /// What was asked, in order.
@@ -41,12 +45,16 @@ pub struct Asked {
     pub label: String,
     /// Where, without secrets.
     pub address: String,
+    /// By what means.
+    pub rung: Rung,
     /// The size of what came, decoded.
     pub bytes: u64,
     /// How long it took, waiting for its place left out.
     pub took: Duration,
     /// What a step captured, shortened.
     pub captured: Vec<(String, String)>,
+    /// What the page was like where a browser rendered it, without secrets.
+    pub seen: Option<Seen>,
     /// What was particular: `not modified`, `404: no rows`.
     pub note: Option<String>,
 }
@@ -57,8 +65,17 @@ pub(super) struct Secrets(Vec<Filled>);
 
 impl Try {
     /// One that has only begun.
-    pub(super) fn new(alternative: usize) -> Self {
-        Self { alternative, address: String::new(), asked: Vec::new(), cut: Vec::new(), finished: None, gates: Vec::new(), failure: None }
+    pub(super) fn new(alternative: usize, rung: Rung) -> Self {
+        Self {
+            alternative,
+            rung,
+            address: String::new(),
+            asked: Vec::new(),
+            cut: Vec::new(),
+            finished: None,
+            gates: Vec::new(),
+            failure: None,
+        }
     }
 }
 
@@ -73,6 +90,12 @@ impl Secrets {
     pub(super) fn veil(&self, text: &str) -> String {
         let looked_at = shown(text, LOOKED_AT);
         if self.repeated_by(&looked_at) { "***".to_owned() } else { looked_at }
+    }
+
+    /// A page as it may be told: its title and where it loaded things from are as the upstream likes.
+    pub(super) fn veiled_page(&self, seen: &Seen) -> Seen {
+        let answer = |answer: &SeenAnswer| SeenAnswer { address: self.veil(&answer.address), ..answer.clone() };
+        Seen { title: self.veil(&seen.title), bytes: seen.bytes, answers: seen.answers.iter().map(answer).collect() }
     }
 
     /// A failure as it may be told: a body, an address that a page gave, a transform may repeat what was sent.

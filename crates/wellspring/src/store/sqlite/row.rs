@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wellspring_core::key::Key;
+use wellspring_core::rung::Rungs;
 use wellspring_core::snapshot::{Attempts, Digest, How, Items, Renewal, Snapshot};
 
 use super::schema::FORMAT;
@@ -162,7 +163,8 @@ impl Meta {
 }
 
 fn unconfirmed(snapshot: &Snapshot) -> Renewal {
-    Renewal { checked_at: snapshot.made_at, rules: Digest::of(b""), validators: std::collections::BTreeMap::default() }
+    let rungs = Rungs::of(snapshot.how.rung);
+    Renewal { checked_at: snapshot.made_at, rules: Digest::of(b""), validators: std::collections::BTreeMap::default(), rungs }
 }
 
 fn insert(conn: &Connection, snapshot: &Snapshot, fence: u64) -> rusqlite::Result<()> {
