@@ -33,6 +33,7 @@ mod explain;
 mod fields;
 mod folder;
 mod input;
+mod loaded;
 mod replay;
 mod requests;
 mod save;
@@ -107,7 +108,10 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
             break;
         }
     }
-    runtime.block_on(collector.extractor.close());
+    runtime.block_on(async {
+        collector.extractor.close().await;
+        collector.fetcher.close().await;
+    });
     runtime.shutdown_background();
     if let Some(saving) = &upstreams.saving {
         match saving.outcome() {

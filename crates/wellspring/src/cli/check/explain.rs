@@ -8,8 +8,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
+use wellspring_core::rung::Rung;
+use wellspring_core::source::Render;
 
-use super::{fields, requests};
+use super::{fields, loaded, requests};
 use crate::cli::words::{shortened, size, took};
 use crate::engine::catalog::Recipe;
 use crate::engine::collect::{Collected, Harvest, Try};
@@ -47,6 +49,7 @@ impl Checked<'_> {
             "source": self.recipe.spec.name.as_str(),
             "key": self.key.as_str(),
             "alternative": last.map(|t| t.alternative + 1),
+            "rung": last.map(|t| t.rung),
             "items": extraction.map_or_else(Vec::new, rows),
             "fields": last.map(|t| self.fields(t)).unwrap_or_default(),
             "gates": last.map_or(&[][..], |t| &t.gates),
@@ -84,18 +87,22 @@ impl Checked<'_> {
         let alternatives = &self.recipe.spec.alternatives;
         let several = alternatives.len() > 1;
         for (index, alternative) in alternatives.iter().enumerate() {
-            let attempt = self.collected.tries.iter().find(|t| t.alternative == index);
-            match (attempt, &alternative.when_env) {
-                (Some(attempt), _) => {
-                    if several {
-                        line(&mut text, &format!("  alternative {}", index + 1));
-                    }
-                    self.explain(&mut text, attempt, if several { "    " } else { "  " });
+            let tries: Vec<&Try> = self.collected.tries.iter().filter(|t| t.alternative == index).collect();
+            if let ([], Some(variable), false) = (&tries[..], &alternative.when_env, alternative.usable) {
+                line(&mut text, &format!("  alternative {} · skipped: {variable} is not set", index + 1));
+            }
+            if several && !tries.is_empty() {
+                line(&mut text, &format!("  alternative {}", index + 1));
+            }
+            let mut indent = if several { "    " } else { "  " }.to_owned();
+            if alternative.render == Render::Auto {
+                indent += "  ";
+            }
+            for attempt in tries {
+                if alternative.render == Render::Auto {
+                    line(&mut text, &format!("{}{}", &indent[2..], means(attempt.rung)));
                 }
-                (None, Some(variable)) if !alternative.usable => {
-                    line(&mut text, &format!("  alternative {} · skipped: {variable} is not set", index + 1));
-                }
-                (None, _) => {}
+                self.explain(&mut text, attempt, &indent);
             }
         }
         match &self.collected.outcome {
@@ -106,7 +113,10 @@ impl Checked<'_> {
             Ok(Harvest::NotModified { .. }) => line(&mut text, "  passed: not modified"),
             // Why stands under each of them already.
             Err(failure) if self.collected.tries.len() > 1 => {
-                line(&mut text, &format!("  FAILED ({}): none of its alternatives passes", failure.code));
+                line(
+                    &mut text,
+                    &format!("  FAILED ({}): {}", failure.code, if several { "none of its alternatives passes" } else { "neither passes" }),
+                );
             }
             Err(failure) => line(&mut text, &format!("  FAILED ({}): {failure}", failure.code)),
         }
@@ -122,6 +132,7 @@ impl Checked<'_> {
             let candidates = fields::candidates(&self.recipe.spec.alternatives[attempt.alternative]);
             lines.extend(fields::lines(finished, &candidates));
         }
+        let alternative = &self.recipe.spec.alternatives[attempt.alternative];
         let verdict = |passed| if passed { "ok  " } else { "FAIL" };
         lines.extend(attempt.gates.iter().map(|gate| ("gates", format!("{} {}: {}", verdict(gate.passed), gate.name, gate.message))));
         if let Some(finished) = &attempt.finished {
@@ -131,7 +142,8 @@ impl Checked<'_> {
                 lines.push(("sample", format!("… and {} more", rows.len() - SHOWN)));
             }
         }
-        if let (Some(failure), true) = (&attempt.failure, self.recipe.spec.alternatives.len() > 1) {
+        lines.extend(loaded::lines(attempt, alternative).into_iter().map(|words| ("loaded", words)));
+        if let (Some(failure), true) = (&attempt.failure, self.collected.tries.len() > 1) {
             lines.push(("failed", failure.to_string()));
         }
         let mut above = "";
@@ -149,6 +161,13 @@ impl Checked<'_> {
 
     fn fresh_words(&self, zone: &TimeZone) -> String {
         self.fresh_until().map_or_else(String::new, |t| format!("; fresh until {}", t.to_zoned(zone.clone()).strftime("%F %T")))
+    }
+}
+
+fn means(rung: Rung) -> &'static str {
+    match rung {
+        Rung::Http => "by plain HTTP",
+        Rung::Browser => "in a browser",
     }
 }
 

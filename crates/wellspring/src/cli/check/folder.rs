@@ -31,6 +31,9 @@ pub(super) struct Entry {
     /// What was sent, secrets as `${NAME}`.
     #[serde(default)]
     pub post: Option<String>,
+    /// Whether a browser made it; several such answers in a row to one address are what one page has loaded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rendered: bool,
 }
 
 fn usual_method() -> String {
@@ -48,6 +51,7 @@ pub(super) struct Address {
     host: String,
     path: String,
     query: Vec<(String, String)>,
+    rendered: bool,
 }
 
 impl Address {
@@ -57,7 +61,12 @@ impl Address {
         let mut query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         query.sort_unstable();
         let path = if url.path().is_empty() { "/" } else { url.path() };
-        Some(Self { method: method.to_ascii_uppercase(), host: url.host_str()?.to_owned(), path: path.to_owned(), query })
+        Some(Self { method: method.to_ascii_uppercase(), host: url.host_str()?.to_owned(), path: path.to_owned(), query, rendered: false })
+    }
+
+    /// The same, of what a browser made of it.
+    pub(super) fn rendered(self) -> Self {
+        Self { rendered: true, ..self }
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use url::Url;
 use wellspring_core::snapshot::Validator;
 
-use crate::fetch::{FetchError, Fetched, Fetcher, Request, Response};
+use crate::fetch::{FetchError, Fetched, Fetcher, Rendered, Request, Response, Seen};
 
 /// Answers every request with one file.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ impl Fetcher for InputFile {
         // An alternative whose `when_env` is unset has no address: nothing in it is relative to anything then.
         let address = if request.url.expose().is_empty() { "http://localhost/" } else { request.url.expose() };
         let url = Url::parse(address).map_err(|_| FetchError::BadAddress(request.url.to_string()))?;
-        Ok(Fetched::Body(Response { status: 200, url, content_type: None, body: self.body.clone(), validator: Validator::default() }))
+        let body = Response { status: 200, url, content_type: None, body: self.body.clone(), validator: Validator::default() };
+        Ok(match request.page {
+            None => Fetched::Body(body),
+            Some(_) => Fetched::Rendered(Rendered { bodies: vec![body], seen: Seen::default() }),
+        })
     }
 }

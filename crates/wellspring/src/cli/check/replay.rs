@@ -12,7 +12,7 @@ use wellspring_core::snapshot::Validator;
 
 use super::folder::{Address, Entry, INDEX};
 use super::secrets::Secrets;
-use crate::fetch::{FetchError, Fetched, Fetcher, Request, Response};
+use crate::fetch::{FetchError, Fetched, Fetcher, Rendered, Request, Response, Seen};
 
 /// Answers every request with what a folder holds for it, and asks nobody.
 #[derive(Debug)]
@@ -43,34 +43,42 @@ impl Replay {
             let Some(address) = Address::of(&entry.method, &entry.url) else {
                 return Err(format!("`{shown}` names the address `{}`, which is none", entry.url.escape_debug()));
             };
+            let address = if entry.rendered { address.rendered() } else { address };
             entries.push((entry, address));
         }
         Ok(Self { folder: folder.to_owned(), entries, secrets, turns: Mutex::default() })
     }
 
-    fn find(&self, request: &Request) -> Result<&Entry, FetchError> {
+    /// The answer to a request, or all that a page has loaded for it.
+    fn find(&self, request: &Request) -> Result<Vec<&Entry>, FetchError> {
         let method = request.method.as_str();
         // Saved addresses show secrets as `${NAME}`, those from elsewhere may hold them.
         let written = [request.url.to_string(), request.url.expose().to_owned()];
-        let wanted: Vec<Address> = written.iter().filter_map(|url| Address::of(method, url)).collect();
+        let of = |url: &String| Address::of(method, url).map(|address| if request.page.is_some() { address.rendered() } else { address });
+        let wanted: Vec<Address> = written.iter().filter_map(of).collect();
         let there: Vec<usize> = (0..self.entries.len()).filter(|&at| wanted.contains(&self.entries[at].1)).collect();
         let sent = request.body.as_ref().map(|body| self.secrets.hidden_in(&String::from_utf8_lossy(body)));
         let fitting: Vec<usize> = match there.len() {
             0 | 1 => there.clone(),
             _ => there.iter().copied().filter(|&at| is_same(self.entries[at].0.post.as_deref(), sent.as_deref())).collect(),
         };
+        let captures = request.page.as_ref().is_some_and(|page| page.capture.is_some());
+        if captures && !fitting.is_empty() {
+            return Ok(fitting.iter().map(|&at| &self.entries[at].0).collect());
+        }
         if let Some(first) = fitting.first() {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = turns.entry(*first).or_default();
             let at = fitting[(*turn).min(fitting.len() - 1)];
             *turn += 1;
-            return Ok(&self.entries[at].0);
+            return Ok(vec![&self.entries[at].0]);
         }
         // Without this file a site allows everything, and so it is with a folder.
         if Url::parse(&written[0]).is_ok_and(|url| url.path() == "/robots.txt") {
             return Err(FetchError::Status { host: host(request), status: 404, retry_after: None });
         }
-        let asked = format!("{method} {}", request.url);
+        let asked =
+            if request.page.is_some() { format!("{method} {} in a browser", request.url) } else { format!("{method} {}", request.url) };
         let folder = self.folder.display();
         let reason = match there.len() {
             0 => format!("`{folder}` holds no answer to it{}", self.nearest(&asked)),
@@ -93,7 +101,20 @@ impl Replay {
 #[async_trait]
 impl Fetcher for Replay {
     async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
-        let entry = self.find(request)?;
+        let entries = self.find(request)?;
+        let mut bodies = entries.into_iter().map(|entry| self.body(request, entry)).collect::<Result<Vec<Response>, _>>()?;
+        match (&request.page, bodies.pop()) {
+            (None, Some(only)) => Ok(Fetched::Body(only)),
+            (_, last) => {
+                bodies.extend(last);
+                Ok(Fetched::Rendered(Rendered { bodies, seen: Seen::default() }))
+            }
+        }
+    }
+}
+
+impl Replay {
+    fn body(&self, request: &Request, entry: &Entry) -> Result<Response, FetchError> {
         if !(200..300).contains(&entry.status) || entry.status == 206 {
             return Err(FetchError::Status { host: host(request), status: entry.status, retry_after: None });
         }
@@ -106,7 +127,7 @@ impl Fetcher for Replay {
         let address = entry.final_url.clone().unwrap_or_else(|| request.url.to_string());
         let url = Url::parse(&address).map_err(|_| FetchError::BadAddress(address))?;
         let content_type = Some(entry.mime.clone()).filter(|mime| !mime.is_empty());
-        Ok(Fetched::Body(Response { status: entry.status, url, content_type, body: body.into(), validator: Validator::default() }))
+        Ok(Response { status: entry.status, url, content_type, body: body.into(), validator: Validator::default() })
     }
 }
 

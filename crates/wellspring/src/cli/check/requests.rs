@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::loaded;
 use crate::cli::words::{shortened, size, took};
 use crate::engine::collect::{Asked, Try};
 
@@ -49,7 +50,8 @@ pub(super) fn json(attempt: &Try) -> Vec<Value> {
     };
     let all = attempt.asked.iter().map(|asked| {
         let took = u64::try_from(asked.took.as_millis()).unwrap_or(u64::MAX);
-        json!({"label": asked.label, "address": asked.address, "bytes": asked.bytes, "took_ms": took, "captured": captured(asked), "note": asked.note})
+        json!({"label": asked.label, "address": asked.address, "bytes": asked.bytes, "took_ms": took, "captured": captured(asked), "note": asked.note,
+            "rung": asked.rung, "seen": asked.seen.as_ref().map(loaded::json)})
     });
     all.collect()
 }
@@ -90,11 +92,14 @@ fn more(asked: &Asked) -> String {
         let others = if group.len() > 1 { format!(" and {} more", group.len() - 1) } else { String::new() };
         Some(format!("{name} = {}{others}", shortened(value, VALUE)))
     });
-    captures.chain(asked.note.clone()).collect::<Vec<_>>().join(", ")
+    let title = asked.seen.iter().filter(|seen| !seen.title.is_empty()).map(|seen| format!("{:?}", seen.title));
+    captures.chain(title).chain(asked.note.clone()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
+    use wellspring_core::rung::Rung;
+
     use super::*;
 
     fn asked(label: &str, path: &str, bytes: u64, captured: &[(&str, &str)]) -> Asked {
@@ -105,12 +110,14 @@ mod tests {
             took: Duration::from_millis(bytes / 200),
             captured: captured.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             note: None,
+            rung: Rung::Http,
+            seen: None,
         }
     }
 
     fn attempt(asked: Vec<Asked>) -> Try {
         let address = "https://www.films.example/".to_owned();
-        Try { alternative: 0, address, asked, cut: Vec::new(), finished: None, gates: Vec::new(), failure: None }
+        Try { alternative: 0, rung: Rung::Http, address, asked, cut: Vec::new(), finished: None, gates: Vec::new(), failure: None }
     }
 
     #[test]

@@ -81,6 +81,7 @@ impl Saving {
             status,
             headers: response.map_or_else(Vec::new, |response| headers(response, &mime)),
             mime,
+            rendered: request.page.is_some(),
             post: request.body.as_ref().map(|body| self.secrets.hidden_in(&String::from_utf8_lossy(body))),
         };
         let body = response.map_or_else(Vec::new, |r| self.secrets.hidden(&r.body));
@@ -108,7 +109,8 @@ impl Fetcher for Saving {
             Ok(Fetched::Body(response)) => self.keep(request, response.status, Some(response)),
             // Its body is not read; that it failed is worth playing back.
             Err(FetchError::Status { status, .. }) => self.keep(request, *status, None),
-            Ok(Fetched::NotModified(_) | Fetched::Rendered(_)) | Err(_) => {}
+            Ok(Fetched::Rendered(rendered)) => rendered.bodies.iter().for_each(|body| self.keep(request, body.status, Some(body))),
+            Ok(Fetched::NotModified(_)) | Err(_) => {}
         }
         fetched
     }
