@@ -1,6 +1,5 @@
 //! Pages in a real browser. Skipped, loudly, where this machine has none.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,11 +36,8 @@ impl Lab {
     }
 
     async fn open_with(origins: &[&Origin], change: impl FnOnce(&mut Options)) -> Option<Self> {
-        let turn = TURN.lock().await;
-        let Some(executable) = executable() else {
-            tell("skipped: this machine has no browser");
-            return None;
-        };
+        let turn = turn().await?;
+        let executable = config::find_browser(None).unwrap();
         let mut options = Options {
             locate: Arc::new(move || Ok(executable.clone())),
             launcher: env!("CARGO_BIN_EXE_wellspring").into(),
@@ -66,8 +62,13 @@ impl Lab {
     }
 }
 
-fn executable() -> Option<PathBuf> {
-    config::find_browser(None).ok()
+/// A turn with the browser of this machine, where it has one.
+pub(crate) async fn turn() -> Option<tokio::sync::MutexGuard<'static, ()>> {
+    if config::find_browser(None).is_err() {
+        tell("skipped: this machine has no browser");
+        return None;
+    }
+    Some(TURN.lock().await)
 }
 
 fn request(url: &str, page: Page) -> Request {

@@ -13,6 +13,7 @@ mod fetch;
 mod hosts;
 mod manners;
 mod processes;
+mod rendering;
 mod robots;
 mod serving;
 mod shipped;

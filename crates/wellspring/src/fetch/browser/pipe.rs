@@ -100,12 +100,12 @@ impl Pipe {
         }
         // Whoever stops waiting is forgotten.
         let _forgotten = Forget { shared: &self.shared, id };
-        self.send(id, session, method, params)?;
+        self.send(id, session, method, &params)?;
         answered.await.unwrap_or(Err(CallError::Gone))
     }
 
     /// Calls a method whose answer nobody waits for.
-    pub(super) fn tell(&self, session: Option<&str>, method: &str, params: Value) {
+    pub(super) fn tell(&self, session: Option<&str>, method: &str, params: &Value) {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let _ = self.send(id, session, method, params);
     }
@@ -130,7 +130,7 @@ impl Pipe {
         self.shared.lock().sessions.remove(session);
     }
 
-    fn send(&self, id: u64, session: Option<&str>, method: &str, params: Value) -> Result<(), CallError> {
+    fn send(&self, id: u64, session: Option<&str>, method: &str, params: &Value) -> Result<(), CallError> {
         let mut message = json!({"id": id, "method": method, "params": params});
         if let (Some(session), Some(object)) = (session, message.as_object_mut()) {
             object.insert("sessionId".to_owned(), session.into());
@@ -255,7 +255,7 @@ mod tests {
                 json!({"method": "Network.x", "sessionId": "other", "params": {}}),
                 json!({"id": first["id"], "result": {"ok": true}}),
             ];
-            let text: String = letters.iter().map(|letter| format!("{letter}\0")).collect();
+            let text = letters.map(|letter| format!("{letter}\0")).concat();
             // In two pieces, which part a message.
             let (head, tail) = text.as_bytes().split_at(90);
             messages.write_all(head).await.unwrap();

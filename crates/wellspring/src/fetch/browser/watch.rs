@@ -123,7 +123,7 @@ impl Watched {
 
     /// What the page waits for us to decide.
     fn answer(&self, event: &Event) {
-        let tell = |method: &str, params: Value| self.pipe.tell(Some(&self.session), method, params);
+        let tell = |method: &str, params: Value| self.pipe.tell(Some(&self.session), method, &params);
         match event.method.as_str() {
             "Fetch.requestPaused" => {
                 let id = &event.params["requestId"];

@@ -20,6 +20,7 @@ use super::program;
 pub struct Builder {
     server: String,
     fetch: String,
+    browser: String,
     robots: bool,
     store: Option<String>,
     sources: String,
@@ -53,6 +54,13 @@ impl Builder {
         self
     }
 
+    /// Adds lines to `[browser]`.
+    pub fn with_browser(mut self, lines: &str) -> Self {
+        self.browser += lines;
+        self.browser += "\n";
+        self
+    }
+
     /// Honours robots.txt, which others do not so that each request that they count is one of their own.
     pub fn with_robots(mut self) -> Self {
         self.robots = true;
@@ -82,8 +90,8 @@ impl Builder {
     pub fn toml(&self) -> String {
         let store = self.store.as_deref().unwrap_or("memory:");
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\ntimezone = \"Asia/Jakarta\"\n{}[store]\nurl = \"{store}\"\n[fetch]\nallow_private = true\nrobots = {}\n{}\n{}",
-            self.server, self.robots, self.fetch, self.sources
+            "[server]\nlisten = \"127.0.0.1:0\"\ntimezone = \"Asia/Jakarta\"\n{}[store]\nurl = \"{store}\"\n[fetch]\nallow_private = true\nrobots = {}\n{}\n[browser]\n{}\n{}",
+            self.server, self.robots, self.fetch, self.browser, self.sources
         )
     }
 
