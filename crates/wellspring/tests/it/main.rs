@@ -3,6 +3,7 @@
 
 mod admission;
 mod answers;
+mod browser_proxy;
 mod captured;
 mod command_line;
 mod details;
