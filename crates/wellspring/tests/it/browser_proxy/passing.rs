@@ -96,19 +96,26 @@ async fn a_tunnel_passes_bytes_both_ways() {
 
 #[tokio::test]
 async fn a_tunnel_ends_with_either_side() {
-    // A host that says its piece and goes.
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let outlet = outlet([listener.local_addr().unwrap()]).await;
-    let authority = listener.local_addr().unwrap().to_string();
-    let ((_, mut near), (mut far, _)) = tokio::join!(connect(&outlet, &authority), async { listener.accept().await.unwrap() });
+    let address = listener.local_addr().unwrap();
+    // With a place for one connection, the second shows that the first is over.
+    let outlet = limited([address], Limits { connections: 1, ..Limits::default() }).await;
+    let open = async || {
+        let authority = address.to_string();
+        let ((status, near), accepted) = tokio::join!(connect(&outlet, &authority), listener.accept());
+        assert_eq!(status, "HTTP/1.1 200 OK");
+        (near, accepted.unwrap().0)
+    };
+    // A browser that goes, from a host that stays on the line.
+    let (mut near, mut silent) = open().await;
+    near.write_all(b"goodbye").await.unwrap();
+    drop(near);
+    assert_eq!(rest(&mut silent).await, "goodbye");
+    // A host that says its piece and goes.
+    let (mut near, mut far) = open().await;
     far.write_all(b"goodbye").await.unwrap();
     drop(far);
     assert_eq!(rest(&mut near).await, "goodbye");
-    // A browser that goes.
-    let ((_, mut near), (mut far, _)) = tokio::join!(connect(&outlet, &authority), async { listener.accept().await.unwrap() });
-    near.write_all(b"goodbye").await.unwrap();
-    drop(near);
-    assert_eq!(rest(&mut far).await, "goodbye");
 }
 
 #[tokio::test]
