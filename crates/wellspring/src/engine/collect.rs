@@ -168,8 +168,11 @@ fn summary(recipe: &Recipe, mut failures: Vec<(usize, Failure)>) -> Failure {
         let retry_after = failures.iter().filter_map(|(_, f)| f.retry_after).max();
         return Failure { kind, code: first.code, message: words.join("; "), retry_after };
     }
-    failures.pop().map(|(_, only)| only).unwrap_or_else(|| {
-        let missing: Vec<&str> = recipe.spec.alternatives.iter().filter_map(|a| a.when_env.as_deref()).collect();
-        Failure::permanent(Code::NoAlternative, format!("no alternative of this source can be used: set {}", missing.join(" or ")))
-    })
+    failures.pop().map_or_else(
+        || {
+            let missing: Vec<&str> = recipe.spec.alternatives.iter().filter_map(|a| a.when_env.as_deref()).collect();
+            Failure::permanent(Code::NoAlternative, format!("no alternative of this source can be used: set {}", missing.join(" or ")))
+        },
+        |(_, only)| only,
+    )
 }

@@ -4,6 +4,7 @@
 mod admission;
 mod answers;
 mod browser;
+mod browser_proxy;
 mod captured;
 mod command_line;
 mod details;

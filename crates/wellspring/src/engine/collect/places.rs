@@ -163,12 +163,11 @@ impl Collector {
     /// from rendering, a host's place that waits for a page keeps others from the host, and counts among all.
     async fn enter_with_page(&self, host: &Arc<str>, per_host: PerHost, mut place: Option<Permit>) -> (Permit, PagePlace) {
         loop {
-            let page = match self.pages.try_take() {
-                Some(page) => page,
-                None => {
-                    drop(place.take());
-                    self.pages.take().await
-                }
+            let page = if let Some(page) = self.pages.try_take() {
+                page
+            } else {
+                drop(place.take());
+                self.pages.take().await
             };
             if let Some(permit) = place.take() {
                 return (permit, page);

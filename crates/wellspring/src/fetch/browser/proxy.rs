@@ -168,6 +168,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, _place: OwnedSemapho
         .timer(TokioTimer::new())
         .header_read_timeout(shared.limits.head)
         .max_buf_size(HEAD)
+        .max_header_size(HEAD)
         // Answers are passed on as they come.
         .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), service)

@@ -92,7 +92,8 @@ async fn relay(shared: &Shared, line: &Line, target: &Target, request: Request<I
     let fails = |reason: &str| unreachable(reason, &shown, upstream.map(Upstream::shown));
     let stream = shared.dialer.dial(target).await?;
     let breaks = |error: hyper::Error| fails(broken(&error).unwrap_or("the connection broke"));
-    let (mut sender, connection) = http1::Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(stream)).await.map_err(breaks)?;
+    let (mut sender, connection) =
+        http1::Builder::new().max_buf_size(HEAD).max_header_size(HEAD).handshake(TokioIo::new(stream)).await.map_err(breaks)?;
     line.drive(connection);
 
     let (mut head, body) = request.into_parts();

@@ -81,7 +81,8 @@ impl Upstream {
     pub(super) async fn tunnel(&self, stream: Metered, target: &Target, line: &Line) -> Result<impl Wire + use<>, FetchError> {
         let fails = |reason: &str| unreachable(reason, &target.shown(), Some(&self.shown));
         let breaks = |error: hyper::Error| fails(broken(&error).unwrap_or("the connection broke"));
-        let (mut sender, connection) = http1::Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(stream)).await.map_err(breaks)?;
+        let (mut sender, connection) =
+            http1::Builder::new().max_buf_size(HEAD).max_header_size(HEAD).handshake(TokioIo::new(stream)).await.map_err(breaks)?;
         line.drive(connection.with_upgrades());
         let authority = target.authority();
         let (Ok(host), Ok(asked)) = (HeaderValue::try_from(&authority), Uri::try_from(authority)) else {
