@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use wellspring::clock::{Clock as _, SystemClock};
 
+use crate::browser;
 use crate::support::client::{Reply, get};
 use crate::support::program::{Program, Tool, free_port, run, tell, write_config};
 
@@ -72,6 +73,19 @@ fn the_castles_calendar_is_played_back_from_its_folder() {
     let output = run(folder.path(), &["check", "--json", "--replay", site.to_str().unwrap()]);
     let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&checked["passed"], checked["items"].as_array().unwrap().len()), (&true.into(), 86));
+}
+
+/// With its own scripts and styles, which are asked for through the source's proxy and are not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_castles_calendar_is_the_same_in_a_browser() {
+    let (Some(_turn), Some(site)) = (browser::turn().await, Site::start()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = format!("[fetch]\nproxy = \"http://{}\"\nrobots = false\n", site.address);
+    let source = castle("http://thecastlecinema.com/calendar/", "fresh_for = \"1h\"\nrender = \"always\"");
+    write_config(folder.path(), &(proxy + &source));
+    let output = run(folder.path(), &["check", "--json"]);
+    let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&checked["rung"], checked["items"].as_array().unwrap().len()), (&"browser".into(), 86), "{checked}");
 }
 
 #[test]
