@@ -149,9 +149,11 @@ fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use http::Method;
+    use wellspring_core::source::{AddressPattern, Page};
     use wellspring_core::template::Filled;
 
     use super::*;
@@ -172,9 +174,11 @@ mod tests {
     }
 
     async fn told(replay: &Replay, request: Request) -> String {
+        let body = |response: &Response| format!("{} {}", response.url, String::from_utf8_lossy(&response.body));
         match replay.fetch(&request).await {
-            Ok(Fetched::Body(response)) => format!("{} {}", response.url, String::from_utf8_lossy(&response.body)),
-            Ok(Fetched::NotModified(_) | Fetched::Rendered(_)) => "not a body".to_owned(),
+            Ok(Fetched::Body(response)) => body(&response),
+            Ok(Fetched::Rendered(rendered)) => format!("rendered: {}", rendered.bodies.iter().map(body).collect::<Vec<_>>().join(", ")),
+            Ok(Fetched::NotModified(_)) => "not modified".to_owned(),
             Err(error) => error.to_string(),
         }
     }
@@ -222,6 +226,40 @@ mod tests {
         a.example sent more than 100 bytes after decompression (`max_body`)
         a.example answered 404
         GET https://a.example/larger is not fetched: `FOLDER` holds no answer to it; the nearest there is GET https://a.example/large
+        ");
+    }
+
+    #[tokio::test]
+    async fn what_a_browser_made_is_another_answer_than_what_was_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in [("0", "plain"), ("1", "first"), ("2", "second")] {
+            fs::write(folder.path().join(file), text).unwrap();
+        }
+        let index = r#"[
+            {"file": "0", "url": "https://a.example/"},
+            {"file": "1", "url": "https://a.example/", "final_url": "https://a.example/api?1", "rendered": true},
+            {"file": "2", "url": "https://a.example/", "final_url": "https://a.example/api?2", "rendered": true}]"#;
+        fs::write(folder.path().join(INDEX), index).unwrap();
+        let replay = Replay::open(folder.path(), Secrets::default()).unwrap();
+        let asking = |url: &str, page: Option<Page>| Request { page: page.map(Arc::new), ..request(Method::GET, url, None) };
+        let capturing = Page { capture: AddressPattern::parse("**/api*"), ..Page::default() };
+        let asked = [
+            asking("https://a.example/", None),
+            asking("https://a.example/", Some(Page::default())),
+            asking("https://a.example/", Some(Page::default())),
+            asking("https://a.example/", Some(capturing)),
+            asking("https://b.example/", Some(Page::default())),
+        ];
+        let mut all = String::new();
+        for request in asked {
+            all += &(told(&replay, request).await + "\n");
+        }
+        insta::assert_snapshot!(all.replace(&folder.path().display().to_string(), "FOLDER"), @"
+        https://a.example/ plain
+        rendered: https://a.example/api?1 first
+        rendered: https://a.example/api?2 second
+        rendered: https://a.example/api?1 first, https://a.example/api?2 second
+        GET https://b.example/ in a browser is not fetched: `FOLDER` holds no answer to it; the nearest there is GET https://a.example/
         ");
     }
 }
