@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use wellspring::clock::SystemClock;
 use wellspring::config;
-use wellspring::fetch::browser::{Browser, Options};
+use wellspring::fetch::browser::{Browser, Options, Wear};
 use wellspring::fetch::guard::Guard;
 use wellspring::fetch::http::USER_AGENT;
 use wellspring::fetch::{FetchError, Rendered, Request};
@@ -17,6 +17,7 @@ use wellspring_core::template::Filled;
 use crate::support::origin::{Answer, Origin};
 use crate::support::program::tell;
 
+mod census;
 mod pages;
 mod waits;
 
@@ -36,20 +37,15 @@ impl Lab {
     }
 
     async fn open_with(origins: &[&Origin], change: impl FnOnce(&mut Options)) -> Option<Self> {
+        Self::wearing(origins, Wear::default(), change).await
+    }
+
+    async fn wearing(origins: &[&Origin], wear: Wear, change: impl FnOnce(&mut Options)) -> Option<Self> {
         let turn = turn().await?;
-        let executable = config::find_browser(None).unwrap();
-        let mut options = Options {
-            locate: Arc::new(move || Ok(executable.clone())),
-            launcher: env!("CARGO_BIN_EXE_wellspring").into(),
-            sandbox: true,
-            idle: Duration::from_secs(30),
-            pages: 1,
-            memory: 256 << 20,
-            user_agent: USER_AGENT.to_owned(),
-        };
+        let mut options = options()?;
         change(&mut options);
         let guard = Guard::new(false).except(origins.iter().map(|origin| origin.address()));
-        let browser = Browser::new(options, guard, Arc::new(SystemClock)).unwrap();
+        let browser = Browser::wearing(options, wear, guard, Arc::new(SystemClock)).unwrap();
         Some(Self { browser, _turn: turn })
     }
 
@@ -64,11 +60,25 @@ impl Lab {
 
 /// A turn with the browser of this machine, where it has one.
 pub(crate) async fn turn() -> Option<tokio::sync::MutexGuard<'static, ()>> {
-    if config::find_browser(None).is_err() {
+    options()?;
+    Some(TURN.lock().await)
+}
+
+/// How this machine's browser is run, where it has one.
+fn options() -> Option<Options> {
+    let Ok(executable) = config::find_browser(None) else {
         tell("skipped: this machine has no browser");
         return None;
-    }
-    Some(TURN.lock().await)
+    };
+    Some(Options {
+        locate: Arc::new(move || Ok(executable.clone())),
+        launcher: env!("CARGO_BIN_EXE_wellspring").into(),
+        sandbox: true,
+        idle: Duration::from_secs(30),
+        pages: 1,
+        memory: 256 << 20,
+        user_agent: USER_AGENT.to_owned(),
+    })
 }
 
 fn request(url: &str, page: Page) -> Request {

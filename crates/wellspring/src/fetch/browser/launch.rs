@@ -1,12 +1,14 @@
 //! Starting the browser: its folder, its flags, and the two pipes by which it is driven.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, geteuid, test_kill_process};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::process::geteuid;
 use tokio::net::unix::pipe;
 
 use super::Options;
@@ -34,9 +36,13 @@ pub(super) struct Started {
     pub kept: Kept,
 }
 
-/// A folder that is removed when dropped.
+/// A folder that is removed when dropped. Held locked: a lock ends with its process, whose number may soon be another's (in a container
+/// every server has the same).
 #[derive(Debug)]
-struct Folder(PathBuf);
+struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
 
 /// Starts the program.
 ///
@@ -45,7 +51,7 @@ struct Folder(PathBuf);
 pub(super) async fn start(options: &Options, program: &Path, nursery: &Nursery) -> io::Result<Started> {
     let user = geteuid().is_root().then_some(NOBODY);
     let folder = Folder::make(user)?;
-    let mut kept = nursery.start(command(options, program, user.unwrap_or(0), &folder.0)).await?;
+    let mut kept = nursery.start(command(options, program, user.unwrap_or(0), &folder.path)).await?;
     kept.leave(folder);
     let child = kept.child()?;
     let piped = || io::Error::other("it has no pipes");
@@ -130,14 +136,16 @@ impl Folder {
             let path = place.join(format!("{FOLDER}{}-{number}", std::process::id()));
             match std::fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => {
-                    let folder = Self(path);
+                    // Another server may sweep it away before it is locked.
+                    let Some(lock) = locked(&path) else { continue };
+                    let folder = Self { path, _lock: lock };
                     if user.is_some() {
-                        chown(&folder.0, user, user)?;
+                        chown(&folder.path, user, user)?;
                     }
                     return Ok(folder);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+                Err(error) => return Err(io::Error::new(error.kind(), format!("its folder {} cannot be made: {error}", path.display()))),
             }
         }
         Err(io::Error::other(format!("{} is full of folders that begin with {FOLDER}", place.display())))
@@ -146,17 +154,24 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
+}
+
+/// The lock of a folder that nobody holds.
+fn locked(path: &Path) -> Option<File> {
+    // What is no folder, as a pipe that somebody put there, is not waited for.
+    let folder = open(path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let folder = File::from(folder);
+    folder.try_lock().is_ok().then_some(folder)
 }
 
 /// Removes the folders of servers that are no more.
 pub(super) fn sweep() {
     let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.split('-').next()?.parse().ok()).and_then(Pid::from_raw);
-        if owner.is_some_and(|owner| test_kill_process(owner) == Err(rustix::io::Errno::SRCH)) {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(FOLDER));
+        if is_ours && let Some(_lock) = locked(&entry.path()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }

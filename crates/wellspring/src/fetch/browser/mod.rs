@@ -55,6 +55,24 @@ pub struct Options {
     pub user_agent: String,
 }
 
+/// When a browser is replaced, whatever it may have leaked.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Wear {
+    /// After so many pages.
+    pub pages: u32,
+    /// After so long.
+    pub age: Duration,
+    /// When its processes hold more than this between two pages, in bytes, what is read from files left out.
+    pub held: u64,
+}
+
+impl Default for Wear {
+    fn default() -> Self {
+        Self { pages: 500, age: Duration::from_secs(3_600), held: 128 << 20 }
+    }
+}
+
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options").field("sandbox", &self.sandbox).field("pages", &self.pages).finish_non_exhaustive()
@@ -88,8 +106,14 @@ impl Browser {
     /// # Errors
     /// Where the system refuses a thread.
     pub fn new(options: Options, guard: Guard, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        Self::wearing(options, Wear::default(), guard, clock)
+    }
+
+    /// The same, replaced at other limits.
+    #[doc(hidden)]
+    pub fn wearing(options: Options, wear: Wear, guard: Guard, clock: Arc<dyn Clock>) -> io::Result<Self> {
         launch::sweep();
-        Ok(Self { pool: Pool::new(options, clock)?, guard })
+        Ok(Self { pool: Pool::new(options, wear, clock)?, guard })
     }
 
     /// Renders a page, starting the browser where it does not run: within `request.within` from its turn on, which is waited for as

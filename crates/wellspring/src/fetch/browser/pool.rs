@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde_json::json;
@@ -15,7 +15,7 @@ use wellspring_core::period::format_period;
 use super::pipe::CallError;
 use super::proxy::Outlet;
 use super::running::Running;
-use super::{Options, target};
+use super::{Options, Wear, target};
 use crate::clock::Clock;
 use crate::fetch::FetchError;
 use crate::lifecycle;
@@ -32,11 +32,14 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Pool {
     pub options: Options,
+    wear: Wear,
     clock: Arc<dyn Clock>,
     nursery: Nursery,
     places: Arc<Semaphore>,
     /// Held while one is started: whoever comes meanwhile gets the same.
     running: tokio::sync::Mutex<Option<Arc<Running>>>,
+    /// Those that were replaced, and end with their last page.
+    former: Mutex<Vec<Weak<Running>>>,
     trouble: Mutex<Option<Trouble>>,
     /// Pages that are open.
     open: AtomicU32,
@@ -77,14 +80,16 @@ pub(super) struct Place {
 }
 
 impl Pool {
-    pub(super) fn new(options: Options, clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
+    pub(super) fn new(options: Options, wear: Wear, clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
         let places = Arc::new(Semaphore::new(options.pages.max(1)));
         Ok(Arc::new(Self {
             options,
+            wear,
             clock,
             nursery: Nursery::open("browser")?,
             places,
             running: tokio::sync::Mutex::default(),
+            former: Mutex::default(),
             trouble: Mutex::default(),
             open: AtomicU32::new(0),
             looks: AtomicU32::new(0),
@@ -97,10 +102,7 @@ impl Pool {
     /// # Errors
     /// Where there are no more pages to be had.
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, FetchError> {
-        Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(|_| FetchError::BrowserFailed("is closed: the server is stopping".to_owned()))
+        Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())
     }
 
     /// A place in a browser, which is started where none runs.
@@ -109,13 +111,21 @@ impl Pool {
     /// Where there is none, or it does not start. `host` is what it is wanted for.
     pub(super) async fn place(self: &Arc<Self>, permit: OwnedSemaphorePermit, host: &str) -> Result<Place, FetchError> {
         let mut slot = self.running.lock().await;
+        // A turn may have been had before the end.
+        if self.places.is_closed() {
+            return Err(closed());
+        }
         let now = self.clock.mono();
         let fit = slot.as_ref().filter(|running| running.is_fit(now)).map(Arc::clone);
         let running = if let Some(running) = fit {
             running
         } else {
             // The one before is closed with its last page.
-            *slot = None;
+            if let Some(former) = slot.take() {
+                let mut kept = self.former();
+                kept.retain(|former| former.strong_count() > 0);
+                kept.push(Arc::downgrade(&former));
+            }
             let running = Arc::new(self.start(host, now).await?);
             Arc::clone(slot.insert(running))
         };
@@ -137,7 +147,7 @@ impl Pool {
                 "the browser runs WITHOUT its sandbox (`sandbox = false` under [browser]): a page that breaks out of it is in this machine"
             );
         }
-        let started = Running::start(&self.options, executable, &self.nursery, now).await;
+        let started = Running::start(&self.options, self.wear, executable, &self.nursery, now).await;
         let mut kept = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match started {
             Ok(running) => {
@@ -159,10 +169,15 @@ impl Pool {
     pub(super) async fn close(&self) {
         self.places.close();
         let running = self.running.lock().await.take();
-        if let Some(running) = running {
+        let former: Vec<_> = self.former().drain(..).filter_map(|former| former.upgrade()).collect();
+        for running in former.into_iter().chain(running) {
             running.end().await;
         }
         self.nursery.settle().await;
+    }
+
+    fn former(&self) -> MutexGuard<'_, Vec<Weak<Running>>> {
+        self.former.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time.
@@ -207,9 +222,14 @@ impl Pool {
         }
         let weighed = Arc::clone(running);
         let _ = lifecycle::blocking(move || weighed.weigh()).await;
-        self.open.fetch_sub(1, Ordering::AcqRel);
+        // In this order: a look between the two finds a page open, not a browser that nobody needed since long ago.
         self.rest();
+        self.open.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+fn closed() -> FetchError {
+    FetchError::BrowserFailed("is closed: the server is stopping".to_owned())
 }
 
 /// Closes what is idle through two looks.

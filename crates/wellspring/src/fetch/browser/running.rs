@@ -11,23 +11,20 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::time::timeout;
 use wellspring_core::moment::Mono;
+use wellspring_core::period::format_period;
 
 use super::pipe::Pipe;
 use super::watch::text;
-use super::{Options, census, launch};
+use super::{Options, Wear, census, launch};
 use crate::lifecycle;
 use crate::lifecycle::nursery::{Kept, Nursery, last_words};
 
 /// How long a browser may take to say that it is there.
 const STARTS: Duration = Duration::from_secs(10);
-/// After so many pages a browser is replaced, whatever it may have leaked.
-const PAGES: u32 = 500;
-/// After so long it is replaced.
-const AGE: Duration = Duration::from_secs(3_600);
-/// A browser whose processes hold more than this between two pages is replaced, in bytes, what is read from files left out.
-const LARGE: u64 = 128 << 20;
 /// How much of its last words is kept, in bytes.
 const WORDS: usize = 8 << 10;
+/// What it says in any case, and is no reason for anything: there is no desktop where a server runs.
+const USUAL: [&str; 3] = ["ERROR:dbus/", ":WARNING:", ":INFO:"];
 /// How long the end of its words is waited for.
 const SPEAKS: Duration = Duration::from_millis(500);
 
@@ -39,6 +36,7 @@ pub(super) struct Running {
     /// What it calls itself.
     pub version: String,
     born: Mono,
+    wear: Wear,
     pages: AtomicU32,
     /// True where no further page is to be opened in it.
     worn: AtomicBool,
@@ -57,7 +55,7 @@ impl Running {
     ///
     /// # Errors
     /// Why it does not start, after "the browser".
-    pub(super) async fn start(options: &Options, executable: PathBuf, nursery: &Nursery, now: Mono) -> Result<Self, String> {
+    pub(super) async fn start(options: &Options, wear: Wear, executable: PathBuf, nursery: &Nursery, now: Mono) -> Result<Self, String> {
         let shown = executable.display();
         // What a killed browser leaves comes to us to be reaped, and not to whoever is the system's first process.
         let _ = set_child_subreaper(Some(getpid()));
@@ -69,10 +67,10 @@ impl Running {
         if let Ok(Ok(version)) = answered {
             let version = text(&version["product"]).to_owned();
             let (pages, worn, kept) = (AtomicU32::new(0), AtomicBool::new(false), Mutex::new(Some(started.kept)));
-            return Ok(Self { pipe, executable, version, born: now, pages, worn, kept, words });
+            return Ok(Self { pipe, executable, version, born: now, wear, pages, worn, kept, words });
         }
         let how = match answered {
-            Err(_) => "it said nothing for 10 s".to_owned(),
+            Err(_) => format!("no answer within {}; then {}", format_period(STARTS), described(started.kept, &words).await),
             Ok(_) => described(started.kept, &words).await,
         };
         Err(format!("{shown} does not start ({how}){}", hint(&how)))
@@ -81,12 +79,12 @@ impl Running {
     /// True where another page may be opened in it at this moment.
     pub(super) fn is_fit(&self, now: Mono) -> bool {
         let is_alive = || self.kept.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Kept::is_alive);
-        !self.worn.load(Ordering::Acquire) && !self.pipe.is_over() && now.since(self.born) < AGE && is_alive()
+        !self.worn.load(Ordering::Acquire) && !self.pipe.is_over() && now.since(self.born) < self.wear.age && is_alive()
     }
 
     /// Counts a page.
     pub(super) fn count(&self) {
-        if self.pages.fetch_add(1, Ordering::AcqRel) + 1 >= PAGES {
+        if self.pages.fetch_add(1, Ordering::AcqRel) + 1 >= self.wear.pages {
             self.wear_out();
         }
     }
@@ -99,7 +97,7 @@ impl Running {
     /// Looks at what it holds between two pages.
     pub(super) fn weigh(&self) {
         let group = self.kept.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Kept::id);
-        if group.is_some_and(|group| census::held_by(group) > LARGE) {
+        if group.is_some_and(|group| census::held_by(group) > self.wear.held) {
             self.wear_out();
         }
     }
@@ -118,7 +116,9 @@ async fn described(kept: Kept, words: &Words) -> String {
     // They are closed with the last of its processes.
     let _ = timeout(SPEAKS, words.over.notified()).await;
     let said = words.said.lock().unwrap_or_else(PoisonError::into_inner);
-    let said = last_words(&String::from_utf8_lossy(&said));
+    let said = String::from_utf8_lossy(&said);
+    let said: Vec<&str> = said.lines().filter(|line| !USUAL.iter().any(|usual| line.contains(usual))).collect();
+    let said = last_words(&said.join("\n"));
     if said.is_empty() { how } else { format!("{how}: {said}") }
 }
 
