@@ -48,9 +48,10 @@ impl Target {
         let made = pipe.call(None, "Target.createTarget", json!({"url": "about:blank", "browserContextId": context})).await?;
         let attached = pipe.call(None, "Target.attachToTarget", json!({"targetId": made["targetId"], "flatten": true})).await?;
         let session = text(&attached["sessionId"]).to_owned();
-        let watched = Watched::new(pipe.clone(), session, opening.headers, opening.url.origin());
         // A page's main frame bears the name of its target.
-        let target = Self { watched, frame: text(&made["targetId"]).to_owned() };
+        let frame = text(&made["targetId"]).to_owned();
+        let watched = Watched::new(pipe.clone(), session, frame.clone(), opening.headers, opening.url.origin());
+        let target = Self { watched, frame };
         let largest = opening.largest.unwrap_or(1);
         let buffers = json!({"maxTotalBufferSize": largest.saturating_mul(2).min(HELD), "maxResourceBufferSize": largest.min(HELD)});
         let mut preparing = vec![
