@@ -18,6 +18,7 @@ use wellspring_core::template::Filled;
 use crate::support::origin::{Answer, Origin};
 use crate::support::program::tell;
 
+mod answers;
 mod confined;
 mod hostile;
 mod pages;
