@@ -19,6 +19,7 @@ use crate::support::origin::{Answer, Origin};
 use crate::support::program::tell;
 
 mod answers;
+mod canary;
 mod confined;
 mod hostile;
 mod pages;
