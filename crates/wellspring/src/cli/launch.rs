@@ -16,6 +16,9 @@ use crate::fetch::browser::launch::{COMMAND, READ_FROM, WRITE_TO};
 
 /// The largest file that the browser may write, in bytes: its profile is small and thrown away.
 const FILE: u64 = 256 << 20;
+/// The stack of each thread, in bytes. Counted as memory that it may write to, whether it does or not: with the usual 8 MiB, what a
+/// page has threads for (workers, windows) would take all of that from the browser itself.
+const STACK: u64 = 2 << 20;
 /// How much sooner than the server it is ended where memory is short, of 1,000.
 const EXPENDABLE: &str = "600";
 /// How far it stands back behind whatever answers requests.
@@ -43,8 +46,7 @@ pub(super) fn run_if_meant() -> Option<ExitCode> {
         eprintln!("error: `{COMMAND}` is internal: the server starts the browser by it; see `wellspring --help`");
         return Some(ExitCode::from(BAD_CONFIG));
     };
-    let error = become_it(&orders);
-    eprintln!("{}: {error}", orders.program.display());
+    become_it(&orders);
     Some(ExitCode::from(BROKEN))
 }
 
@@ -56,15 +58,17 @@ fn read(mut args: impl Iterator<Item = OsString>) -> Option<Orders> {
     Some(Orders { parent: i32::try_from(parent).ok()?, user: (user > 0).then_some(user), memory, program, args: args.collect() })
 }
 
-/// Comes back only where it fails.
-fn become_it(orders: &Orders) -> io::Error {
-    let pipes = match prepare(orders) {
-        Ok(pipes) => pipes,
-        Err(error) => return error,
-    };
-    let error = Command::new(&orders.program).args(&orders.args).stdin(Stdio::null()).stdout(Stdio::null()).exec();
-    drop(pipes);
-    error
+/// Comes back only where it fails, and says why.
+fn become_it(orders: &Orders) {
+    let say = |error: io::Error| eprintln!("{}: {error}", orders.program.display());
+    match prepare(orders) {
+        Ok(pipes) => {
+            say(Command::new(&orders.program).args(&orders.args).stdin(Stdio::null()).stdout(Stdio::null()).exec());
+            // Last: the server takes the end of these for the browser's, and ends whatever there is left of it.
+            drop(pipes);
+        }
+        Err(error) => say(error),
+    }
 }
 
 fn prepare(orders: &Orders) -> io::Result<[OwnedFd; 2]> {
@@ -74,6 +78,7 @@ fn prepare(orders: &Orders) -> io::Result<[OwnedFd; 2]> {
     limit(Resource::Data, orders.memory)?;
     limit(Resource::Fsize, FILE)?;
     limit(Resource::Core, 0)?;
+    limit(Resource::Stack, STACK)?;
     // There is one thread yet, so what holds for it holds for the process.
     if let Some(user) = orders.user {
         set_thread_groups(&[])?;

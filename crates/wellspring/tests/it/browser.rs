@@ -17,7 +17,11 @@ use wellspring_core::template::Filled;
 use crate::support::origin::{Answer, Origin};
 use crate::support::program::tell;
 
+mod answers;
+mod canary;
 mod census;
+mod confined;
+mod hostile;
 mod pages;
 mod waits;
 

@@ -134,7 +134,7 @@ impl Browser {
             let mut place = self.pool.place(turn, &host).await?;
             let outlet = self.outlet(request).await?;
             let context = place.context(&outlet).await.map_err(|error| FetchError::BrowserFailed(error.to_string()))?;
-            let opening = opening(request, &url, &context);
+            let opening = opening(request, &url, &context, &self.pool.options.user_agent);
             let target = Target::open(&place.running.pipe, opening).await.map_err(|error| FetchError::BrowserFailed(error.to_string()))?;
             let left = within.saturating_sub(self.pool.now().since(started));
             let rendered = Visit::new(request, page, url.clone(), &target, &outlet).render(left).await;
@@ -158,7 +158,8 @@ impl Browser {
             let refused = |error: pipe::CallError| FetchError::BrowserFailed(error.to_string());
             let context = place.context(&outlet).await.map_err(refused)?;
             let url = Url::parse("http://localhost/").map_err(|error| FetchError::BadAddress(error.to_string()))?;
-            let empty = Opening { context: &context, url: &url, headers: Vec::new(), cookies: Vec::new(), user_agent: None, largest: None };
+            let user_agent = self.pool.options.user_agent.clone();
+            let empty = Opening { context: &context, url: &url, headers: Vec::new(), cookies: Vec::new(), user_agent, largest: None };
             let target = Target::open(&place.running.pipe, empty).await.map_err(refused)?;
             match target.evaluate("() => 6 * 7", &[]).await {
                 Ok(answer) if answer == json!(42) => {}
@@ -199,18 +200,18 @@ impl Browser {
     }
 }
 
-/// What a page is opened with for a request. Cookies go to its own address as a browser sends them, and so does what it calls itself.
-fn opening<'a>(request: &'a Request, url: &'a Url, context: &'a str) -> Opening<'a> {
+/// What a page is opened with for a request. Cookies go to its own host as a browser sends them.
+fn opening<'a>(request: &'a Request, url: &'a Url, context: &'a str, user_agent: &str) -> Opening<'a> {
     let mut cookies: Vec<(String, String)> = Vec::new();
     let mut headers = Vec::new();
-    let mut user_agent = None;
+    let mut user_agent = user_agent.to_owned();
     for (name, value) in &request.headers {
         let value = value.expose();
         if name == COOKIE {
             let pairs = value.split(';').filter_map(|pair| pair.trim().split_once('='));
             cookies.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
         } else if name == USER_AGENT {
-            user_agent = Some(value.to_owned());
+            value.clone_into(&mut user_agent);
         } else {
             headers.push((name.to_string(), value.to_owned()));
         }

@@ -56,13 +56,14 @@ impl<'a> Visit<'a> {
 
     /// Renders the page, for at most so long.
     pub(super) async fn render(&self, within: Duration) -> Result<Rendered, FetchError> {
-        // Some of it is kept to ask a page that is given up what it was like.
-        let patience = within.saturating_sub(LAST_WORDS.min(within / 4));
+        // Some of it is kept to ask a page that is given up what it was like, and to say so where it does not answer.
+        let kept = LAST_WORDS.min(within / 4);
+        let patience = within.saturating_sub(kept);
         let events = self.target.pipe().listen(self.target.session());
         tokio::select! {
             driven = self.drive() => driven,
             lost = self.watched().attend(events) => Err(self.lost(lost)),
-            () = sleep(patience) => Err(self.overdue().await),
+            () = sleep(patience) => Err(self.overdue(kept * 4 / 5).await),
         }
     }
 
@@ -99,7 +100,7 @@ impl<'a> Visit<'a> {
         let went = self.target.call("Page.navigate", json!({"url": self.url.as_str()})).await;
         let went = went.map_err(|error| self.refused(&error))?;
         let Some(error) = went["errorText"].as_str() else { return Ok(()) };
-        Err(self.blame(&self.url).unwrap_or_else(|| match error {
+        Err(self.stopped().unwrap_or_else(|| match error {
             "net::ERR_ABORTED" => self.failed("its address gives a download and no page"),
             error if error.starts_with("net::ERR_CERT") || error.contains("SSL") => {
                 FetchError::Tls { host: self.host(), reason: error.trim_start_matches("net::").to_owned() }
@@ -111,6 +112,12 @@ impl<'a> Visit<'a> {
     /// Why the last attempt to reach an address failed, as the outlet knows.
     fn blame(&self, url: &Url) -> Option<FetchError> {
         self.outlet.blame(url, &shown_host(url, &self.request.url))
+    }
+
+    /// Why the page did not come to where it was going last, as the outlet knows.
+    fn stopped(&self) -> Option<FetchError> {
+        let heading = self.watched().log().heading.clone();
+        self.blame(heading.and_then(|heading| heading.parse().ok()).as_ref().unwrap_or(&self.url))
     }
 
     fn check_status(&self) -> Result<(), FetchError> {
@@ -270,14 +277,18 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// What to say of a page whose time is over.
-    async fn overdue(&self) -> FetchError {
+    /// What to say of a page whose time is over, but for these last words.
+    async fn overdue(&self, last: Duration) -> FetchError {
         let within = self.request.within;
         let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if stage == Stage::Answer {
-            return self.blame(&self.url).unwrap_or(FetchError::Timeout { host: self.host(), within });
+        // It went on to where there was nothing to be had: then nothing there could appear.
+        if let Some(error) = self.stopped().or_else(|| self.check_status().err()) {
+            return error;
         }
-        let Ok(Ok(document)) = timeout(LAST_WORDS, self.target.evaluate(scripts::READ, &[json!(0)])).await else {
+        if stage == Stage::Answer {
+            return FetchError::Timeout { host: self.host(), within };
+        }
+        let Ok(Ok(document)) = timeout(last, self.target.evaluate(scripts::READ, &[json!(0)])).await else {
             return self.failed("its scripts never rest");
         };
         match stage {

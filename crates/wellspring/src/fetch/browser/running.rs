@@ -17,7 +17,7 @@ use super::pipe::Pipe;
 use super::watch::text;
 use super::{Options, Wear, census, launch};
 use crate::lifecycle;
-use crate::lifecycle::nursery::{Kept, Nursery, last_words};
+use crate::lifecycle::nursery::{Death, Kept, Nursery, last_words};
 
 /// How long a browser may take to say that it is there.
 const STARTS: Duration = Duration::from_secs(10);
@@ -25,6 +25,8 @@ const STARTS: Duration = Duration::from_secs(10);
 const WORDS: usize = 8 << 10;
 /// What it says in any case, and is no reason for anything: there is no desktop where a server runs.
 const USUAL: [&str; 3] = ["ERROR:dbus/", ":WARNING:", ":INFO:"];
+/// The signal by which Chromium ends itself where it cannot go on (`SIGTRAP`).
+const GIVES_UP: i32 = 5;
 /// How long the end of its words is waited for.
 const SPEAKS: Duration = Duration::from_millis(500);
 
@@ -112,14 +114,19 @@ impl Running {
 
 /// Ends it, and says how it ended and with which words.
 async fn described(kept: Kept, words: &Words) -> String {
-    let how = kept.bury().await.map_or_else(|| "no reason known".to_owned(), |death| death.describe());
+    let death = kept.bury().await;
+    let how = death.as_ref().map_or_else(|| "no reason known".to_owned(), Death::describe);
     // They are closed with the last of its processes.
     let _ = timeout(SPEAKS, words.over.notified()).await;
     let said = words.said.lock().unwrap_or_else(PoisonError::into_inner);
     let said = String::from_utf8_lossy(&said);
-    let said: Vec<&str> = said.lines().filter(|line| !USUAL.iter().any(|usual| line.contains(usual))).collect();
-    let said = last_words(&said.join("\n"));
-    if said.is_empty() { how } else { format!("{how}: {said}") }
+    let telling: Vec<&str> = said.lines().filter(|line| !USUAL.iter().any(|usual| line.contains(usual))).collect();
+    let said = last_words(&telling.join("\n"));
+    match death.and_then(|death| death.signal()) {
+        _ if !said.is_empty() => format!("{how}: {said}"),
+        Some(GIVES_UP) => format!("{how}, as where it gets no more memory: `memory` under [browser]"),
+        _ => how,
+    }
 }
 
 fn hint(how: &str) -> &'static str {

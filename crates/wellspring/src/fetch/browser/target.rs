@@ -25,10 +25,10 @@ pub(super) struct Opening<'a> {
     pub url: &'a Url,
     /// Headers for that origin.
     pub headers: Vec<(String, String)>,
-    /// Cookies for that origin.
+    /// Cookies for its host: whatever path, as a session's are, but no plain HTTP where the address is none.
     pub cookies: Vec<(String, String)>,
-    /// What it calls itself, where not the usual.
-    pub user_agent: Option<String>,
+    /// What it calls itself.
+    pub user_agent: String,
     /// The largest JSON answer that is held, in bytes; none where nothing is captured.
     pub largest: Option<u64>,
 }
@@ -48,9 +48,10 @@ impl Target {
         let made = pipe.call(None, "Target.createTarget", json!({"url": "about:blank", "browserContextId": context})).await?;
         let attached = pipe.call(None, "Target.attachToTarget", json!({"targetId": made["targetId"], "flatten": true})).await?;
         let session = text(&attached["sessionId"]).to_owned();
-        let watched = Watched::new(pipe.clone(), session, opening.headers, opening.url.origin());
         // A page's main frame bears the name of its target.
-        let target = Self { watched, frame: text(&made["targetId"]).to_owned() };
+        let frame = text(&made["targetId"]).to_owned();
+        let watched = Watched::new(pipe.clone(), session, frame.clone(), opening.headers, opening.url.origin());
+        let target = Self { watched, frame };
         let largest = opening.largest.unwrap_or(1);
         let buffers = json!({"maxTotalBufferSize": largest.saturating_mul(2).min(HELD), "maxResourceBufferSize": largest.min(HELD)});
         let mut preparing = vec![
@@ -60,11 +61,11 @@ impl Target {
             ("Network.setCacheDisabled", json!({"cacheDisabled": true})),
             ("Network.setBypassServiceWorker", json!({"bypass": true})),
             ("Fetch.enable", target.watched.interception()),
+            // Said here even where it is the usual, since client hints tell what kind of browser it is otherwise.
+            ("Emulation.setUserAgentOverride", json!({"userAgent": opening.user_agent})),
         ];
-        if let Some(agent) = &opening.user_agent {
-            preparing.push(("Emulation.setUserAgentOverride", json!({"userAgent": agent})));
-        }
-        let cookie = |(name, value): &(String, String)| json!({"name": name, "value": value, "url": opening.url.as_str()});
+        let secure = opening.url.scheme() == "https";
+        let cookie = |(name, value): &(String, String)| json!({"name": name, "value": value, "url": opening.url.as_str(), "path": "/", "secure": secure});
         if !opening.cookies.is_empty() {
             preparing.push(("Network.setCookies", json!({"cookies": opening.cookies.iter().map(cookie).collect::<Vec<_>>()})));
         }

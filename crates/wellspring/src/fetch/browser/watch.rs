@@ -38,6 +38,10 @@ pub(super) struct Log {
     /// JSON that scripts loaded, in order.
     pub answers: Vec<Answer>,
     under_way: HashSet<String>,
+    /// The page's own frame.
+    frame: String,
+    /// Where that was going last, whether or not it came there.
+    pub heading: Option<String>,
 }
 
 /// The answer that gave a document.
@@ -83,8 +87,9 @@ impl Log {
 }
 
 impl Watched {
-    pub(super) fn new(pipe: Pipe, session: String, headers: Vec<(String, String)>, origin: url::Origin) -> Self {
-        Self { pipe, session, headers, origin, log: Mutex::default(), changed: watch::Sender::new(()) }
+    pub(super) fn new(pipe: Pipe, session: String, frame: String, headers: Vec<(String, String)>, origin: url::Origin) -> Self {
+        let log = Mutex::new(Log { frame, ..Log::default() });
+        Self { pipe, session, headers, origin, log, changed: watch::Sender::new(()) }
     }
 
     /// What was noted.
@@ -163,6 +168,9 @@ impl Log {
             }
             "Page.domContentEventFired" => self.is_parsed = true,
             "Network.requestWillBeSent" if AWAITED.contains(&kind) => {
+                if self.is_own_document(params) {
+                    self.heading = params["request"]["url"].as_str().map(str::to_owned);
+                }
                 self.under_way.insert(request());
             }
             "Network.responseReceived" => self.received(request(), kind, &params["response"], params),
@@ -186,11 +194,16 @@ impl Log {
         true
     }
 
+    /// True of the request that gives the page its document: it bears the document's own name. What frames within the page answer is
+    /// their business.
+    fn is_own_document(&self, params: &Value) -> bool {
+        params["requestId"] == params["loaderId"] && params["frameId"] == self.frame
+    }
+
     fn received(&mut self, request: String, kind: &str, response: &Value, params: &Value) {
         let status = response["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(0);
         let address = text(&response["url"]).to_owned();
-        // The request that gives a document bears the document's own name.
-        if kind == "Document" && params["requestId"] == params["loaderId"] {
+        if kind == "Document" && self.is_own_document(params) {
             let headers = response["headers"].as_object().into_iter().flatten();
             let retry_after = headers.clone().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
             self.document = Some(Document { address, status, retry_after: retry_after.map(|(_, value)| text(value).to_owned()) });

@@ -57,7 +57,12 @@ struct Path {
 impl Origin {
     /// Listens on a free port of 127.0.0.1. Answers 404 until told otherwise.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::start_at("127.0.0.1").await
+    }
+
+    /// The same on another address of this machine.
+    pub async fn start_at(host: &str) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State { script: Mutex::default(), changed: watch::Sender::new(0) });
         let shared = state.clone();

@@ -70,6 +70,11 @@ impl Answer {
         Self { status, ..Self::ok("") }
     }
 
+    /// The same with another status.
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
     /// A redirect.
     pub fn redirect(status: u16, to: impl Into<String>) -> Self {
         Self::status(status).header("location", to)
