@@ -136,14 +136,18 @@ pub fn fetcher(config: &Config) -> Result<Arc<dyn Fetcher>, StartError> {
 pub fn fetcher_launching(config: &Config, launcher: PathBuf) -> Result<Arc<dyn Fetcher>, StartError> {
     let options = Options { allow_private: config.fetch.allow_private, user_agent: user_agent(config).to_owned() };
     let http = HttpFetcher::new(&options).map_err(|e| StartError::Fetch(e.to_string()))?;
-    Ok(Arc::new(Outward::new(http, browser(config, launcher)?)))
+    Ok(Arc::new(Outward::new(http, browser_launching(config, launcher)?)))
 }
 
 /// The browser, as configured. It is not started.
 ///
 /// # Errors
-/// Where the system gives no thread.
-fn browser(config: &Config, launcher: PathBuf) -> Result<Browser, StartError> {
+/// Where the system gives no thread, or does not say which program this is.
+pub fn browser(config: &Config) -> Result<Browser, StartError> {
+    browser_launching(config, this_program().map_err(StartError::Browser)?)
+}
+
+fn browser_launching(config: &Config, launcher: PathBuf) -> Result<Browser, StartError> {
     let named = config.browser.executable.clone();
     let options = browser::Options {
         locate: Arc::new(move || config::find_browser(named.as_deref())),

@@ -11,6 +11,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::engine::catalog::Recipe;
 
+mod browser;
 mod machine;
 mod reach;
 mod reader;
@@ -82,7 +83,7 @@ async fn look(config: &Config, recipes: &[&Recipe], offline: bool) -> Vec<Findin
     findings.extend(sources::unusable(recipes));
     findings.extend(storage::look(config).await);
     findings.push(reader::look().await);
-    findings.push(machine::browser(config, recipes));
+    findings.push(browser::look(config, recipes).await);
     findings.push(machine::zone(config));
     findings.push(machine::clock(SystemClock.now().wall, machine::built()));
     if offline {

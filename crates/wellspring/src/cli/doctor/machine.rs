@@ -1,12 +1,10 @@
-//! What this machine has: config, variables, a browser, a zone, a clock.
+//! What this machine has: config, variables, a zone, a clock.
 
 use jiff::Timestamp;
-use wellspring_core::source::Render;
 
 use super::Finding;
 use crate::cli::ADD_A_SOURCE;
-use crate::config::{Config, find_browser};
-use crate::engine::catalog::Recipe;
+use crate::config::Config;
 
 /// No clock that is right shows less.
 const EARLIEST: &str = "2025-01-01T00:00:00Z";
@@ -34,27 +32,6 @@ pub(super) fn variables(config: &Config) -> Option<Finding> {
         (set, missing) => format!("{set}: set; {missing}: not set, what needs it is skipped"),
     };
     Some(Finding::ok("variables", words))
-}
-
-/// A browser, which a source may want.
-pub(super) fn browser(config: &Config, recipes: &[&Recipe]) -> Finding {
-    let renders = |recipe: &&&Recipe| recipe.spec.alternatives.iter().any(|alternative| alternative.render != Render::Never);
-    let wanting: Vec<&str> = recipes.iter().filter(renders).map(|recipe| recipe.spec.name.as_str()).collect();
-    if let Some(executable) = &config.browser.executable {
-        let shown = executable.display();
-        return if executable.is_file() {
-            Finding::ok("browser", format!("{shown} (`executable` under [browser])"))
-        } else {
-            Finding::fail("browser", format!("there is no file {shown}"), "mend or remove `executable` under [browser]")
-        };
-    }
-    match (find_browser(None), wanting.is_empty()) {
-        (Ok(found), _) => Finding::ok("browser", found.display().to_string()),
-        (Err(_), true) => Finding::ok("browser", "none, and no source needs one"),
-        (Err(way_out), false) => {
-            Finding::warn("browser", format!("none; {} may need one (`render`), and is read by plain HTTP", wanting.join(", ")), way_out)
-        }
-    }
 }
 
 /// The zone of what clients are shown.

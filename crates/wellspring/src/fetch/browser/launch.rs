@@ -44,12 +44,17 @@ struct Folder {
     _lock: File,
 }
 
+/// As whom the browser runs, where not as the one who starts it: root never renders a page.
+pub fn user() -> Option<u32> {
+    geteuid().is_root().then_some(NOBODY)
+}
+
 /// Starts the program.
 ///
 /// # Errors
 /// Where the system refuses a process, a folder or a pipe.
 pub(super) async fn start(options: &Options, program: &Path, nursery: &Nursery) -> io::Result<Started> {
-    let user = geteuid().is_root().then_some(NOBODY);
+    let user = user();
     let folder = Folder::make(user)?;
     let mut kept = nursery.start(command(options, program, user.unwrap_or(0), &folder.path)).await?;
     kept.leave(folder);

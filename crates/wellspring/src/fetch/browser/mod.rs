@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use page::Visit;
 use pool::Pool;
 use proxy::{Limits, Outlet, Upstream};
+pub use running::WITHOUT_SANDBOX;
 use target::{Opening, Target};
 
 mod census;

@@ -30,6 +30,10 @@ const GIVES_UP: i32 = 5;
 /// How long the end of its words is waited for.
 const SPEAKS: Duration = Duration::from_millis(500);
 
+/// What is added where its sandbox cannot be made, after how it ended.
+pub const WITHOUT_SANDBOX: &str = "; its sandbox needs user namespaces: allow them (sysctl kernel.unprivileged_userns_clone=1, or \
+    the container's seccomp profile), or, where nothing else helps, set `sandbox = false` under [browser]";
+
 /// A browser. It is killed, and its folder removed, when the last of its pages is closed.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -130,12 +134,7 @@ async fn described(kept: Kept, words: &Words) -> String {
 }
 
 fn hint(how: &str) -> &'static str {
-    if how.contains("No usable sandbox") || how.contains("namespace") {
-        "; its sandbox needs user namespaces: allow them (sysctl kernel.unprivileged_userns_clone=1, or the container's seccomp profile), \
-         or, where nothing else helps, set `sandbox = false` under [browser]"
-    } else {
-        ""
-    }
+    if how.contains("No usable sandbox") || how.contains("namespace") { WITHOUT_SANDBOX } else { "" }
 }
 
 /// Keeps the last of what a browser says, so that it never waits for that to be read.
