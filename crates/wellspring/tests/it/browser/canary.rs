@@ -19,7 +19,7 @@ fn attempts(at: &str) -> String {
         <iframe src="/sends-on?http://{at}/redirected-frame"></iframe>"#
     );
     let script = format!(
-        r#"const none = () => 0, at = '{at}', quiet = f => {{ try {{ f() }} catch (e) {{}} }};
+        r"const none = () => 0, at = '{at}', quiet = f => {{ try {{ f() }} catch (e) {{}} }};
         quiet(() => fetch(`http://${{at}}/fetch`, {{ mode: 'no-cors' }}).catch(none));
         quiet(() => fetch(`https://${{at}}/tls`, {{ mode: 'no-cors' }}).catch(none));
         quiet(() => {{ const x = new XMLHttpRequest(); x.open('GET', `http://${{at}}/xhr`); x.send() }});
@@ -37,7 +37,7 @@ fn attempts(at: &str) -> String {
         for (const url of [`stun:${{at}}`, `turn:${{at}}?transport=tcp`, `turn:${{at}}`]) quiet(() => {{
           const c = new RTCPeerConnection({{ iceServers: [{{ urls: url, username: 'a', credential: 'b' }}] }});
           c.createDataChannel('x'); c.createOffer().then(o => c.setLocalDescription(o)).catch(none) }});
-        setTimeout(() => document.querySelector('ul').innerHTML = '<li>There</li>', 1200);"#
+        setTimeout(() => document.querySelector('ul').innerHTML = '<li>There</li>', 1200);"
     );
     format!("<!doctype html><title>Tries</title><ul></ul>{elements}<script>{script}</script>")
 }
@@ -202,7 +202,7 @@ async fn nothing_private_is_gone_to() {
         ("/chrome", "<li>There</li>"),
     ] {
         let mut request = request(&origin.url(path), waiting());
-        request.within = Duration::from_millis(1_500);
+        request.within = Duration::from_secs(1);
         let got = lab.browser.render(&request).await.map_or_else(|error| error.to_string(), |rendered| document(&rendered));
         assert!(got.contains(gives), "{path}: {got}");
         assert!(!got.contains("root:"), "{path}: {got}");

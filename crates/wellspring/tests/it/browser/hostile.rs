@@ -1,5 +1,7 @@
 //! Pages that would keep a browser for themselves: each comes to an end in its time, and the next page is rendered as if nothing were.
 
+use wellspring::clock::Clock as _;
+
 use super::*;
 
 /// A page that is met, and what comes of it.
@@ -34,9 +36,9 @@ async fn check(origin: &Origin, lab: &Lab, meetings: Vec<Meeting>) {
         origin.script(&path, answer);
         let mut hostile = request(&origin.url(&path), page);
         hostile.within = Duration::from_millis(within);
-        let started = std::time::Instant::now();
+        let started = SystemClock.mono();
         let got = lab.browser.render(&hostile).await;
-        let took = started.elapsed();
+        let took = SystemClock.mono().since(started);
         let got = got.map_or_else(|error| error.to_string(), |rendered| document(&rendered));
         let mut next = request(&origin.url("/normal"), waiting("li"));
         next.within = Duration::from_secs(10);
@@ -110,13 +112,13 @@ async fn what_eats_memory_meets_its_limit() {
         &origin,
         &lab,
         vec![
-            met("eats arrays", &eats("held.push(new Array(1e6).fill({}))"), waiting("li"), 4_000, "could not be rendered"),
-            met("eats buffers", &eats("held.push(new Uint8Array(16 << 20).fill(7))"), waiting("li"), 3_000, "127.0.0.1"),
+            met("eats arrays", &eats("held.push(new Array(1e6).fill({}))"), waiting("li"), 8_000, "could not be rendered"),
+            met("eats buffers", &eats("held.push(new Uint8Array(16 << 20).fill(7))"), waiting("li"), 1_500, "127.0.0.1"),
             met(
                 "eats strings",
                 &eats("held.push('x'.repeat(1e6 + held.length).split('').reverse().join(''))"),
                 waiting("li"),
-                3_000,
+                1_500,
                 "127.0.0.1",
             ),
             met(
@@ -125,7 +127,7 @@ async fn what_eats_memory_meets_its_limit() {
                     "const all = document.createElement('div'); all.innerHTML = '<p><b>x</b></p>'.repeat(50000); document.body.append(all)",
                 ),
                 waiting("li"),
-                4_000,
+                2_000,
                 "127.0.0.1",
             ),
         ],
@@ -149,12 +151,12 @@ async fn pages_that_go_elsewhere_are_followed_as_long_as_there_is_time() {
         &lab,
         vec![
             met("goes on late", "setTimeout(() => location = '/second', 500)", waiting("li"), 4_000, "There"),
-            met("goes to and fro for ever", "location = '/ping'", waiting("li"), 1_600, "its scripts never rest"),
-            met("reloads for ever", "location.reload()", Page::default(), 1_600, "its scripts never rest"),
+            met("goes to and fro for ever", "location = '/ping'", waiting("li"), 1_200, "its scripts never rest"),
+            met("reloads for ever", "location.reload()", Page::default(), 1_200, "its scripts never rest"),
             met("replaces everything", replaces, waiting("li"), 4_000, "There"),
-            met("goes to nothing", "location = 'about:blank'", waiting("li"), 1_600, "`li` never appeared"),
-            met("goes to data", "location = 'data:text/html,<li>There</li>'", waiting("li"), 1_600, "`li` never appeared"),
-            met("goes to a script", "location = 'javascript:\"<ul><li>There</li></ul>\"'", waiting("li"), 1_600, "There"),
+            met("goes to nothing", "location = 'about:blank'", waiting("li"), 1_200, "`li` never appeared"),
+            met("goes to data", "location = 'data:text/html,<li>There</li>'", waiting("li"), 1_200, "`li` never appeared"),
+            met("goes to a script", "location = 'javascript:\"<ul><li>There</li></ul>\"'", waiting("li"), 1_200, "There"),
             met("asks to stay", unloads, waiting("li"), 4_000, "There"),
         ],
     )
@@ -190,13 +192,13 @@ async fn what_asks_a_person_or_opens_things_gets_no_answer() {
         &lab,
         vec![
             met("says something", &format!("alert('a'); if (confirm('b') || prompt('c')) throw 1; {LIST}"), waiting("li"), 4_000, "There"),
-            met("says something for ever", "while (true) alert('a')", waiting("li"), 1_600, "its scripts never rest"),
+            met("says something for ever", "while (true) alert('a')", waiting("li"), 1_300, "its scripts never rest"),
             met("downloads", &format!("{download} setTimeout(() => {{ {LIST} }}, 300)"), waiting("li"), 4_000, "There"),
             met("opens windows", &format!("for (let i = 0; i < 100; i++) open('/normal?' + i); {LIST}"), waiting("li"), 4_000, "There"),
             met("prints", &format!("print(); {LIST}"), waiting("li"), 4_000, "There"),
             met("opens sockets", &sockets, waiting("li"), 4_000, "There"),
             met("keeps a worker", &worker, waiting("li"), 4_000, "There"),
-            met("closes itself", "window.close(); self.close()", waiting("li"), 1_600, "`li` never appeared"),
+            met("closes itself", "window.close(); self.close()", waiting("li"), 1_300, "`li` never appeared"),
             met("demands full screen", &format!("document.documentElement.requestFullscreen().catch(() => 0); navigator.geolocation.getCurrentPosition(() => 0); Notification.requestPermission(); {LIST}"), waiting("li"), 4_000, "There"),
             met("calls", &calls, waiting("li"), 4_000, "There"),
         ],
