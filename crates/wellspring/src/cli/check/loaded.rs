@@ -1,6 +1,5 @@
 //! The JSON that a rendered page has loaded, which is often cleaner than the page, and needs no browser.
 
-use serde_json::{Value, json};
 use wellspring_core::source::Alternative;
 
 use crate::cli::words::{shortened, size};
@@ -28,10 +27,4 @@ pub(super) fn lines(attempt: &Try, alternative: &Alternative) -> Vec<String> {
             .push("where one of these has what is wanted: read it by itself (`format = \"json\"`, no browser), or as `capture`".to_owned());
     }
     lines
-}
-
-/// The same for programs: of each rendered page, what it was like.
-pub(super) fn json(seen: &crate::fetch::Seen) -> Value {
-    let answer = |answer: &SeenAnswer| json!({"address": answer.address, "status": answer.status, "bytes": answer.bytes});
-    json!({"title": seen.title, "bytes": seen.bytes, "answers": seen.answers.iter().map(answer).collect::<Vec<_>>()})
 }
