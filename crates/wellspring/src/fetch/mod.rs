@@ -8,6 +8,7 @@ use ::http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use ::http::{HeaderName, Method};
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use url::Url;
 use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::snapshot::Validator;
@@ -86,7 +87,7 @@ pub struct Rendered {
 }
 
 /// What a rendered page was like, for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Its title.
     pub title: String,
@@ -97,7 +98,7 @@ pub struct Seen {
 }
 
 /// JSON that a page's scripts loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenAnswer {
     /// Where from, without secrets.
     pub address: String,

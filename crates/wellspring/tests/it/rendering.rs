@@ -218,6 +218,96 @@ async fn whoever_waits_for_a_page_holds_nobody_else_up() {
     app.stop().await;
 }
 
+/// A page whose host is busy leaves its place to others, who need another host.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_does_not_wait_for_its_host() {
+    let origin = Origin::start().await;
+    origin.script("/plain", tix::films(&["Dune"]));
+    origin.hold("/plain");
+    let rendered = |name: &str, url: &str| {
+        let lines = "render = \"always\"\nfresh_for = \"1h\"\nwarm = false\ncold_wait = \"10ms\"";
+        tix::source(name, &origin, "/", lines).replace(&origin.url("/"), url)
+    };
+    let builder = Builder::new()
+        .with_fetch("per_host = 1")
+        .with_browser("pages = 1")
+        .with_source(&rendered("first", "http://a.example/"))
+        .with_source(&rendered("busy", &origin.url("/busy")))
+        .with_source(&rendered("other", "http://b.example/"))
+        .with_source(&tix::source("plain", &origin, "/plain", "fresh_for = \"1h\"\nwarm = false\ncold_wait = \"10ms\""));
+    let (app, stage) = start(&builder).await;
+    *stage.held.lock().unwrap() = true;
+    assert_eq!(app.get("/api/first").await.status, 503);
+    app.until("first", |_| stage.count() == 1).await;
+    assert_eq!(app.get("/api/busy").await.status, 503);
+    app.until("busy", |s| s["phase"] == "collecting").await;
+    // It gets the host's only place, which the one that waits for a page has left.
+    app.get("/api/plain").await;
+    origin.wait_for_requests("/plain", 1).await;
+    *stage.held.lock().unwrap() = false;
+    stage.released.notify_waiters();
+    app.until("first", |s| s["freshness"] == "fresh").await;
+    app.get("/api/other").await;
+    app.until("other", |s| s["freshness"] == "fresh").await;
+    assert_eq!(app.status("busy").await["phase"], "collecting");
+    origin.release("/plain");
+    app.until("busy", |s| s["freshness"] == "fresh").await;
+    assert_eq!(stage.open.lock().unwrap().1, 1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_refresh_says_what_serves_and_not_the_one_that_made_the_revision() {
+    let origin = Origin::start().await;
+    origin.script("/", tix::films(&[]));
+    let (app, stage) = start(&Builder::new().with_source(&tix::source("films", &origin, "/", AUTO))).await;
+    let told = |status: &Value| {
+        let attempt = &status["recent"][0];
+        format!("{} by {} at revision {}", attempt["outcome"], attempt["rung"], status["revision"])
+    };
+    assert_eq!(app.status("films").await["rung"], Value::Null, "nothing is served yet");
+    app.get("/api/films").await;
+    assert_eq!(told(&app.until_attempts("films", 1).await), r#""stored" by "browser" at revision 1"#);
+    // The browser fails just when it is not needed any more.
+    origin.script("/", tix::films(&["Dune"]));
+    *stage.fails.lock().unwrap() = Some(FetchError::PageFailed { host: "a.example".to_owned(), reason: "it crashed".to_owned() });
+    assert_eq!(forced(&app).await, ("http".into(), Value::Null));
+    assert_eq!(told(&app.until_attempts("films", 2).await), r#""confirmed" by "http" at revision 1"#);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn robots_txt_is_honoured_before_a_page_is_rendered() {
+    let origin = Origin::start().await;
+    origin.script("/robots.txt", Answer::ok("User-agent: *\nDisallow: /private"));
+    let source = tix::source("films", &origin, "/private", "render = \"always\"\nfresh_for = \"1h\"\nwarm = false");
+    let (app, stage) = start(&Builder::new().with_robots().with_source(&source)).await;
+    app.get("/api/films").await;
+    assert_eq!((app.status("films").await["last_error"]["code"].clone(), stage.count()), ("robots_refused".into(), 0));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_gives_the_rows_is_rendered() {
+    let origin = Origin::start().await;
+    origin.script("/token", Answer::html("<!doctype html><b>t-1</b>"));
+    origin.script("/dune", Answer::html("<!doctype html><p>Sand</p>"));
+    let source = format!(
+        "[source.films]\nurl = \"{}?t={{token}}\"\nrender = \"always\"\nformat = \"html\"\nitems = \"li\"\nfresh_for = \"1h\"\nwarm = false\n\
+         fields = {{ title = \"a\", _link = \"a@href\" }}\n\
+         [[source.films.steps]]\nurl = \"{}\"\nformat = \"html\"\ncapture.token = \"b\"\n\
+         [source.films.details]\nurl = \"{{_link}}\"\nformat = \"html\"\nfields = {{ about = \"p\" }}\n",
+        origin.url("/list"),
+        origin.url("/token")
+    );
+    let (app, stage) = start(&Builder::new().with_source(&source)).await;
+    stage.shows(&["<!doctype html><ul><li><a href=\"/dune\">Dune</a></li></ul>".to_owned()]);
+    assert_eq!(app.get("/api/films").await.items("about"), ["Sand"]);
+    assert_eq!(*stage.asked.lock().unwrap(), [origin.url("/list?t=t-1")]);
+    assert_eq!((origin.count("/token"), origin.count("/dune"), origin.count("/list")), (1, 1, 0));
+    app.stop().await;
+}
+
 /// The real one, once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_javascript_fills_is_served() {

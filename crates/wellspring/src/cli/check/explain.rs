@@ -132,7 +132,6 @@ impl Checked<'_> {
             let candidates = fields::candidates(&self.recipe.spec.alternatives[attempt.alternative]);
             lines.extend(fields::lines(finished, &candidates));
         }
-        let alternative = &self.recipe.spec.alternatives[attempt.alternative];
         let verdict = |passed| if passed { "ok  " } else { "FAIL" };
         lines.extend(attempt.gates.iter().map(|gate| ("gates", format!("{} {}: {}", verdict(gate.passed), gate.name, gate.message))));
         if let Some(finished) = &attempt.finished {
@@ -142,7 +141,8 @@ impl Checked<'_> {
                 lines.push(("sample", format!("… and {} more", rows.len() - SHOWN)));
             }
         }
-        lines.extend(loaded::lines(attempt, alternative).into_iter().map(|words| ("loaded", words)));
+        let captures = self.recipe.spec.alternatives[attempt.alternative].page.capture.is_some();
+        lines.extend(loaded::lines(attempt, captures).into_iter().map(|words| ("loaded", words)));
         if let (Some(failure), true) = (&attempt.failure, self.collected.tries.len() > 1) {
             lines.push(("failed", failure.to_string()));
         }

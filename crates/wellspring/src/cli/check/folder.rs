@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::fetch::Seen;
+
 /// The file that lists the others.
 pub(super) const INDEX: &str = "index.json";
 
@@ -34,6 +36,9 @@ pub(super) struct Entry {
     /// Whether a browser made it; several such answers in a row to one address are what one page has loaded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rendered: bool,
+    /// What the page was like, with the first answer of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
 }
 
 fn usual_method() -> String {
@@ -64,9 +69,9 @@ impl Address {
         Some(Self { method: method.to_ascii_uppercase(), host: url.host_str()?.to_owned(), path: path.to_owned(), query, rendered: false })
     }
 
-    /// The same, of what a browser made of it.
-    pub(super) fn rendered(self) -> Self {
-        Self { rendered: true, ..self }
+    /// The same, of what a browser made of it or of what was sent.
+    pub(super) fn rendered(self, rendered: bool) -> Self {
+        Self { rendered, ..self }
     }
 }
 

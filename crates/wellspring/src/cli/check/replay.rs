@@ -12,7 +12,7 @@ use wellspring_core::snapshot::Validator;
 
 use super::folder::{Address, Entry, INDEX};
 use super::secrets::Secrets;
-use crate::fetch::{FetchError, Fetched, Fetcher, Rendered, Request, Response, Seen};
+use crate::fetch::{FetchError, Fetched, Fetcher, Rendered, Request, Response};
 
 /// Answers every request with what a folder holds for it, and asks nobody.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Replay {
             let Some(address) = Address::of(&entry.method, &entry.url) else {
                 return Err(format!("`{shown}` names the address `{}`, which is none", entry.url.escape_debug()));
             };
-            let address = if entry.rendered { address.rendered() } else { address };
+            let address = address.rendered(entry.rendered);
             entries.push((entry, address));
         }
         Ok(Self { folder: folder.to_owned(), entries, secrets, turns: Mutex::default() })
@@ -54,34 +54,38 @@ impl Replay {
         let method = request.method.as_str();
         // Saved addresses show secrets as `${NAME}`, those from elsewhere may hold them.
         let written = [request.url.to_string(), request.url.expose().to_owned()];
-        let of = |url: &String| Address::of(method, url).map(|address| if request.page.is_some() { address.rendered() } else { address });
-        let wanted: Vec<Address> = written.iter().filter_map(of).collect();
-        let there: Vec<usize> = (0..self.entries.len()).filter(|&at| wanted.contains(&self.entries[at].1)).collect();
+        let there = |rendered: bool| -> Vec<usize> {
+            let of = |url: &String| Address::of(method, url).map(|address| address.rendered(rendered));
+            let wanted: Vec<Address> = written.iter().filter_map(of).collect();
+            (0..self.entries.len()).filter(|&at| wanted.contains(&self.entries[at].1)).collect()
+        };
+        let renders = request.page.is_some();
+        let (there, otherwise) = (there(renders), there(!renders));
         let sent = request.body.as_ref().map(|body| self.secrets.hidden_in(&String::from_utf8_lossy(body)));
         let fitting: Vec<usize> = match there.len() {
             0 | 1 => there.clone(),
             _ => there.iter().copied().filter(|&at| is_same(self.entries[at].0.post.as_deref(), sent.as_deref())).collect(),
         };
+        // What one page has loaded is one answer to what takes that in its place.
         let captures = request.page.as_ref().is_some_and(|page| page.capture.is_some());
-        if captures && !fitting.is_empty() {
-            return Ok(fitting.iter().map(|&at| &self.entries[at].0).collect());
-        }
-        if let Some(first) = fitting.first() {
+        let answers: Vec<&[usize]> = fitting.chunk_by(|_, &at| captures && self.entries[at].0.seen.is_none()).collect();
+        if let (Some(first), Some(last)) = (fitting.first(), answers.last()) {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = turns.entry(*first).or_default();
-            let at = fitting[(*turn).min(fitting.len() - 1)];
+            let answer = answers.get(*turn).unwrap_or(last);
             *turn += 1;
-            return Ok(vec![&self.entries[at].0]);
+            return Ok(answer.iter().map(|&at| &self.entries[at].0).collect());
         }
         // Without this file a site allows everything, and so it is with a folder.
         if Url::parse(&written[0]).is_ok_and(|url| url.path() == "/robots.txt") {
             return Err(FetchError::Status { host: host(request), status: 404, retry_after: None });
         }
-        let asked =
-            if request.page.is_some() { format!("{method} {} in a browser", request.url) } else { format!("{method} {}", request.url) };
+        let asked = format!("{method} {}", request.url);
         let folder = self.folder.display();
         let reason = match there.len() {
-            0 => format!("`{folder}` holds no answer to it{}", self.nearest(&asked)),
+            0 if otherwise.is_empty() => format!("`{folder}` holds no answer to it{}", self.nearest(&asked)),
+            0 if renders => format!("`{folder}` holds no rendered answer to it, only a plain one (`render = \"never\"` reads that)"),
+            0 => format!("`{folder}` holds no plain answer to it, only a rendered one (`render = \"always\"` reads that)"),
             n => format!("`{folder}` holds {n} answers to this address, none of them to what is sent"),
         };
         Err(FetchError::Refused { address: asked, reason })
@@ -102,12 +106,13 @@ impl Replay {
 impl Fetcher for Replay {
     async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
         let entries = self.find(request)?;
+        let seen = entries.first().and_then(|entry| entry.seen.clone()).unwrap_or_default();
         let mut bodies = entries.into_iter().map(|entry| self.body(request, entry)).collect::<Result<Vec<Response>, _>>()?;
         match (&request.page, bodies.pop()) {
             (None, Some(only)) => Ok(Fetched::Body(only)),
             (_, last) => {
                 bodies.extend(last);
-                Ok(Fetched::Rendered(Rendered { bodies, seen: Seen::default() }))
+                Ok(Fetched::Rendered(Rendered { bodies, seen }))
             }
         }
     }
@@ -177,7 +182,9 @@ mod tests {
         let body = |response: &Response| format!("{} {}", response.url, String::from_utf8_lossy(&response.body));
         match replay.fetch(&request).await {
             Ok(Fetched::Body(response)) => body(&response),
-            Ok(Fetched::Rendered(rendered)) => format!("rendered: {}", rendered.bodies.iter().map(body).collect::<Vec<_>>().join(", ")),
+            Ok(Fetched::Rendered(Rendered { bodies, seen })) => {
+                format!("rendered {:?}: {}", seen.title, bodies.iter().map(body).collect::<Vec<_>>().join(", "))
+            }
             Ok(Fetched::NotModified(_)) => "not modified".to_owned(),
             Err(error) => error.to_string(),
         }
@@ -232,13 +239,16 @@ mod tests {
     #[tokio::test]
     async fn what_a_browser_made_is_another_answer_than_what_was_sent() {
         let folder = tempfile::tempdir().unwrap();
-        for (file, text) in [("0", "plain"), ("1", "first"), ("2", "second")] {
+        for (file, text) in [("0", "plain"), ("1", "first"), ("2", "second"), ("3", "third"), ("4", "other")] {
             fs::write(folder.path().join(file), text).unwrap();
         }
         let index = r#"[
             {"file": "0", "url": "https://a.example/"},
             {"file": "1", "url": "https://a.example/", "final_url": "https://a.example/api?1", "rendered": true},
-            {"file": "2", "url": "https://a.example/", "final_url": "https://a.example/api?2", "rendered": true}]"#;
+            {"file": "2", "url": "https://a.example/", "final_url": "https://a.example/api?2", "rendered": true},
+            {"file": "3", "url": "https://a.example/", "rendered": true, "seen": {"title": "Films", "bytes": 9, "answers": []}},
+            {"file": "4", "url": "https://a.example/rendered", "rendered": true},
+            {"file": "4", "url": "https://a.example/plain"}]"#;
         fs::write(folder.path().join(INDEX), index).unwrap();
         let replay = Replay::open(folder.path(), Secrets::default()).unwrap();
         let asking = |url: &str, page: Option<Page>| Request { page: page.map(Arc::new), ..request(Method::GET, url, None) };
@@ -247,19 +257,32 @@ mod tests {
             asking("https://a.example/", None),
             asking("https://a.example/", Some(Page::default())),
             asking("https://a.example/", Some(Page::default())),
-            asking("https://a.example/", Some(capturing)),
             asking("https://b.example/", Some(Page::default())),
+            asking("https://a.example/plain", Some(Page::default())),
+            asking("https://a.example/rendered", None),
         ];
         let mut all = String::new();
         for request in asked {
             all += &(told(&replay, request).await + "\n");
         }
-        insta::assert_snapshot!(all.replace(&folder.path().display().to_string(), "FOLDER"), @"
+        insta::assert_snapshot!(all.replace(&folder.path().display().to_string(), "FOLDER"), @r#"
         https://a.example/ plain
-        rendered: https://a.example/api?1 first
-        rendered: https://a.example/api?2 second
-        rendered: https://a.example/api?1 first, https://a.example/api?2 second
-        GET https://b.example/ in a browser is not fetched: `FOLDER` holds no answer to it; the nearest there is GET https://a.example/
-        ");
+        rendered "": https://a.example/api?1 first
+        rendered "": https://a.example/api?2 second
+        GET https://b.example/ is not fetched: `FOLDER` holds no answer to it; the nearest there is GET https://a.example/
+        GET https://a.example/plain is not fetched: `FOLDER` holds no rendered answer to it, only a plain one (`render = "never"` reads that)
+        GET https://a.example/rendered is not fetched: `FOLDER` holds no plain answer to it, only a rendered one (`render = "always"` reads that)
+        "#);
+        // What one page has loaded is one answer; the next page's is the next.
+        let replay = Replay::open(folder.path(), Secrets::default()).unwrap();
+        let mut all = String::new();
+        for _ in 0..3 {
+            all += &(told(&replay, asking("https://a.example/", Some(capturing.clone()))).await + "\n");
+        }
+        insta::assert_snapshot!(all, @r#"
+        rendered "": https://a.example/api?1 first, https://a.example/api?2 second
+        rendered "Films": https://a.example/ third
+        rendered "Films": https://a.example/ third
+        "#);
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::loaded;
 use crate::cli::words::{shortened, size, took};
 use crate::engine::collect::{Asked, Try};
 
@@ -51,7 +50,7 @@ pub(super) fn json(attempt: &Try) -> Vec<Value> {
     let all = attempt.asked.iter().map(|asked| {
         let took = u64::try_from(asked.took.as_millis()).unwrap_or(u64::MAX);
         json!({"label": asked.label, "address": asked.address, "bytes": asked.bytes, "took_ms": took, "captured": captured(asked), "note": asked.note,
-            "rung": asked.rung, "seen": asked.seen.as_ref().map(loaded::json)})
+            "rung": asked.rung, "seen": asked.seen})
     });
     all.collect()
 }

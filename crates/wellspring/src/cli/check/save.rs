@@ -1,14 +1,14 @@
 //! `--save`: every raw answer is kept, so that rules can be worked on without asking again.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
 use async_trait::async_trait;
 
 use super::folder::{Entry, INDEX, extension};
 use super::secrets::Secrets;
-use crate::fetch::{FetchError, Fetched, Fetcher, Request, Response};
+use crate::fetch::{FetchError, Fetched, Fetcher, Rendered, Request, Response, Seen, SeenAnswer};
 
 /// Fetches by another fetcher and keeps what it gives, without secrets and cookies.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Saving {
     /// # Errors
     /// Why not all of it.
     pub(super) fn outcome(&self) -> Result<String, String> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.lock();
         if let Some(why) = &kept.failed {
             return Err(why.clone());
         }
@@ -71,7 +71,26 @@ impl Saving {
     }
 
     fn keep(&self, request: &Request, status: u16, response: Option<&Response>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        self.keep_in(&mut self.lock(), request, status, response, None);
+    }
+
+    /// All that one page gave, in a row whatever else is answered meanwhile.
+    fn keep_page(&self, request: &Request, page: &Rendered) {
+        let mut kept = self.lock();
+        let answer = |answer: &SeenAnswer| SeenAnswer { address: self.secrets.hidden_in(&answer.address), ..answer.clone() };
+        let Seen { title, bytes, answers } = &page.seen;
+        let seen = Seen { title: self.secrets.hidden_in(title), bytes: *bytes, answers: answers.iter().map(answer).collect() };
+        let mut seen = Some(seen);
+        for body in &page.bodies {
+            self.keep_in(&mut kept, request, body.status, Some(body), seen.take());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep_in(&self, kept: &mut Kept, request: &Request, status: u16, response: Option<&Response>, seen: Option<Seen>) {
         let mime = response.and_then(|r| r.content_type.clone()).unwrap_or_default();
         let entry = Entry {
             file: format!("{:03}.{}", kept.index.len(), extension(&mime)),
@@ -82,6 +101,7 @@ impl Saving {
             headers: response.map_or_else(Vec::new, |response| headers(response, &mime)),
             mime,
             rendered: request.page.is_some(),
+            seen,
             post: request.body.as_ref().map(|body| self.secrets.hidden_in(&String::from_utf8_lossy(body))),
         };
         let body = response.map_or_else(Vec::new, |r| self.secrets.hidden(&r.body));
@@ -109,7 +129,7 @@ impl Fetcher for Saving {
             Ok(Fetched::Body(response)) => self.keep(request, response.status, Some(response)),
             // Its body is not read; that it failed is worth playing back.
             Err(FetchError::Status { status, .. }) => self.keep(request, *status, None),
-            Ok(Fetched::Rendered(rendered)) => rendered.bodies.iter().for_each(|body| self.keep(request, body.status, Some(body))),
+            Ok(Fetched::Rendered(page)) => self.keep_page(request, page),
             Ok(Fetched::NotModified(_)) | Err(_) => {}
         }
         fetched
@@ -135,4 +155,64 @@ fn headers(response: &Response, mime: &str) -> Vec<(String, String)> {
 /// An address as the url crate writes it, to compare with one that it wrote.
 fn parsed(address: &str) -> String {
     url::Url::parse(address).map_or_else(|_| address.to_owned(), |url| url.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::Method;
+    use url::Url;
+    use wellspring_core::snapshot::Validator;
+    use wellspring_core::source::{AddressPattern, Page};
+    use wellspring_core::template::Filled;
+
+    use super::super::replay::Replay;
+    use super::*;
+
+    /// Gives one page, whatever is asked for.
+    #[derive(Debug)]
+    struct Shows(Rendered);
+
+    #[async_trait]
+    impl Fetcher for Shows {
+        async fn fetch(&self, _: &Request) -> Result<Fetched, FetchError> {
+            Ok(Fetched::Rendered(self.0.clone()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_was_kept_plays_back_with_all_that_it_has_loaded() {
+        let answer = |n: u64| SeenAnswer { address: format!("https://a.example/api?{n}"), status: 200, bytes: n };
+        let body = |n: u64| Response {
+            status: 200,
+            url: Url::parse(&answer(n).address).unwrap(),
+            content_type: Some("application/json".to_owned()),
+            body: Bytes::from(format!("[{n}]")),
+            validator: Validator::default(),
+        };
+        let seen = Seen { title: "Films".to_owned(), bytes: 70, answers: vec![answer(1), answer(2)] };
+        let shown = Rendered { bodies: vec![body(1), body(2)], seen };
+        let request = Request {
+            method: Method::GET,
+            url: Filled::plain("https://a.example/"),
+            headers: Vec::new(),
+            body: None,
+            validator: Validator::default(),
+            jar: None,
+            proxy: None,
+            within: Duration::from_secs(1),
+            max_body: 100,
+            page: Some(Arc::new(Page { capture: AddressPattern::parse("**/api*"), ..Page::default() })),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let saving = Saving::into(folder.path(), Arc::new(Shows(shown.clone())), Secrets::default(), false).unwrap();
+        saving.fetch(&request).await.unwrap();
+        let replay = Replay::open(folder.path(), Secrets::default()).unwrap();
+        let Ok(Fetched::Rendered(played)) = replay.fetch(&request).await else { panic!("it was rendered") };
+        assert_eq!(played.seen, shown.seen);
+        let texts = |rendered: &Rendered| -> Vec<_> { rendered.bodies.iter().map(|b| (b.url.clone(), b.body.clone())).collect() };
+        assert_eq!(texts(&played), texts(&shown));
+    }
 }
