@@ -38,7 +38,9 @@ impl System<'_> {
             if !named.is_file() {
                 return Err(format!("there is no file {}: mend or remove `executable` under [browser]", named.display()));
             }
-            return Ok(self.behind(named).unwrap_or_else(|| named.to_owned()));
+            // It is started from another folder than the one that a relative path is meant from.
+            let named = std::path::absolute(named).unwrap_or_else(|_| named.to_owned());
+            return Ok(self.behind(&named).unwrap_or(named));
         }
         let in_path = |name: &&str| self.folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
         let hidden = HIDDEN.iter().map(|file| self.root.join(file)).filter(|file| file.is_file());

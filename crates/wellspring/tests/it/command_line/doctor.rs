@@ -1,6 +1,10 @@
 //! `doctor`: what it finds, and what it says to do about it.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
 use super::*;
+use crate::browser;
 use crate::support::program::free_port;
 
 /// What it says, without what depends on the disk and the day, on a machine without a browser.
@@ -105,6 +109,86 @@ async fn a_store_in_use_is_judged_by_the_server_that_uses_it() {
     assert_snapshot!(told(&["--offline"]), @"warn  store    data/wellspring.db is corrupt (file is not a database)  → the server renames it, carries over what can be read and starts a new one; check the disk");
     let kept = std::fs::read_to_string(folder.path().join("data/wellspring.db")).unwrap();
     assert!(kept.starts_with("this was never"), "it is left as it is");
+}
+
+/// What it says of the browser, of which no process and no folder is left then. The way to one depends on the distribution.
+fn of_the_browser(folder: &Path, sections: &str, sources: &str, change: impl FnOnce(&mut Command)) -> String {
+    // The browser may run as another user, who keeps its folder and reads its program in here.
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_config(folder, &format!("{sections}\n{sources}"));
+    let temporary = folder.join("temporary");
+    std::fs::create_dir_all(&temporary).unwrap();
+    let mut command = command(folder);
+    command.args(["doctor", "--offline"]).env("TMPDIR", &temporary);
+    change(&mut command);
+    let output = output(&mut command);
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "its folder is removed");
+    let mark = temporary.display().to_string();
+    let lines = processes().into_iter().filter(|line| line.contains(&mark)).collect::<Vec<_>>();
+    assert!(lines.is_empty(), "{lines:?}");
+    let said = said(&output, folder);
+    let line = said.lines().find(|line| line.contains("  browser  ")).unwrap();
+    let line = timeless(line, "shows a page after ").replace(", as user 65534", "");
+    format!("{}: {line}", said.lines().next().unwrap())
+}
+
+/// The command lines of everything that runs.
+fn processes() -> Vec<String> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = all.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
+}
+
+fn rendered(name: &str, render: &str) -> String {
+    feed(name, "https://a.example/", &format!("render = \"{render}\"")).replace("feed", "jsonld")
+}
+
+#[tokio::test]
+async fn a_browser_is_started_and_ended() {
+    let Some(_turn) = browser::turn().await else { return };
+    let executable = wellspring::config::find_browser(None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let told = |sections: &str, source: &str| {
+        let said = of_the_browser(folder.path(), sections, source, |_| {}).replace(&executable.display().to_string(), "BROWSER");
+        replaced(&said, "BROWSER (", |c| c != ')', "VERSION")
+    };
+    assert_snapshot!(told("", &rendered("films", "always")), @"exit code 0: ok    browser  BROWSER (VERSION): shows a page after TIME, in its sandbox");
+    // One that nobody asks for as well: it is there to be asked for.
+    assert_snapshot!(told("", &feed("news", "https://a.example/", "")), @"exit code 0: ok    browser  BROWSER (VERSION): shows a page after TIME, in its sandbox");
+    assert_snapshot!(told("[browser]\nsandbox = false\n", &rendered("films", "auto")), @"exit code 0: warn  browser  BROWSER (VERSION): shows a page after TIME, WITHOUT its sandbox: a page that breaks out of it can do whatever its user can  → allow user namespaces, and remove `sandbox = false` under [browser]");
+}
+
+#[test]
+fn a_browser_that_does_not_start_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("browser");
+    std::fs::write(&script, "#!/bin/sh\necho 'error while loading shared libraries: libnss3.so' >&2\nexit 127\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let told = |source: &str| of_the_browser(folder.path(), "[browser]\nexecutable = \"browser\"\n", source, |_| {});
+    assert_snapshot!(told(&rendered("films", "auto")), @"exit code 1: FAIL  browser  FOLDER/browser does not start (exit code 127: error while loading shared libraries: libnss3.so)  → see what it says of itself; another one can be named as `executable` under [browser]");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_snapshot!(told(&rendered("films", "auto")), @"exit code 1: FAIL  browser  FOLDER/browser does not start (exit code 70: FOLDER/browser: Permission denied (os error 13))  → see what it says of itself; another one can be named as `executable` under [browser]");
+}
+
+#[test]
+fn without_a_browser_it_matters_who_needs_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |sources: &[String]| {
+        let nowhere = folder.path().join("temporary");
+        let said = of_the_browser(folder.path(), "", &sources.concat(), |command| {
+            command.env("PATH", nowhere);
+        });
+        said.split_once("  → ").map_or_else(
+            || said.clone(),
+            |(words, way_out)| {
+                assert!(way_out.ends_with("or name one as `executable` under [browser]"), "{way_out}");
+                words.to_owned()
+            },
+        )
+    };
+    assert_snapshot!(told(&[feed("news", "https://a.example/", "")]), @"exit code 0: ok    browser  none, and no source needs one");
+    assert_snapshot!(told(&[rendered("films", "auto"), rendered("shows", "auto")]), @"exit code 0: warn  browser  none; films, shows may need one (`render`), and plain HTTP is all there is");
+    assert_snapshot!(told(&[rendered("films", "auto"), rendered("shows", "always")]), @"exit code 1: FAIL  browser  none, and without one shows cannot be read (`render`)");
 }
 
 #[test]
