@@ -7,6 +7,8 @@ struct Tool {
     /// Succeeds where the tool is there.
     probe: &'static [&'static str],
     from: Provider,
+    /// What is missing without it.
+    without: &'static str,
 }
 
 /// Where a tool comes from.
@@ -17,10 +19,25 @@ enum Provider {
     Apt(&'static str),
 }
 
+/// Succeeds where there is a browser under one of the names that the program looks for.
+const BROWSER: &str = "for name in chromium-headless-shell chrome-headless-shell chromium chromium-browser google-chrome \
+    google-chrome-stable; do command -v $name && exit; done; exit 1";
+
 const NEEDED: &[Tool] = &[
-    Tool { name: "rustfmt", probe: &["cargo", "fmt", "--version"], from: Provider::Rustup("rustfmt") },
-    Tool { name: "clippy", probe: &["cargo", "clippy", "--version"], from: Provider::Rustup("clippy") },
-    Tool { name: "a C compiler", probe: &["cc", "--version"], from: Provider::Apt("gcc") },
+    Tool {
+        name: "rustfmt",
+        probe: &["cargo", "fmt", "--version"],
+        from: Provider::Rustup("rustfmt"),
+        without: "formatting is not checked",
+    },
+    Tool { name: "clippy", probe: &["cargo", "clippy", "--version"], from: Provider::Rustup("clippy"), without: "nothing is linted" },
+    Tool { name: "a C compiler", probe: &["cc", "--version"], from: Provider::Apt("gcc"), without: "nothing is built" },
+    Tool {
+        name: "a browser",
+        probe: &["sh", "-c", BROWSER],
+        from: Provider::Apt("chromium-headless-shell"),
+        without: "tests that render pages are skipped",
+    },
 ];
 
 /// Installs what is missing. What cannot be installed here is named and left: the step that needs it will say more.
@@ -28,7 +45,7 @@ pub(crate) fn prepare() {
     for tool in NEEDED.iter().filter(|tool| !succeeds(tool.probe)) {
         match install(tool) {
             Ok(()) => println!("{}: installed", tool.name),
-            Err(way_out) => println!("{}: missing, not installed: {way_out}", tool.name),
+            Err(way_out) => println!("{}: missing, so {}; not installed: {way_out}", tool.name, tool.without),
         }
     }
 }
@@ -39,6 +56,7 @@ fn install(tool: &Tool) -> Result<(), String> {
             let add = ["rustup", "component", "add", component];
             if succeeds(&add) { Ok(()) } else { Err(format!("`{}` failed", add.join(" "))) }
         }
+        Provider::Apt(package) if !succeeds(&["apt-get", "--version"]) => Err(format!("there is no apt-get to bring `{package}`")),
         Provider::Apt(package) if !is_root() => Err(format!("packages need root; run `apt-get install {package}` as root")),
         Provider::Apt(package) => {
             let add = ["apt-get", "install", "--yes", "--no-install-recommends", package];
@@ -60,12 +78,24 @@ fn succeeds(words: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{NEEDED, succeeds};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::{BROWSER, NEEDED, succeeds};
 
     #[test]
     fn probes_tell_presence_from_absence() {
         assert!(succeeds(NEEDED[0].probe));
         assert!(!succeeds(&["no-such-program-anywhere", "--version"]));
         assert!(!succeeds(&[]));
+        let finds = |folder: &str| succeeds(&["/usr/bin/env", &format!("PATH={folder}"), "/bin/sh", "-c", BROWSER]);
+        assert!(!finds("/nowhere"));
+        let folder = std::env::temp_dir().join(format!("xtask-browser-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let browser = folder.join("chromium");
+        std::fs::write(&browser, "").unwrap();
+        std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let found = finds(folder.to_str().unwrap());
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(found);
     }
 }

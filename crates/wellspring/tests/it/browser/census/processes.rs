@@ -103,9 +103,7 @@ pub(super) async fn until(what: &str, within: Duration, mut is_so: impl FnMut() 
 
 /// Waits until nothing of a group is left.
 pub(super) async fn until_gone(group: u32) {
-    let left = || of(group).iter().map(|process| format!("{process:?}\n")).collect::<String>();
     let waiting = until("the browser is gone", PATIENCE, || of(group).is_empty());
-    if tokio::time::timeout(PATIENCE / 2, waiting).await.is_err() {
-        panic!("left:\n{}", left());
-    }
+    let gone = tokio::time::timeout(PATIENCE / 2, waiting).await.is_ok();
+    assert!(gone, "left: {:#?}", of(group));
 }
