@@ -64,8 +64,8 @@ fn become_it(orders: &Orders) {
     match prepare(orders) {
         Ok(pipes) => {
             say(Command::new(&orders.program).args(&orders.args).stdin(Stdio::null()).stdout(Stdio::null()).exec());
-            // Last: the server takes the end of these for the browser's, and ends whatever there is left of it.
-            drop(pipes);
+            // Closed by the end of this process, not before: the server takes their end for the browser's, and kills what is left of it.
+            std::mem::forget(pipes);
         }
         Err(error) => say(error),
     }
