@@ -63,7 +63,7 @@ async fn struck(lab: &Lab, origin: &Origin, strike: impl FnOnce()) -> FetchError
 }
 
 fn kill_renderers(browser: u32) {
-    let renderers: Vec<u32> = of(browser).into_iter().filter(|process| process.is_renderer()).map(|process| process.id).collect();
+    let renderers: Vec<u32> = of(browser).into_iter().filter(Process::is_renderer).map(|process| process.id).collect();
     assert!(!renderers.is_empty());
     for renderer in renderers {
         // One may have ended by itself by now.

@@ -103,9 +103,12 @@ pub(super) async fn until(what: &str, within: Duration, mut is_so: impl FnMut() 
 
 /// Waits until nothing of a group is left.
 pub(super) async fn until_gone(group: u32) {
-    let left = || of(group).iter().map(|process| format!("{process:?}\n")).collect::<String>();
-    let waiting = until("the browser is gone", PATIENCE, || of(group).is_empty());
-    if tokio::time::timeout(PATIENCE / 2, waiting).await.is_err() {
-        panic!("left:\n{}", left());
-    }
+    let waiting = async {
+        let mut looks = tokio::time::interval(LOOKS);
+        while !of(group).is_empty() {
+            looks.tick().await;
+        }
+    };
+    let is_gone = tokio::time::timeout(PATIENCE, waiting).await.is_ok();
+    assert!(is_gone, "left: {:#?}", of(group));
 }
