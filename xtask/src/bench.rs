@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::steps;
 
+mod render;
+
 /// How long each side runs in a turn, in seconds.
 const TURN: &str = "4";
 /// How many turns; the median counts.
@@ -27,11 +29,12 @@ const SIDES: [Side; 4] = [
     Side { name: "bs4+lxml", bar: None },
 ];
 
-/// `cargo xtask bench extract`
+/// `cargo xtask bench extract | render`
 pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
     match words {
         [name] if name == "extract" => extract(),
-        _ => Err("usage: cargo xtask bench extract".to_owned()),
+        [name] if name == "render" => render::run(),
+        _ => Err("usage: cargo xtask bench extract | render".to_owned()),
     }
 }
 

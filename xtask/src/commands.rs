@@ -29,6 +29,12 @@ const COMMANDS: &[Command] = &[
         run: bench::run,
     },
     Command {
+        name: "bench",
+        usage: "bench render",
+        about: "pages in this machine's browser: time, memory, and what is left of them, against the bars",
+        run: bench::run,
+    },
+    Command {
         name: "score",
         usage: "score [SET …]",
         about: "real captured input through the program, compared with what should come out; needs ../shared",
