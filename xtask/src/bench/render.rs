@@ -50,6 +50,7 @@ fn tell(told: &Value) -> bool {
     row("heavy page (1.6 MB of script, 3,000 items)", &told["heavy_ms"], "ms", None);
     row("four heavy pages at once", &told["four"]["ms"], "ms", None);
     row("memory at rest, after pages", &told["rest_mb"], "MB", None);
+    row("  of that, the server", &told["own_mb"], "MB", None);
     row("memory with a heavy page", &told["heavy_mb"], "MB", Some(HEAVY));
     row("memory with four heavy pages at once", &told["four"]["peak_mb"], "MB", None);
     for bomb in told["bombs"].as_array().into_iter().flatten() {
