@@ -51,7 +51,7 @@ async fn an_answer_is_taken_for_what_it_is() {
         ("/reset", waiting("li"), "`li` never appeared".to_owned()),
         ("/cut", waiting("li"), "`li` never appeared".to_owned()),
         ("/closed", Page::default(), "the connection closed".to_owned()),
-        ("/hung", Page::default(), "did not answer within 1.2s".to_owned()),
+        ("/hung", Page::default(), "did not answer within 4s".to_owned()),
         ("/drips", Page::default(), "not ready in time".to_owned()),
         ("/endless", waiting("li"), "could not be rendered".to_owned()),
         ("/nonsense", Page::default(), "no valid HTTP".to_owned()),
@@ -60,7 +60,7 @@ async fn an_answer_is_taken_for_what_it_is() {
     ] {
         let mut request = request(&origin.url(path), page);
         request.max_body = 100_000;
-        request.within = Duration::from_millis(1_200);
+        request.within = Duration::from_secs(4);
         let got = lab.browser.render(&request).await;
         let got = got.map_or_else(|error| error.to_string(), |rendered| format!("{} {}", rendered.bodies[0].url, document(&rendered)));
         assert!(got.contains(&gives), "{path}: {got:.1000}");
@@ -99,7 +99,7 @@ async fn a_page_is_led_to_what_is_wanted() {
     let clicking = |selector: &str| Page { click: vec![selector.to_owned()], ..waiting("li") };
     assert!(document(&lab.render(&origin.url("/button"), clicking("button")).await.unwrap()).contains("Clicked"));
     let mut hopeless = request(&origin.url("/button"), clicking("button.none"));
-    hopeless.within = Duration::from_secs(1);
+    hopeless.within = Duration::from_secs(4);
     let error = lab.browser.render(&hopeless).await.unwrap_err();
     assert!(matches!(&error, FetchError::NeverAppeared { what, .. } if what == "`button.none`"), "{error}");
     for (path, scroll, items) in [("/grows", 10, 120), ("/grows-on", 2, 90)] {
@@ -114,7 +114,7 @@ async fn a_page_is_led_to_what_is_wanted() {
     assert_eq!(taken, [page(1), page(2)]);
     assert_eq!(rendered.seen.answers.len(), 3);
     let mut hopeless = request(&origin.url("/pages"), capturing("**/none"));
-    hopeless.within = Duration::from_secs(1);
+    hopeless.within = Duration::from_secs(4);
     let error = lab.browser.render(&hopeless).await.unwrap_err();
     assert!(matches!(&error, FetchError::NeverAppeared { what, .. } if what == "a JSON answer from `**/none`"), "{error}");
     lab.close().await;

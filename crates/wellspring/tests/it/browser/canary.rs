@@ -202,7 +202,7 @@ async fn nothing_private_is_gone_to() {
         ("/chrome", "<li>There</li>"),
     ] {
         let mut request = request(&origin.url(path), waiting());
-        request.within = Duration::from_secs(1);
+        request.within = Duration::from_secs(5);
         let got = lab.browser.render(&request).await.map_or_else(|error| error.to_string(), |rendered| document(&rendered));
         assert!(got.contains(gives), "{path}: {got}");
         assert!(!got.contains("root:"), "{path}: {got}");

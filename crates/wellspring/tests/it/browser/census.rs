@@ -77,7 +77,7 @@ async fn until_tidy(browser: u32, count: usize) {
         let there = of(browser);
         there.len() <= count && there.iter().all(|process| !process.is_zombie())
     };
-    until("the browser is as it was", Duration::from_secs(5), is_tidy).await;
+    until("the browser is as it was", Duration::from_secs(20), is_tidy).await;
     assert!(zombies_of(own(), browser).is_empty());
 }
 
@@ -88,7 +88,7 @@ async fn pages_that_crash_or_hang_leave_the_browser_as_it_was() {
     renders(&lab, &origin).await;
     let browser = running();
     // Pages end a moment after they are closed.
-    until("pages are gone", Duration::from_secs(5), || of(browser).iter().filter(|process| process.is_renderer()).count() <= 2).await;
+    until("pages are gone", Duration::from_secs(20), || of(browser).iter().filter(|process| process.is_renderer()).count() <= 2).await;
     let (count, held) = (of(browser).len(), held_by(browser));
     for round in 0..20 {
         match round {
@@ -131,7 +131,7 @@ async fn a_browser_that_is_killed_is_told_and_replaced() {
     // While nobody uses it, too.
     let second = running();
     signal(second, "KILL");
-    until("it has ended", Duration::from_secs(5), || all().iter().all(|process| process.id != second || process.is_zombie())).await;
+    until("it has ended", Duration::from_secs(20), || all().iter().all(|process| process.id != second || process.is_zombie())).await;
     renders(&lab, &origin).await;
     until_gone(second).await;
     lab.browser.close().await;
@@ -154,7 +154,7 @@ async fn a_render_that_is_given_up_closes_its_page() {
     }
     renders(&lab, &origin).await;
     assert_eq!(running(), browser);
-    until("its pages are gone", Duration::from_secs(5), || of(browser).iter().filter(|process| process.is_renderer()).count() <= 2).await;
+    until("its pages are gone", Duration::from_secs(20), || of(browser).iter().filter(|process| process.is_renderer()).count() <= 2).await;
     lab.browser.close().await;
     assert!(of(browser).is_empty());
 }
@@ -167,7 +167,7 @@ async fn nothing_is_left_of_an_idle_browser() {
         renders(&lab, &origin).await;
         let browser = running();
         until_gone(browser).await;
-        until("its folder is gone", Duration::from_secs(5), || folders_of(own()).is_empty()).await;
+        until("its folder is gone", Duration::from_secs(20), || folders_of(own()).is_empty()).await;
     }
     lab.browser.close().await;
 }
