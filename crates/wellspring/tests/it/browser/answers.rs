@@ -51,7 +51,7 @@ async fn an_answer_is_taken_for_what_it_is() {
         ("/reset", waiting("li"), "`li` never appeared".to_owned()),
         ("/cut", waiting("li"), "`li` never appeared".to_owned()),
         ("/closed", Page::default(), "the connection closed".to_owned()),
-        ("/hung", Page::default(), "did not answer within 4s".to_owned()),
+        ("/hung", Page::default(), "did not answer within 1.2s".to_owned()),
         ("/drips", Page::default(), "not ready in time".to_owned()),
         ("/endless", waiting("li"), "could not be rendered".to_owned()),
         ("/nonsense", Page::default(), "no valid HTTP".to_owned()),
@@ -60,7 +60,7 @@ async fn an_answer_is_taken_for_what_it_is() {
     ] {
         let mut request = request(&origin.url(path), page);
         request.max_body = 100_000;
-        request.within = Duration::from_secs(4);
+        request.within = Duration::from_millis(1_200);
         let got = lab.browser.render(&request).await;
         let got = got.map_or_else(|error| error.to_string(), |rendered| format!("{} {}", rendered.bodies[0].url, document(&rendered)));
         assert!(got.contains(&gives), "{path}: {got:.1000}");
