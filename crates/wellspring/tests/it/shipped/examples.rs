@@ -44,7 +44,7 @@ fn what_the_documents_show_compiles() {
 #[test]
 fn every_example_loads_and_compiles() {
     let examples = tomls(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples"));
-    assert!(examples.len() >= 19, "{examples:?}");
+    assert!(examples.len() >= 21, "{examples:?}");
     for example in examples {
         let name = example.file_name().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&example).unwrap();
