@@ -238,7 +238,7 @@ impl App {
         let address = listener.local_addr().map_err(|reason| StartError::Listen { address: config.server.listen, reason, hint: "" })?;
         let store = store(config)?;
         let renderer = Arc::new(Renderer::new(config.server.timezone.clone()));
-        let engine = Engine::new(Parts { store, fetcher, clock, render: Arc::clone(&renderer) as _, extractor }, settings(config));
+        let engine = Engine::new(Parts { store, fetcher, clock, extractor }, settings(config));
         let (stage, watched) = watch::channel(Stage::Starting);
         let admission = Arc::new(ArcSwap::from_pointee(admission(config, address)));
         let site = Site {

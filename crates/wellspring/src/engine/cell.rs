@@ -18,7 +18,7 @@ use wellspring_core::rung::{Rung, Rungs};
 use wellspring_core::snapshot::{Attempts, Digest, Validators};
 
 use super::catalog::Recipe;
-use super::hot::{AGE_STEP, Content, Facts, Render, View};
+use super::hot::{AGE_STEP, Content, Facts, View};
 
 /// How many attempts a key's status tells of.
 const RECENT: usize = 20;
@@ -137,7 +137,7 @@ impl Legacy {
 
 impl Cell {
     /// A cell with what was there before it, and the effects that its machine wants.
-    pub fn new(key: Key, recipe: Arc<Recipe>, legacy: Legacy, render: &dyn Render, now: Moment) -> (Arc<Self>, Vec<Effect>) {
+    pub fn new(key: Key, recipe: Arc<Recipe>, legacy: Legacy, now: Moment) -> (Arc<Self>, Vec<Effect>) {
         let spec = &recipe.spec;
         let remembered = legacy.content.as_ref().map(|(_, _, r)| *r);
         let (state, effects) = State::restore(remembered, legacy.attempts, spec.rules, &spec.policy, now);
@@ -163,7 +163,7 @@ impl Cell {
             recipe,
             inner: Mutex::new(inner),
         };
-        cell.publish(&cell.lock(), render, now);
+        cell.publish(&cell.lock(), now);
         (Arc::new(cell), effects)
     }
 
@@ -250,7 +250,7 @@ impl Cell {
     }
 
     /// Makes what the machine says now what is served.
-    pub fn publish(&self, inner: &Inner, render: &dyn Render, now: Moment) {
+    pub fn publish(&self, inner: &Inner, now: Moment) {
         self.nudge_from.store(inner.state.nudge_from().as_nanos(), Ordering::Relaxed);
         let (Some(content), Some(standing)) = (&inner.content, &inner.state.standing) else { return };
         let facts = Facts {
@@ -260,12 +260,12 @@ impl Cell {
             held_back: inner.state.nudge_from() > now.mono && !inner.state.is_refreshing(),
             degraded: inner.state.degraded().cloned(),
         };
-        self.view.store(Some(Arc::new(self.render(Arc::clone(content), facts, render, now.mono))));
+        self.view.store(Some(Arc::new(self.seen(Arc::clone(content), facts, now.mono))));
     }
 
     /// Remakes the tails of a view whose told age has changed, unless it was replaced meanwhile.
-    pub fn refresh_age(&self, view: &Arc<View>, render: &dyn Render, now: Mono) {
-        let aged = self.render(Arc::clone(&view.content), view.facts.clone(), render, now);
+    pub fn refresh_age(&self, view: &Arc<View>, now: Mono) {
+        let aged = self.seen(Arc::clone(&view.content), view.facts.clone(), now);
         self.view.compare_and_swap(view, Some(Arc::new(aged)));
     }
 
@@ -289,14 +289,14 @@ impl Cell {
         }
     }
 
-    fn render(&self, content: Arc<Content>, facts: Facts, render: &dyn Render, now: Mono) -> View {
-        let spec = &self.recipe.spec;
-        let age = facts.horizon.age(now);
-        let steps = age.as_nanos() / AGE_STEP.as_nanos();
+    fn seen(&self, content: Arc<Content>, facts: Facts, now: Mono) -> View {
+        if !self.recipe.spec.report_age {
+            return View::new(content, facts, Duration::ZERO, Mono::NEVER);
+        }
+        let steps = facts.horizon.age(now).as_nanos() / AGE_STEP.as_nanos();
         let told = AGE_STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
-        let aged_at = if spec.report_age { facts.horizon.checked.after(told).after(AGE_STEP) } else { Mono::NEVER };
-        let tails = render.tails(spec, &content, &facts, if spec.report_age { told } else { Duration::ZERO });
-        View { content, facts, tails, aged_at }
+        let aged_at = facts.horizon.checked.after(told).after(AGE_STEP);
+        View::new(content, facts, told, aged_at)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is served, in memory: a revision's encoded items and the few tails that say what they are.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +10,6 @@ use wellspring_core::failure::Failure;
 use wellspring_core::freshness::{Freshness, Horizon};
 use wellspring_core::moment::Mono;
 use wellspring_core::snapshot::Snapshot;
-use wellspring_core::source::SourceSpec;
 
 /// A snapshot's items as they go out, with what is said of them elsewhere. Shared by all views of one revision.
 #[derive(Clone, Debug)]
@@ -42,26 +41,15 @@ pub struct Facts {
     pub degraded: Option<Failure>,
 }
 
-/// The end of a body and what identifies the whole.
-#[derive(Clone, Debug)]
+/// What a body says around its items, and the headers that go with it.
+#[derive(Debug)]
 pub struct Tail {
-    /// `,"from_cache":true,…}`.
-    pub bytes: Bytes,
-    /// The strong entity tag of the whole body.
-    pub etag: HeaderValue,
-}
-
-/// The tails of a view, one for each freshness.
-#[derive(Clone, Debug)]
-pub struct Tails {
     /// What stands before the items: `{"items":`.
     pub head: Bytes,
-    /// Within its period.
-    pub fresh: Tail,
-    /// Past its period.
-    pub stale: Tail,
-    /// Past `max_stale`.
-    pub expired: Tail,
+    /// `,"from_cache":true,…}`.
+    pub bytes: Bytes,
+    /// The strong entity tag of the whole body, uncoded.
+    pub etag: HeaderValue,
     /// `Last-Modified`.
     pub last_modified: HeaderValue,
 }
@@ -89,35 +77,36 @@ impl Content {
 }
 
 /// One immutable state of what is served of a key.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct View {
     /// The items.
     pub content: Arc<Content>,
     /// What is said of them.
     pub facts: Facts,
-    /// The prepared answers.
-    pub tails: Tails,
+    /// The age that the tails tell, where they tell one.
+    pub told_age: Duration,
     /// Until when the tails tell the age right, where they tell it.
     pub aged_at: Mono,
+    /// One for each freshness, made when it is first read: most keys of many are seldom read.
+    tails: [OnceLock<Box<Tail>>; 3],
 }
 
 impl View {
-    /// The freshness at `now` and the tail that says so.
-    pub fn tail(&self, now: Mono) -> (Freshness, &Tail) {
-        let freshness = self.facts.horizon.freshness(now);
-        let tail = match freshness {
-            Freshness::Fresh => &self.tails.fresh,
-            Freshness::Expired => &self.tails.expired,
-            Freshness::Stale | Freshness::Absent => &self.tails.stale,
-        };
-        (freshness, tail)
+    /// A state whose tails are yet to be made.
+    pub fn new(content: Arc<Content>, facts: Facts, told_age: Duration, aged_at: Mono) -> Self {
+        Self { content, facts, told_age, aged_at, tails: Default::default() }
     }
-}
 
-/// Encodes what is served. Implemented by `http`, which knows bodies and headers; called by the engine at publish.
-pub trait Render: Send + Sync + std::fmt::Debug + 'static {
-    /// The tails for these facts, telling the age as it is `age` after `checked_at`.
-    fn tails(&self, spec: &SourceSpec, content: &Content, facts: &Facts, age: Duration) -> Tails;
+    /// The freshness at `now` and the tail that says so, which is `make`'s where it was not read before.
+    pub fn tail(&self, now: Mono, make: impl FnOnce(Freshness) -> Tail) -> (Freshness, &Tail) {
+        let freshness = self.facts.horizon.freshness(now);
+        let place = match freshness {
+            Freshness::Fresh => 0,
+            Freshness::Stale | Freshness::Absent => 1,
+            Freshness::Expired => 2,
+        };
+        (freshness, self.tails[place].get_or_init(|| Box::new(make(freshness))))
+    }
 }
 
 /// How often a told age (hours, two decimals) changes.

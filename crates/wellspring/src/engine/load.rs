@@ -141,7 +141,7 @@ impl Shared {
         }
         let mut cells = HashMap::with_capacity(legacies.len());
         for (key, legacy) in legacies {
-            let (cell, effects) = Cell::new(key.clone(), Arc::clone(recipe), legacy, &*self.render, now);
+            let (cell, effects) = Cell::new(key.clone(), Arc::clone(recipe), legacy, now);
             made.push((Arc::clone(&cell), effects));
             cells.insert(key, cell);
         }

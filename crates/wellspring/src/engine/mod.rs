@@ -37,7 +37,7 @@ use catalog::{Catalog, Crowded, Source};
 use cell::Cell;
 use collect::{Bounds, Collector};
 use extraction::Extractor;
-use hot::{Render, View};
+use hot::View;
 use limits::Limits;
 use pages::Pages;
 use queue::Queue;
@@ -62,8 +62,6 @@ pub struct Parts {
     pub fetcher: Arc<dyn Fetcher>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Encodes what is served.
-    pub render: Arc<dyn Render>,
     /// Who runs the rules.
     pub extractor: Arc<Extractor>,
 }
@@ -132,7 +130,6 @@ impl Engine {
         Self(Arc::new(Shared {
             collector,
             clock: parts.clock,
-            render: parts.render,
             catalog: ArcSwap::default(),
             settings: ArcSwap::from_pointee(settings),
             queue: Queue::new(Arc::clone(&wake)),
@@ -192,7 +189,7 @@ impl Engine {
         if now < view.aged_at {
             return Some(Arc::clone(view));
         }
-        cell.refresh_age(view, &*self.0.render, now);
+        cell.refresh_age(view, now);
         cell.view().clone()
     }
 

@@ -12,7 +12,6 @@ use wellspring_core::refresh::{Effect, Event, Trigger, step};
 use super::catalog::{Catalog, Source};
 use super::cell::{Cell, Inner, Legacy};
 use super::collect::{Bounds, Collector};
-use super::hot::Render;
 use super::queue::Queue;
 use super::runner::Runner;
 use super::seeds::Seeds;
@@ -25,7 +24,6 @@ use crate::lifecycle;
 pub(super) struct Shared {
     pub(super) collector: Collector,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) render: Arc<dyn Render>,
     pub(super) catalog: ArcSwap<Catalog>,
     pub(super) settings: ArcSwap<Settings>,
     pub(super) queue: Queue,
@@ -48,7 +46,7 @@ pub(super) enum Stage {
 
 impl Shared {
     pub(super) fn new_cell(&self, source: &Source, key: &Key) -> Arc<Cell> {
-        Cell::new(key.clone(), Arc::clone(&source.recipe), Legacy::default(), &*self.render, self.clock.now()).0
+        Cell::new(key.clone(), Arc::clone(&source.recipe), Legacy::default(), self.clock.now()).0
     }
 
     /// Wakes the keys that want a timer and have none. There should be no such key; the scan is for the bug that makes one.
@@ -114,7 +112,7 @@ impl Shared {
         let changed = state != before;
         inner.state = state;
         if changed {
-            cell.publish(&inner, &*self.render, now);
+            cell.publish(&inner, now);
         }
         let starting = inner.state.phase.trigger().filter(|_| effects.contains(&Effect::Acquire));
         if starting.is_some() {

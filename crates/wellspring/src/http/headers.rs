@@ -8,7 +8,7 @@ use http::header::{
 };
 use wellspring_core::moment::Mono;
 
-use crate::engine::hot::View;
+use crate::engine::hot::{Tail, View};
 
 /// RFC 9211.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -64,11 +64,11 @@ impl Cors {
 }
 
 /// The headers of a snapshot's answer that do not depend on its length or coding.
-pub fn of_view(view: &View, etag: &HeaderValue, hit: bool, now: Mono) -> HeaderMap {
+pub fn of_view(view: &View, tail: &Tail, hit: bool, now: Mono) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(http::header::ETAG, etag.clone());
-    headers.insert(http::header::LAST_MODIFIED, view.tails.last_modified.clone());
+    headers.insert(http::header::ETAG, tail.etag.clone());
+    headers.insert(http::header::LAST_MODIFIED, tail.last_modified.clone());
     headers.insert(CACHE_CONTROL, Caching::Revalidate.header());
     headers.insert(CACHE_STATUS, cache_status(view, hit, now));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));

@@ -8,6 +8,7 @@ use crate::engine::Engine;
 
 pub mod admin;
 pub mod body;
+pub mod formats;
 pub mod headers;
 pub mod index;
 pub mod problem;

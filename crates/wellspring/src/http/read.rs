@@ -61,11 +61,13 @@ fn stored(site: &Site, cell: &Arc<Cell>, request: &HeaderMap) -> Option<Response
     let now = site.engine.clock().mono();
     let view = site.engine.view(cell, now)?;
     cell.mark_read(now);
-    let (freshness, tail) = view.tail(now);
+    let (freshness, tail) = view.tail(now, |freshness| {
+        site.renderer.tail(&cell.recipe.spec, &view.content, &view.facts, freshness, view.told_age, Circumstances::default())
+    });
     if freshness.wants_refresh() {
         site.engine.nudge(cell, now);
     }
-    let headers = headers::of_view(&view, &tail.etag, true, now);
+    let headers = headers::of_view(&view, tail, true, now);
     Some(answer(&view, tail, headers, request))
 }
 
@@ -87,7 +89,7 @@ pub(super) fn told(
 ) -> Response<Body> {
     let freshness = facts.horizon.freshness(now);
     let tail = site.renderer.tail(&cell.recipe.spec, &view.content, facts, freshness, facts.horizon.age(now), how);
-    let headers = headers::of_view(view, &tail.etag, !how.waited, now);
+    let headers = headers::of_view(view, &tail, !how.waited, now);
     answer(view, &tail, headers, request)
 }
 
@@ -97,7 +99,7 @@ fn answer(view: &View, tail: &Tail, mut headers: HeaderMap, request: &HeaderMap)
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         headers.remove(http::header::CONTENT_TYPE);
     } else {
-        let frames = Frames::new(view.tails.head.clone(), view.content.items.clone(), tail.bytes.clone());
+        let frames = Frames::new(tail.head.clone(), view.content.items.clone(), tail.bytes.clone());
         headers.insert(CONTENT_LENGTH, HeaderValue::from(frames.len()));
         *response.body_mut() = Body::Frames(frames);
     }

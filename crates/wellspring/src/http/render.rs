@@ -13,7 +13,7 @@ use wellspring_core::freshness::Freshness;
 use wellspring_core::snapshot::Digest;
 use wellspring_core::source::SourceSpec;
 
-use crate::engine::hot::{Content, Facts, Render, Tail, Tails};
+use crate::engine::hot::{Content, Facts, Tail};
 
 /// Encodes bodies in the server's time zone.
 #[derive(Debug)]
@@ -89,23 +89,22 @@ impl Renderer {
         json[0] = b',';
         let bytes = Bytes::from(json);
         let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&[spec.items_key.as_bytes(), &*bytes].concat()).to_string()[..16]);
-        Tail { etag: HeaderValue::try_from(etag).unwrap_or_else(|_| HeaderValue::from_static("\"0\"")), bytes }
-    }
-}
-
-impl Render for Renderer {
-    fn tails(&self, spec: &SourceSpec, content: &Content, facts: &Facts, age: Duration) -> Tails {
-        let tail = |freshness| self.tail(spec, content, facts, freshness, age, Circumstances::default());
-        // Names of lists are words, but a word is quoted by who knows how.
-        let name = serde_json::to_string(&spec.items_key).unwrap_or_default();
-        Tails {
-            head: Bytes::from(format!("{{{name}:")),
-            fresh: tail(Freshness::Fresh),
-            stale: tail(Freshness::Stale),
-            expired: tail(Freshness::Expired),
+        Tail {
+            head: head(&spec.items_key),
+            bytes,
+            etag: HeaderValue::try_from(etag).unwrap_or_else(|_| HeaderValue::from_static("\"0\"")),
             last_modified: http_date(facts.checked_at),
         }
     }
+}
+
+/// What stands before the items.
+fn head(items_key: &str) -> Bytes {
+    if items_key == "items" {
+        return Bytes::from_static(b"{\"items\":");
+    }
+    // Names of lists are words, but a word is quoted by who knows how.
+    Bytes::from(format!("{{{}:", serde_json::to_string(items_key).unwrap_or_default()))
 }
 
 /// What a failure adds to facts, for the one answer that tells it.
