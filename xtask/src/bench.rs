@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::steps;
 
 mod render;
+mod scale;
 
 /// How long each side runs in a turn, in seconds.
 const TURN: &str = "4";
@@ -29,12 +30,13 @@ const SIDES: [Side; 4] = [
     Side { name: "bs4+lxml", bar: None },
 ];
 
-/// `cargo xtask bench extract | render`
+/// `cargo xtask bench extract | render | scale`
 pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
     match words {
         [name] if name == "extract" => extract(),
         [name] if name == "render" => render::run(),
-        _ => Err("usage: cargo xtask bench extract | render".to_owned()),
+        [name] if name == "scale" => scale::run(),
+        _ => Err("usage: cargo xtask bench extract | render | scale".to_owned()),
     }
 }
 

@@ -35,6 +35,12 @@ const COMMANDS: &[Command] = &[
         run: bench::run,
     },
     Command {
+        name: "bench",
+        usage: "bench scale",
+        about: "a server with 1, 10,000 and 100,000 keys: start, memory, what a hit and a key more cost, against the bars",
+        run: bench::run,
+    },
+    Command {
         name: "score",
         usage: "score [SET …]",
         about: "real captured input through the program, compared with what should come out; needs ../shared",

@@ -3,13 +3,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
 use url::Url;
 use wellspring_core::key::Key;
+use wellspring_core::moment::Mono;
 use wellspring_core::source::SourceSpec;
 
 use super::cell::Cell;
 use super::extraction::RuledAlternative;
+use super::keys::{Keys, Named};
+
+/// Of so many keys one is chosen to go next when all were looked at: choosing costs each new key a few looks.
+const AT_A_TIME: usize = 64;
 
 /// A source that is ready to be read: its spec and its compiled rules, one for each alternative.
 #[derive(Debug)]
@@ -47,16 +51,24 @@ pub struct Source {
     pub recipe: Arc<Recipe>,
     /// What a bare read answers with, where all parameters have defaults. Never evicted.
     pub default: Option<Arc<Cell>>,
-    /// Every key that is held; replaced as a whole, so that readers take no lock.
-    cells: ArcSwap<HashMap<Key, Arc<Cell>>>,
-    growing: Mutex<()>,
+    /// Every key that is held.
+    cells: Keys<Cell>,
+    /// Those that go next past `max_keys`, with when they had been read, the one read longest ago last.
+    leaving: Mutex<Vec<(Mono, Arc<Cell>)>>,
+}
+
+impl Named for Cell {
+    fn name(&self) -> &str {
+        self.key.as_str()
+    }
 }
 
 impl Source {
     /// A source with these keys.
-    pub fn new(recipe: Arc<Recipe>, cells: HashMap<Key, Arc<Cell>>) -> Self {
-        let default = recipe.spec.default_key().and_then(|key| cells.get(&key).cloned());
-        Self { recipe, default, cells: ArcSwap::from_pointee(cells), growing: Mutex::new(()) }
+    pub fn new(recipe: Arc<Recipe>, cells: Vec<Arc<Cell>>) -> Self {
+        let cells = Keys::new(cells);
+        let default = recipe.spec.default_key().and_then(|key| cells.find(key.as_str()));
+        Self { recipe, default, cells, leaving: Mutex::default() }
     }
 
     /// The name of the source.
@@ -64,14 +76,19 @@ impl Source {
         self.recipe.spec.name.as_str()
     }
 
-    /// The cell of a key that is held.
-    pub fn cell(&self, key: &Key) -> Option<Arc<Cell>> {
-        self.cells.load().get(key).cloned()
+    /// The cell of a key that is held, by its canonical text. Takes no lock.
+    pub fn cell(&self, key: &str) -> Option<Arc<Cell>> {
+        self.cells.find(key)
     }
 
-    /// Every key that is held.
+    /// Every key that is held, in no order.
+    pub fn cells_unordered(&self) -> Vec<Arc<Cell>> {
+        self.cells.all()
+    }
+
+    /// Every key that is held, in the order of their names.
     pub fn cells(&self) -> Vec<Arc<Cell>> {
-        let mut cells: Vec<_> = self.cells.load().values().cloned().collect();
+        let mut cells = self.cells.all();
         cells.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         cells
     }
@@ -82,27 +99,42 @@ impl Source {
     /// # Errors
     /// [`Crowded`] where every key that could go is being refreshed: ending those for one another would serve nobody.
     pub fn cell_or(&self, key: &Key, make: impl FnOnce() -> Arc<Cell>) -> Result<(Arc<Cell>, Option<Arc<Cell>>), Crowded> {
-        let _one_at_a_time = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = self.cells.load();
-        if let Some(cell) = held.get(key) {
-            return Ok((Arc::clone(cell), None));
+        let mut change = self.cells.change();
+        if let Some(cell) = self.cells.find(key.as_str()) {
+            return Ok((cell, None));
         }
         // Beside the default key, which never goes, there is room for one other at least.
         let bound = self.recipe.spec.max_keys.max(1 + usize::from(self.default.is_some()));
-        let gone = if held.len() >= bound { Some(self.least_recent(&held).ok_or(Crowded)?) } else { None };
-        let mut cells = HashMap::clone(&held);
+        let gone = if change.len() >= bound { Some(self.least_recent().ok_or(Crowded)?) } else { None };
         let cell = make();
         if let Some(gone) = &gone {
-            cells.remove(&gone.key);
+            change.remove(gone.key.as_str());
         }
-        cells.insert(key.clone(), Arc::clone(&cell));
-        self.cells.store(Arc::new(cells));
+        change.add(Arc::clone(&cell));
         Ok((cell, gone))
     }
 
-    fn least_recent(&self, cells: &HashMap<Key, Arc<Cell>>) -> Option<Arc<Cell>> {
+    /// The key that was read longest ago and may go. Looking at all of them gives several at once: as long as nobody reads one of
+    /// those, none of the others was read longer ago.
+    fn least_recent(&self) -> Option<Arc<Cell>> {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        let goes = |(read, cell): &(Mono, Arc<Cell>)| cell.last_read() == *read && !cell.is_refreshing();
+        while let Some(next) = leaving.pop() {
+            if goes(&next) {
+                return Some(next.1);
+            }
+        }
         let keep = self.default.as_ref().map(|cell| &cell.key);
-        cells.values().filter(|cell| Some(&cell.key) != keep && !cell.is_refreshing()).min_by_key(|cell| cell.last_read()).cloned()
+        let mut all: Vec<(Mono, Arc<Cell>)> = self.cells.all().into_iter().map(|cell| (cell.last_read(), cell)).collect();
+        all.retain(|one| Some(&one.1.key) != keep && !one.1.is_refreshing());
+        let some = all.len().div_ceil(AT_A_TIME);
+        if some < all.len() {
+            all.select_nth_unstable_by_key(some, |(read, _)| *read);
+            all.truncate(some);
+        }
+        all.sort_unstable_by_key(|(read, _)| std::cmp::Reverse(*read));
+        *leaving = all;
+        leaving.pop().map(|(_, cell)| cell)
     }
 }
 

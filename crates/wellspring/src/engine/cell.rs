@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -30,14 +30,13 @@ pub struct Cell {
     pub key: Key,
     /// How it is read.
     pub recipe: Arc<Recipe>,
-    /// The host of its first request.
-    pub host: Arc<str>,
     view: ArcSwapOption<View>,
     /// From when on a reader that finds it stale takes the trouble to nudge.
     nudge_from: AtomicI64,
     last_read: AtomicI64,
     inner: Mutex<Inner>,
-    progress: watch::Sender<Progress>,
+    /// Made when something flies or somebody waits: it is half a kilobyte, and most keys of many rest.
+    progress: OnceLock<watch::Sender<Progress>>,
 }
 
 /// What is behind the cell's lock, which is never held across an await.
@@ -154,11 +153,10 @@ impl Cell {
             recent: legacy.recent,
         };
         let cell = Self {
-            host: recipe.first_host(&key).into(),
             view: ArcSwapOption::empty(),
             nudge_from: AtomicI64::new(inner.state.nudge_from().as_nanos()),
             last_read: AtomicI64::new(now.mono.as_nanos()),
-            progress: watch::Sender::default(),
+            progress: OnceLock::new(),
             key,
             recipe,
             inner: Mutex::new(inner),
@@ -184,7 +182,7 @@ impl Cell {
 
     /// True while a refresh is queued or runs.
     pub fn is_refreshing(&self) -> bool {
-        self.progress.borrow().in_flight()
+        self.progress.get().is_some_and(|progress| progress.borrow().in_flight())
     }
 
     /// True where it waits for a time and not for a reader: it is kept fresh unasked, backs off, or was never fetched.
@@ -210,12 +208,12 @@ impl Cell {
 
     /// How far its flights have come, now and from now on.
     pub fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.subscribe()
+        self.told().subscribe()
     }
 
     /// Counts a flight. Called under the lock that let it start, so that whoever joins it knows its number.
     pub fn flight_started(&self, inner: &mut Inner) {
-        self.progress.send_modify(|p| {
+        self.told().send_modify(|p| {
             p.started += 1;
             inner.flight = p.started;
         });
@@ -223,7 +221,7 @@ impl Cell {
 
     /// Tells the waiters how a flight ended. Publish first.
     pub fn flight_ended(&self, flight: u64, outcome: Result<(), Failure>) {
-        self.progress.send_modify(|p| {
+        self.told().send_modify(|p| {
             // One that was slow to land may come after the next one, whose outcome is the news.
             if flight >= p.ended {
                 p.ended = flight;
@@ -234,12 +232,12 @@ impl Cell {
 
     /// True once the cell was replaced or displaced.
     pub fn is_retired(&self) -> bool {
-        self.progress.borrow().retired
+        self.progress.get().is_some_and(|progress| progress.borrow().retired)
     }
 
     /// Ends the cell's flight and keeps it from starting another.
     pub fn retire(&self) {
-        self.progress.send_modify(|p| p.retired = true);
+        self.told().send_modify(|p| p.retired = true);
     }
 
     /// Remembers an attempt for the status.
@@ -287,6 +285,10 @@ impl Cell {
             fence: inner.fence,
             recent: inner.recent.clone(),
         }
+    }
+
+    fn told(&self) -> &watch::Sender<Progress> {
+        self.progress.get_or_init(watch::Sender::default)
     }
 
     fn seen(&self, content: Arc<Content>, facts: Facts, now: Mono) -> View {

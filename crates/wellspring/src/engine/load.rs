@@ -1,6 +1,6 @@
 //! Fills the engine from the store at start, and exchanges its sources at a reload.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,13 @@ const RETIRE_PATIENCE: Duration = Duration::from_secs(5);
 /// Cells that were made, and the effects that their machines want once they are served.
 type Made = Vec<(Arc<Cell>, Vec<Effect>)>;
 
+/// A source whose cells are being made.
+struct Place<'a> {
+    recipe: &'a Arc<Recipe>,
+    made: &'a mut Made,
+    there: HashSet<Key>,
+}
+
 impl Engine {
     /// Serves `recipes` from what the store holds, and fetches what is missing, paced. Returns how many snapshots there are.
     ///
@@ -32,19 +39,16 @@ impl Engine {
     /// Where the store cannot be read.
     pub async fn load(&self, recipes: Vec<Arc<Recipe>>) -> Result<usize, StoreError> {
         let shared = &self.0;
-        let mut stored = shared.stored().await?;
         manners::tell(recipes.iter().map(|recipe| &recipe.spec), shared.settings.load().bounds.robots);
         let now = shared.clock.now();
-        let mut made = Made::new();
-        let mut served = 0;
-        let sources = recipes.into_iter().map(|recipe| {
-            let legacies = Shared::legacies(&recipe.spec, &mut stored);
-            served += legacies.values().filter(|legacy| legacy.content.is_some()).count();
-            shared.source(&recipe, legacies, now, &mut made)
-        });
+        let mut made = made_for(recipes);
+        shared.take_stored(&mut made, now).await?;
+        let served = made.iter().flat_map(|(_, made)| made).filter(|(cell, _)| cell.view().is_some()).count();
+        let mut started = Made::new();
+        let sources = made.into_iter().map(|(recipe, made)| shared.source(&recipe, made, now, &mut started));
         let catalog = Catalog::new(sources.collect());
         shared.catalog.store(Arc::new(catalog));
-        shared.set_going(made, now);
+        shared.set_going(started, now);
         Ok(served)
     }
 
@@ -62,26 +66,27 @@ impl Engine {
         let replaced: Vec<&Arc<Source>> = old.sources().filter(|source| !equal(source)).collect();
         let cells: Vec<Arc<Cell>> = replaced.iter().flat_map(|source| source.cells()).collect();
         shared.retire(&cells).await;
-        // A source may have been here before, and left what it had in the store.
-        let mut stored = shared.stored().await.unwrap_or_else(|error| {
-            warn!(%error, "the store could not be read; new sources start without what it holds of them");
-            HashMap::new()
-        });
         let now = shared.clock.now();
+        let new = recipes.iter().filter(|recipe| !old.source(recipe.spec.name.as_str()).is_some_and(|source| equal(source)));
+        let mut new = made_for(new.cloned().collect());
+        for (recipe, made) in &mut new {
+            let before = old.source(recipe.spec.name.as_str()).map(|source| source.cells()).unwrap_or_default();
+            let kept = before.iter().filter(|cell| is_key_of(&recipe.spec, &cell.key));
+            made.extend(kept.map(|cell| Cell::new(cell.key.clone(), Arc::clone(recipe), cell.legacy(), now)));
+        }
+        // A source may have been here before, and left what it had in the store.
+        if let Err(error) = shared.take_stored(&mut new, now).await {
+            warn!(%error, "the store could not be read; new sources start without what it holds of them");
+        }
         let mut made = Made::new();
+        let mut new = new.into_iter().peekable();
         let sources = recipes.iter().map(|recipe| {
-            let before = old.source(recipe.spec.name.as_str());
-            if let Some(same) = before.filter(|source| equal(source)) {
-                return Arc::clone(same);
+            if let Some((recipe, cells)) = new.next_if(|(other, _)| Arc::ptr_eq(other, recipe)) {
+                info!(source = %recipe.spec.name, "reloaded");
+                return shared.source(&recipe, cells, now, &mut made);
             }
-            let mut legacies = Shared::legacies(&recipe.spec, &mut stored);
-            for cell in before.map(|source| source.cells()).unwrap_or_default() {
-                if is_key_of(&recipe.spec, &cell.key) {
-                    legacies.insert(cell.key.clone(), cell.legacy());
-                }
-            }
-            info!(source = %recipe.spec.name, "reloaded");
-            shared.source(recipe, legacies, now, &mut made)
+            // What is not new is equal to what is there.
+            old.source(recipe.spec.name.as_str()).map_or_else(|| shared.source(recipe, Made::new(), now, &mut made), Arc::clone)
         });
         let catalog = Catalog::new(sources.collect());
         for gone in replaced.iter().filter(|source| catalog.source(source.name()).is_none()) {
@@ -98,54 +103,51 @@ impl Engine {
 }
 
 impl Shared {
-    /// What the store holds, by source.
-    async fn stored(&self) -> Result<HashMap<String, Vec<Entry>>, StoreError> {
-        let mut stored: HashMap<String, Vec<Entry>> = HashMap::new();
-        for entry in self.collector.store.list().await? {
-            stored.entry(entry.key.source().to_owned()).or_default().push(entry);
+    /// Makes cells of what the store holds of these sources, but for keys that are there already.
+    async fn take_stored(&self, made: &mut [(Arc<Recipe>, Made)], now: Moment) -> Result<(), StoreError> {
+        let mut places: HashMap<&str, Place<'_>> = HashMap::new();
+        for (recipe, made) in made {
+            let there = made.iter().map(|(cell, _)| cell.key.clone()).collect();
+            places.insert(recipe.spec.name.as_str(), Place { recipe, made, there });
         }
-        Ok(stored)
+        let mut take = |entry: &Entry| {
+            let Some(Place { recipe, made, there }) = places.get_mut(entry.key.source()) else { return };
+            if !there.contains(&entry.key) && is_key_of(&recipe.spec, &entry.key) {
+                made.push(Cell::new(entry.key.clone(), Arc::clone(recipe), Self::legacy_of(entry), now));
+            }
+        };
+        self.collector.store.each(&mut take).await
     }
 
-    fn legacies(spec: &SourceSpec, stored: &mut HashMap<String, Vec<Entry>>) -> HashMap<Key, Legacy> {
-        let entries = stored.remove(spec.name.as_str()).unwrap_or_default();
-        let own = entries.into_iter().filter(|entry| is_key_of(spec, &entry.key));
-        own.map(|entry| (entry.key.clone(), Self::legacy_of(entry))).collect()
-    }
-
-    fn legacy_of(entry: Entry) -> Legacy {
-        let Entry { latest, attempts, .. } = entry;
-        let Some(Latest { snapshot, renewal, fence }) = latest else { return Legacy { attempts, ..Legacy::default() } };
-        let content = Content::of(&snapshot);
+    fn legacy_of(entry: &Entry) -> Legacy {
+        let attempts = entry.attempts.clone();
+        let Some(Latest { snapshot, renewal, fence }) = &entry.latest else { return Legacy { attempts, ..Legacy::default() } };
+        let content = Content::of(snapshot);
         let remembered =
             Remembered { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at, rules: renewal.rules };
-        let Renewal { rules, validators, rungs, .. } = renewal;
-        Legacy { content: Some((content, rules, remembered)), validators, rungs, attempts, fence, ..Legacy::default() }
+        let Renewal { rules, validators, rungs, .. } = renewal.clone();
+        Legacy { content: Some((content, rules, remembered)), validators, rungs, attempts, fence: *fence, ..Legacy::default() }
     }
 
-    fn source(self: &Arc<Self>, recipe: &Arc<Recipe>, mut legacies: HashMap<Key, Legacy>, now: Moment, made: &mut Made) -> Arc<Source> {
+    fn source(self: &Arc<Self>, recipe: &Arc<Recipe>, mut made: Made, now: Moment, started: &mut Made) -> Arc<Source> {
         let default = recipe.spec.default_key();
-        if let Some(key) = &default {
-            legacies.entry(key.clone()).or_default();
+        if let Some(key) = default.as_ref().filter(|key| made.iter().all(|(cell, _)| cell.key != **key)) {
+            made.push(Cell::new(key.clone(), Arc::clone(recipe), Legacy::default(), now));
         }
         // `max_keys` may have been lowered: what was confirmed last stays.
-        let excess = legacies.len().saturating_sub(recipe.spec.max_keys.max(1));
+        let excess = made.len().saturating_sub(recipe.spec.max_keys.max(1));
         if excess > 0 {
-            let mut oldest: Vec<_> = legacies.iter().map(|(key, legacy)| (legacy.checked_at(), key.clone())).collect();
+            let confirmed = |cell: &Cell| cell.view().as_ref().map(|view| view.facts.checked_at);
+            let mut oldest: Vec<_> = made.iter().map(|(cell, _)| (confirmed(cell), cell.key.clone())).collect();
             oldest.retain(|(_, key)| default.as_ref() != Some(key));
             oldest.sort_unstable();
-            for (_, key) in oldest.into_iter().take(excess) {
-                legacies.remove(&key);
-                self.forget(key);
-            }
+            let gone: HashSet<Key> = oldest.into_iter().take(excess).map(|(_, key)| key).collect();
+            made.retain(|(cell, _)| !gone.contains(&cell.key));
+            gone.into_iter().for_each(|key| self.forget(key));
         }
-        let mut cells = HashMap::with_capacity(legacies.len());
-        for (key, legacy) in legacies {
-            let (cell, effects) = Cell::new(key.clone(), Arc::clone(recipe), legacy, now);
-            made.push((Arc::clone(&cell), effects));
-            cells.insert(key, cell);
-        }
-        Arc::new(Source::new(Arc::clone(recipe), cells))
+        let source = Source::new(Arc::clone(recipe), made.iter().map(|(cell, _)| Arc::clone(cell)).collect());
+        started.append(&mut made);
+        Arc::new(source)
     }
 
     /// Sets the timers of new cells, and of those that nobody has fetched yet one after another.
@@ -180,6 +182,10 @@ impl Shared {
             }
         }
     }
+}
+
+fn made_for(recipes: Vec<Arc<Recipe>>) -> Vec<(Arc<Recipe>, Made)> {
+    recipes.into_iter().map(|recipe| (recipe, Made::new())).collect()
 }
 
 fn is_key_of(spec: &SourceSpec, key: &Key) -> bool {

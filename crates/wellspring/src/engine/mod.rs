@@ -22,6 +22,7 @@ pub mod collect;
 mod execute;
 pub mod extraction;
 pub mod hot;
+pub mod keys;
 pub mod limits;
 mod load;
 pub mod manners;
@@ -166,7 +167,7 @@ impl Engine {
     /// # Errors
     /// [`Crowded`] while none of the keys that are held can make room.
     pub fn cell(&self, source: &Source, key: &Key) -> Result<Arc<Cell>, Crowded> {
-        if let Some(cell) = source.cell(key) {
+        if let Some(cell) = source.cell(key.as_str()) {
             return Ok(cell);
         }
         let (cell, gone) = source.cell_or(key, || self.0.new_cell(source, key))?;
@@ -179,7 +180,7 @@ impl Engine {
 
     /// The cell of a key of `source`, to look at: one that is not held is not held after this either.
     pub fn peek(&self, source: &Source, key: &Key) -> Arc<Cell> {
-        source.cell(key).unwrap_or_else(|| self.0.new_cell(source, key))
+        source.cell(key.as_str()).unwrap_or_else(|| self.0.new_cell(source, key))
     }
 
     /// What is served of a key. Remakes an age that is told and has changed.

@@ -115,8 +115,9 @@ impl Inner {
         }
         self.sequence += 1;
         let urgency = (trigger, self.sequence);
-        self.places.insert(id(cell), (Arc::clone(&cell.host), urgency));
-        self.lines.entry(Arc::clone(&cell.host)).or_default().insert(urgency, Arc::clone(cell));
+        let host: Arc<str> = cell.recipe.first_host(&cell.key).into();
+        self.places.insert(id(cell), (Arc::clone(&host), urgency));
+        self.lines.entry(host).or_default().insert(urgency, Arc::clone(cell));
     }
 
     fn leave(&mut self, host: &Arc<str>, urgency: Urgency) -> Option<Arc<Cell>> {

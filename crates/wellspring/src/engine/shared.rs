@@ -51,7 +51,7 @@ impl Shared {
 
     /// Wakes the keys that want a timer and have none. There should be no such key; the scan is for the bug that makes one.
     pub(super) fn scan(&self) {
-        for cell in self.catalog.load().sources().flat_map(|source| source.cells()) {
+        for cell in self.catalog.load().sources().flat_map(|source| source.cells_unordered()) {
             if cell.wants_timer() && !self.queue.holds(&cell.key) {
                 self.apply(&cell, Event::Due);
             }

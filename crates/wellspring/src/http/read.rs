@@ -19,14 +19,32 @@ use crate::engine::catalog::{Crowded, Source};
 use crate::engine::cell::Cell;
 use crate::engine::hot::{Facts, Tail, View};
 
-/// Answers a plain hit: GET or HEAD of a source without a query that has a snapshot. Everything else is for the router.
+/// Answers a plain hit: GET or HEAD of a key that has a snapshot. Everything else is for the router.
 pub fn hit<B>(site: &Site, request: &Request<B>) -> Option<Response<Body>> {
     let name = request.uri().path().strip_prefix("/api/")?;
-    if !matches!(*request.method(), Method::GET | Method::HEAD) || request.uri().query().is_some() {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
     let catalog = site.engine.catalog();
-    let cell = catalog.source(name)?.default.as_ref()?;
+    let source = catalog.source(name)?;
+    let Some(query) = request.uri().query() else {
+        return answered(site, source.default.as_ref()?, request);
+    };
+    answered(site, &keyed(source, request.uri().path_and_query()?.as_str(), query)?, request)
+}
+
+/// The key that is held of a query that says parameters and nothing else.
+fn keyed(source: &Source, asked: &str, query: &str) -> Option<Arc<Cell>> {
+    // Spelled as it is held, as nearly all are, a request is its key: nothing is parsed.
+    if let Some(cell) = asked.strip_prefix("/api/").and_then(|key| source.cell(key)) {
+        return Some(cell);
+    }
+    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).take(source.recipe.spec.params.len() + 1).collect();
+    let key = source.recipe.spec.key(pairs.iter().map(|(name, value)| (&**name, &**value))).ok()?;
+    source.cell(key.as_str())
+}
+
+fn answered<B>(site: &Site, cell: &Arc<Cell>, request: &Request<B>) -> Option<Response<Body>> {
     let mut response = stored(site, cell, request.headers())?;
     site.cors.apply(request.headers(), response.headers_mut());
     if request.method() == Method::HEAD {

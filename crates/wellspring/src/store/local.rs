@@ -35,6 +35,10 @@ impl Local {
         self.entries.values().cloned().collect()
     }
 
+    pub(super) fn each(&self, show: &mut (dyn for<'e> FnMut(&'e Entry) + Send)) {
+        self.entries.values().for_each(show);
+    }
+
     pub(super) fn get(&self, key: &Key) -> Option<Entry> {
         self.entries.get(key).cloned()
     }

@@ -54,6 +54,11 @@ impl Store for MemoryStore {
         Ok(self.state().local.list())
     }
 
+    async fn each(&self, show: &mut (dyn for<'e> FnMut(&'e Entry) + Send)) -> Result<(), StoreError> {
+        self.state().local.each(show);
+        Ok(())
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
         Ok(self.state().local.get(key))
     }

@@ -165,6 +165,8 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// Every key with its latest snapshot: what is served from the start. A row that fails its check is left out; where that is
     /// a latest snapshot, the newest good one of its history stands in, stale at once (its `rules` are those of no source).
     async fn list(&self) -> Result<Vec<Entry>, StoreError>;
+    /// Shows every entry of [`Store::list`] in turn, for those who keep little of each; `show` asks nothing of the store.
+    async fn each(&self, show: &mut (dyn for<'e> FnMut(&'e Entry) + Send)) -> Result<(), StoreError>;
     /// One key.
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError>;
     /// Stores a new revision, its renewal and the attempts, in one step, if the lease is in force and the revision rises.

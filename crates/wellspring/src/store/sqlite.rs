@@ -120,6 +120,11 @@ impl Store for SqliteStore {
         Ok(self.shared.local().list())
     }
 
+    async fn each(&self, show: &mut (dyn for<'e> FnMut(&'e Entry) + Send)) -> Result<(), StoreError> {
+        self.shared.local().each(show);
+        Ok(())
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
         Ok(self.shared.local().get(key))
     }

@@ -147,7 +147,9 @@ impl Meta {
     /// The key with the snapshot that was found for it. Where that is not the one `renewal` speaks of, nothing is known of
     /// when it was confirmed: it gets a renewal of rules that no source has, which makes it stale at once.
     pub(super) fn entry(self, found: Option<(Snapshot, u64)>) -> Entry {
-        let latest = found.map(|(snapshot, fence)| {
+        let latest = found.map(|(mut snapshot, fence)| {
+            // One text for both: they were read from two tables.
+            snapshot.key = self.key.clone();
             let renewal = self.renewal.filter(|_| self.revision == Some(snapshot.revision));
             let fence = fence.max(self.fence);
             let renewal = renewal.unwrap_or_else(|| unconfirmed(&snapshot));
