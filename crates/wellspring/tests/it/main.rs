@@ -12,6 +12,7 @@ mod edges_engine;
 mod edges_http;
 mod fetch;
 mod hosts;
+mod keys;
 mod manners;
 mod processes;
 mod rendering;

@@ -1,0 +1,63 @@
+//! Sources of which many keys are held: how a key is found, and which goes when there are too many.
+
+use std::time::Duration;
+
+use crate::support::app::{Builder, TestApp};
+use crate::support::origin::{Answer, Origin};
+
+fn list(origin: &Origin, max_keys: usize) -> String {
+    format!(
+        "[source.list]\nurl = \"{}?n={{n}}&q={{q}}\"\nformat = \"json\"\nfresh_for = \"1h\"\nmax_keys = {max_keys}\n\
+         [source.list.params]\nn = {{ type = \"integer\", min = 0 }}\nq = {{ pattern = \".*\", default = \"a b\" }}\n",
+        origin.url("/list")
+    )
+}
+
+/// The canonical spelling is looked up as it is; every other one has to lead to the same key.
+#[tokio::test(flavor = "multi_thread")]
+async fn however_a_request_spells_a_key_it_is_that_key() {
+    let origin = Origin::start().await;
+    origin.script("/list", Answer::json("[{\"a\": 1}]"));
+    let app = TestApp::with_source(&list(&origin, 9)).await;
+    let first = app.get("/api/list?n=7").await;
+    assert_eq!(first.flags(), (false, true, false), "a first read fetches");
+    for query in ["n=7&q=a%20b", "n=7&q=a+b", "q=a%20b&n=7", "n=07&q=%61%20b", "n=%37", "n=7"] {
+        let reply = app.get(&format!("/api/list?{query}")).await;
+        assert_eq!((reply.status.as_u16(), reply.flags()), (200, (true, true, false)), "{query}");
+    }
+    for query in ["n=7&q=a%20b&n=7", "n=7&q=a%20b&x=1", "q=a%20b"] {
+        assert_eq!(app.get(&format!("/api/list?{query}")).await.status, 400, "{query}");
+    }
+    assert_eq!(origin.requests("/list").len(), 1);
+    app.stop().await;
+}
+
+/// Several are chosen to go at once, but one that is read after that stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn past_the_bound_what_was_read_meanwhile_stays() {
+    let origin = Origin::start().await;
+    origin.script("/list", Answer::json("[{\"a\": 1}]"));
+    let app = Builder::new().with_fetch("gap = \"0s\"").with_source(&list(&origin, 130)).start().await;
+    let mut connection = app.connect().await;
+    let path = |n: usize| format!("/api/list?n={n}&q=x");
+    for n in 0..130 {
+        assert_eq!(connection.get(&path(n)).await.status, 200);
+        app.clock.pass(Duration::from_secs(1));
+    }
+    let gone = |from: usize| -> Vec<usize> {
+        let catalog = app.app().engine.catalog();
+        let source = catalog.source("list").unwrap();
+        (0..from).filter(|n| source.cell(&format!("list?n={n}&q=x")).is_none()).collect()
+    };
+    assert_eq!(connection.get(&path(130)).await.status, 200);
+    assert_eq!(gone(131), [0]);
+    app.clock.pass(Duration::from_secs(1));
+    assert_eq!(connection.get(&path(1)).await.status, 200);
+    for n in 131..135 {
+        assert_eq!(connection.get(&path(n)).await.status, 200);
+        app.clock.pass(Duration::from_secs(1));
+    }
+    assert_eq!(gone(135), [0, 2, 3, 4, 5]);
+    drop(connection);
+    app.stop().await;
+}
