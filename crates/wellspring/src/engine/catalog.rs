@@ -10,6 +10,7 @@ use wellspring_core::source::SourceSpec;
 
 use super::cell::Cell;
 use super::extraction::RuledAlternative;
+use super::reads::Reads;
 
 /// A source that is ready to be read: its spec and its compiled rules, one for each alternative.
 #[derive(Debug)]
@@ -47,16 +48,18 @@ pub struct Source {
     pub recipe: Arc<Recipe>,
     /// What a bare read answers with, where all parameters have defaults. Never evicted.
     pub default: Option<Arc<Cell>>,
+    /// How often it was read.
+    pub reads: Arc<Reads>,
     /// Every key that is held; replaced as a whole, so that readers take no lock.
     cells: ArcSwap<HashMap<Key, Arc<Cell>>>,
     growing: Mutex<()>,
 }
 
 impl Source {
-    /// A source with these keys.
-    pub fn new(recipe: Arc<Recipe>, cells: HashMap<Key, Arc<Cell>>) -> Self {
+    /// A source with these keys, which goes on counting reads where another left off.
+    pub fn new(recipe: Arc<Recipe>, cells: HashMap<Key, Arc<Cell>>, reads: Arc<Reads>) -> Self {
         let default = recipe.spec.default_key().and_then(|key| cells.get(&key).cloned());
-        Self { recipe, default, cells: ArcSwap::from_pointee(cells), growing: Mutex::new(()) }
+        Self { recipe, default, reads, cells: ArcSwap::from_pointee(cells), growing: Mutex::new(()) }
     }
 
     /// The name of the source.

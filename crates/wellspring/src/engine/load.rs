@@ -145,7 +145,8 @@ impl Shared {
             made.push((Arc::clone(&cell), effects));
             cells.insert(key, cell);
         }
-        Arc::new(Source::new(Arc::clone(recipe), cells))
+        let reads = self.catalog.load().source(recipe.spec.name.as_str()).map(|before| Arc::clone(&before.reads)).unwrap_or_default();
+        Arc::new(Source::new(Arc::clone(recipe), cells, reads))
     }
 
     /// Sets the timers of new cells, and of those that nobody has fetched yet one after another.
