@@ -29,6 +29,7 @@ use crate::fetch::browser::{self, Browser};
 use crate::fetch::guard::Guard;
 use crate::fetch::http::{HttpFetcher, Options, USER_AGENT};
 use crate::fetch::outward::Outward;
+use crate::http::access::AccessLog;
 use crate::http::admin::Admission;
 use crate::http::headers::Cors;
 use crate::http::render::Renderer;
@@ -69,6 +70,9 @@ pub enum StartError {
     /// The browser cannot be prepared.
     #[error("cannot prepare rendering: {0}")]
     Browser(std::io::Error),
+    /// The access log cannot be written.
+    #[error("cannot write an access log: {0}")]
+    Log(std::io::Error),
     /// The way out cannot be prepared.
     #[error("cannot prepare outward connections: {0}")]
     Fetch(String),
@@ -206,7 +210,7 @@ fn admission(config: &Config, listen: SocketAddr) -> Admission {
 }
 
 /// Settings that a running server keeps, with what they are.
-type Fixed = [(&'static str, String); 7];
+type Fixed = [(&'static str, String); 8];
 
 fn fixed(config: &Config) -> Fixed {
     let (server, fetch) = (&config.server, &config.fetch);
@@ -214,6 +218,7 @@ fn fixed(config: &Config) -> Fixed {
         ("[server] listen", server.listen.to_string()),
         ("[server] timezone", format!("{:?}", server.timezone)),
         ("[server] cors_origins", format!("{:?}", server.cors_origins)),
+        ("[server] access_log", server.access_log.to_string()),
         ("[store] url", format!("{:?}", config.store)),
         ("[fetch] allow_private", fetch.allow_private.to_string()),
         ("[fetch] user_agent", format!("{:?}", fetch.user_agent)),
@@ -248,6 +253,8 @@ impl App {
                 CorsOrigins::Any => Cors::Any,
                 CorsOrigins::List(origins) => Cors::Only(origins.clone()),
             }),
+            coder: Arc::default(),
+            access_log: config.server.access_log.then(|| AccessLog::start(std::io::stdout())).transpose().map_err(StartError::Log)?,
             admission: Arc::clone(&admission),
             stage: watched,
         };

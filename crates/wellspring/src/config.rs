@@ -74,6 +74,8 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// Whose pages may read.
     pub cors_origins: CorsOrigins,
+    /// Whether each request is noted on standard output.
+    pub access_log: bool,
 }
 
 /// Whose pages may read answers in a browser.

@@ -70,6 +70,9 @@ enum Command {
         /// Keep data in this folder, whatever the config says
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+        /// Write a JSON line for each request to standard output, whatever the config says
+        #[arg(long)]
+        access_log: bool,
     },
     /// Watch it work without a network: three slow sites, built in, and the server in front of them
     Demo {
@@ -154,7 +157,7 @@ pub fn main() -> ExitCode {
     log::init(cli.log, matches!(cli.command, Command::Serve { .. } | Command::Demo { .. }));
     let config = cli.config.as_deref();
     match cli.command {
-        Command::Serve { listen, data } => serve::run(config, listen, data),
+        Command::Serve { listen, data, access_log } => serve::run(config, listen, data, access_log),
         Command::Demo { listen } => demo::run(listen),
         Command::Check { sources, input, save, replay, now, json } => {
             check::run(config, &check::Options { sources, input, save, replay, now, json })

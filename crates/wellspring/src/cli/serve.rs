@@ -22,6 +22,7 @@ pub(super) struct Overrides {
     config: Option<PathBuf>,
     listen: Option<SocketAddr>,
     data: Option<PathBuf>,
+    access_log: bool,
 }
 
 /// The signals that a server attends to.
@@ -33,8 +34,8 @@ pub(super) struct Signals {
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP reloads.
-pub(super) fn run(config: Option<&Path>, listen: Option<SocketAddr>, data: Option<PathBuf>) -> ExitCode {
-    let overrides = Overrides { config: config.map(Path::to_owned), listen, data };
+pub(super) fn run(config: Option<&Path>, listen: Option<SocketAddr>, data: Option<PathBuf>, access_log: bool) -> ExitCode {
+    let overrides = Overrides { config: config.map(Path::to_owned), listen, data, access_log };
     let (mut config, recipes) = match configured(config) {
         Ok(configured) => configured,
         Err(code) => return code,
@@ -155,6 +156,7 @@ impl Overrides {
         if let Some(listen) = self.listen {
             config.server.listen = listen;
         }
+        config.server.access_log |= self.access_log;
         if let Some(data) = &self.data {
             config.store = StoreUrl::Sqlite(Filled::plain(format!("sqlite:{}", data.join("wellspring.db").display())));
         }

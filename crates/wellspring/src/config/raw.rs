@@ -74,6 +74,8 @@ pub(super) struct RawServer {
     pub hosts: Option<Vec<At<String>>>,
     /// Whose pages may read answers: `*` (default) or a list of origins such as `https://a.example`.
     pub cors_origins: Option<At<RawOrigins>>,
+    /// Write a JSON line for each request to standard output (default false).
+    pub access_log: Option<bool>,
 }
 
 /// `*` or a list of origins.

@@ -118,6 +118,7 @@ impl<'a> Reader<'a> {
             timezone: self.timezone(raw.timezone.as_ref()),
             hosts: raw.hosts.unwrap_or_default().into_iter().filter_map(|host| self.host(&host)).collect(),
             cors_origins: raw.cors_origins.map_or(CorsOrigins::Any, |origins| self.origins(origins)),
+            access_log: raw.access_log.unwrap_or(false),
         }
     }
 

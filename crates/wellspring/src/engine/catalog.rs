@@ -11,6 +11,7 @@ use wellspring_core::source::SourceSpec;
 use super::cell::Cell;
 use super::extraction::RuledAlternative;
 use super::keys::{Keys, Named};
+use super::reads::Reads;
 
 /// Of so many keys one is chosen to go next when all were looked at: choosing costs each new key a few looks.
 const AT_A_TIME: usize = 64;
@@ -51,6 +52,8 @@ pub struct Source {
     pub recipe: Arc<Recipe>,
     /// What a bare read answers with, where all parameters have defaults. Never evicted.
     pub default: Option<Arc<Cell>>,
+    /// How often it was read.
+    pub reads: Arc<Reads>,
     /// Every key that is held.
     cells: Keys<Cell>,
     /// Those that go next past `max_keys`, with when they had been read, the one read longest ago last.
@@ -64,11 +67,11 @@ impl Named for Cell {
 }
 
 impl Source {
-    /// A source with these keys.
-    pub fn new(recipe: Arc<Recipe>, cells: Vec<Arc<Cell>>) -> Self {
+    /// A source with these keys, which goes on counting reads where another left off.
+    pub fn new(recipe: Arc<Recipe>, cells: Vec<Arc<Cell>>, reads: Arc<Reads>) -> Self {
         let cells = Keys::new(cells);
         let default = recipe.spec.default_key().and_then(|key| cells.find(key.as_str()));
-        Self { recipe, default, cells, leaving: Mutex::default() }
+        Self { recipe, default, reads, cells, leaving: Mutex::default() }
     }
 
     /// The name of the source.

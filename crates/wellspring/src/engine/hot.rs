@@ -11,6 +11,10 @@ use wellspring_core::freshness::{Freshness, Horizon};
 use wellspring_core::moment::Mono;
 use wellspring_core::snapshot::Snapshot;
 
+pub mod codings;
+
+use codings::Codings;
+
 /// A snapshot's items as they go out, with what is said of them elsewhere. Shared by all views of one revision.
 #[derive(Clone, Debug)]
 pub struct Content {
@@ -52,6 +56,10 @@ pub struct Tail {
     pub etag: HeaderValue,
     /// `Last-Modified`.
     pub last_modified: HeaderValue,
+    /// `Content-Length` of the whole body, uncoded.
+    pub length: HeaderValue,
+    /// The whole body in content codings, as far as somebody wanted them.
+    pub codings: Codings,
 }
 
 /// Encoded items as bytes, without a copy.
@@ -100,12 +108,26 @@ impl View {
     /// The freshness at `now` and the tail that says so, which is `make`'s where it was not read before.
     pub fn tail(&self, now: Mono, make: impl FnOnce(Freshness) -> Tail) -> (Freshness, &Tail) {
         let freshness = self.facts.horizon.freshness(now);
-        let place = match freshness {
-            Freshness::Fresh => 0,
-            Freshness::Stale | Freshness::Absent => 1,
-            Freshness::Expired => 2,
-        };
-        (freshness, self.tails[place].get_or_init(|| Box::new(make(freshness))))
+        (freshness, self.tails[place(freshness)].get_or_init(|| Box::new(make(freshness))))
+    }
+
+    /// The tail that says a freshness, where it was read before.
+    pub fn made(&self, freshness: Freshness) -> Option<&Tail> {
+        self.tails[place(freshness)].get().map(|tail| &**tail)
+    }
+
+    /// The length of the whole body with a tail, in bytes, uncoded.
+    pub fn length(&self, tail: &Tail) -> u64 {
+        (tail.head.len() + self.content.items.len() + tail.bytes.len()) as u64
+    }
+}
+
+/// Where the tail of a freshness stands.
+fn place(freshness: Freshness) -> usize {
+    match freshness {
+        Freshness::Fresh => 0,
+        Freshness::Stale | Freshness::Absent => 1,
+        Freshness::Expired => 2,
     }
 }
 

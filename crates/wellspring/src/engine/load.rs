@@ -145,7 +145,8 @@ impl Shared {
             made.retain(|(cell, _)| !gone.contains(&cell.key));
             gone.into_iter().for_each(|key| self.forget(key));
         }
-        let source = Source::new(Arc::clone(recipe), made.iter().map(|(cell, _)| Arc::clone(cell)).collect());
+        let reads = self.catalog.load().source(recipe.spec.name.as_str()).map(|before| Arc::clone(&before.reads)).unwrap_or_default();
+        let source = Source::new(Arc::clone(recipe), made.iter().map(|(cell, _)| Arc::clone(cell)).collect(), reads);
         started.append(&mut made);
         Arc::new(source)
     }

@@ -28,6 +28,7 @@ mod load;
 pub mod manners;
 pub mod pages;
 pub mod queue;
+pub mod reads;
 pub mod runner;
 mod seeds;
 mod shared;

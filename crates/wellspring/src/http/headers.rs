@@ -1,6 +1,6 @@
 //! What is said about caching and sharing, as values that are rendered in one place.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
@@ -8,6 +8,7 @@ use http::header::{
 };
 use wellspring_core::moment::Mono;
 
+use super::coding::{Accepts, Coding};
 use crate::engine::hot::{Tail, View};
 
 /// RFC 9211.
@@ -80,20 +81,42 @@ fn cache_status(view: &View, hit: bool, now: Mono) -> HeaderValue {
     let stale_at = view.facts.horizon.stale_at;
     let ahead = i64::try_from(now.until(stale_at).as_secs()).unwrap_or(i64::MAX);
     let behind = i64::try_from(now.since(stale_at).as_secs()).unwrap_or(i64::MAX);
-    let mut text = String::with_capacity(48);
     let how = if hit { "hit" } else { "fwd=miss; stored" };
-    let _infallible = write!(text, "wellspring; {how}; ttl={}", ahead - behind);
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("wellspring"))
+    // On the stack: a value made of a text keeps the text's spare room and pays for counting who holds it.
+    let mut text = [0; 64];
+    let mut rest = &mut text[..];
+    let _fits = write!(rest, "wellspring; {how}; ttl={}", ahead - behind);
+    let spare = rest.len();
+    HeaderValue::from_bytes(&text[..text.len() - spare]).unwrap_or_else(|_| HeaderValue::from_static("wellspring"))
 }
 
-/// True where `If-None-Match` names this entity (RFC 9110 §13.1.2, weak comparison).
+/// True where `If-None-Match` names this entity, in whatever coding the client takes.
 pub fn matches(request: &HeaderMap, etag: &HeaderValue) -> bool {
-    let etag = etag.as_bytes();
-    request.get_all(IF_NONE_MATCH).iter().any(|given| {
-        given
-            .as_bytes()
-            .split(|b| *b == b',')
-            .map(<[u8]>::trim_ascii)
-            .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag)
+    held(request, etag, Accepts::of(request)).is_some()
+}
+
+/// In which coding the client holds the entity with this uncoded tag, by `If-None-Match` (RFC 9110 §13.1.2, weak comparison).
+///
+/// Which of the acceptable representations is selected is the server's choice (§12.1), and the best is one that the client has:
+/// so a tag of any coding that it takes is a match, and the 304 names that tag. A coding that it does not take is none of its
+/// representations, for a cache in between would serve a 304's stored answer to a client that cannot read it.
+pub fn held(request: &HeaderMap, etag: &HeaderValue, accepts: Accepts) -> Option<Option<Coding>> {
+    let lines = request.get_all(IF_NONE_MATCH).iter();
+    let etag = weakened(etag.as_bytes());
+    let open = etag.strip_suffix(b"\"").unwrap_or(etag);
+    lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii).find_map(|tag| {
+        if tag == b"*" {
+            return Some(accepts.preferred());
+        }
+        let rest = weakened(tag).strip_prefix(open)?.strip_suffix(b"\"")?;
+        let coding = match rest {
+            b"" => None,
+            _ => Some(Coding::ALL.into_iter().find(|c| rest.strip_prefix(b"-") == Some(c.name().as_bytes()))?),
+        };
+        accepts.takes(coding).then_some(coding)
     })
+}
+
+fn weakened(tag: &[u8]) -> &[u8] {
+    tag.strip_prefix(b"W/").unwrap_or(tag)
 }

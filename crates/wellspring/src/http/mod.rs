@@ -6,8 +6,11 @@ use tokio::sync::watch;
 
 use crate::engine::Engine;
 
+pub mod access;
 pub mod admin;
 pub mod body;
+pub mod coded;
+pub mod coding;
 pub mod formats;
 pub mod headers;
 pub mod index;
@@ -18,7 +21,9 @@ pub mod render;
 pub mod router;
 pub mod server;
 
+use access::AccessLog;
 use admin::Admission;
+use coded::Coder;
 use headers::Cors;
 use render::Renderer;
 
@@ -42,6 +47,10 @@ pub struct Site {
     pub renderer: Arc<Renderer>,
     /// Who may read from other origins.
     pub cors: Arc<Cors>,
+    /// Codes bodies.
+    pub coder: Arc<Coder>,
+    /// Where every request is noted, where that is wanted.
+    pub access_log: Option<Arc<AccessLog>>,
     /// Who may force a refresh; a reload may change it.
     pub admission: Arc<arc_swap::ArcSwap<Admission>>,
     /// How far the server is.

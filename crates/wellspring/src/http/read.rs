@@ -4,20 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::IntoResponse as _;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap};
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use wellspring_core::failure::Failure;
 use wellspring_core::source::BadParams;
 
 use super::body::{Body, Frames};
+use super::coded::tag;
+use super::coding::{Accepts, Coding};
 use super::problem::Problem;
 use super::render::Circumstances;
 use super::{Site, headers};
 use crate::engine::Waited;
 use crate::engine::catalog::{Crowded, Source};
 use crate::engine::cell::Cell;
+use crate::engine::hot::codings::Coded;
 use crate::engine::hot::{Facts, Tail, View};
+use crate::engine::reads::Read;
 
 /// Answers a plain hit: GET or HEAD of a key that has a snapshot. Everything else is for the router.
 pub fn hit<B>(site: &Site, request: &Request<B>) -> Option<Response<Body>> {
@@ -28,9 +33,9 @@ pub fn hit<B>(site: &Site, request: &Request<B>) -> Option<Response<Body>> {
     let catalog = site.engine.catalog();
     let source = catalog.source(name)?;
     let Some(query) = request.uri().query() else {
-        return answered(site, source.default.as_ref()?, request);
+        return answered(site, source, source.default.as_ref()?, request);
     };
-    answered(site, &keyed(source, request.uri().path_and_query()?.as_str(), query)?, request)
+    answered(site, source, &keyed(source, request.uri().path_and_query()?.as_str(), query)?, request)
 }
 
 /// The key that is held of a query that says parameters and nothing else.
@@ -44,8 +49,8 @@ fn keyed(source: &Source, asked: &str, query: &str) -> Option<Arc<Cell>> {
     source.cell(key.as_str())
 }
 
-fn answered<B>(site: &Site, cell: &Arc<Cell>, request: &Request<B>) -> Option<Response<Body>> {
-    let mut response = stored(site, cell, request.headers())?;
+fn answered<B>(site: &Site, source: &Source, cell: &Arc<Cell>, request: &Request<B>) -> Option<Response<Body>> {
+    let mut response = stored(site, source, cell, request.headers())?;
     site.cors.apply(request.headers(), response.headers_mut());
     if request.method() == Method::HEAD {
         *response.body_mut() = Body::Frames(Frames::default());
@@ -62,11 +67,15 @@ pub async fn read(site: &Site, source: &Arc<Source>, query: Option<&str>, reques
             Ok(cell) => cell,
             Err(Crowded) => return made(crowded(source)),
         },
-        Err(bad) => return made(bad_params(&bad)),
+        Err(bad) => {
+            source.reads.count(Read::Other);
+            return made(bad_params(&bad));
+        }
     };
-    if let Some(response) = stored(site, &cell, request) {
+    if let Some(response) = stored(site, source, &cell, request) {
         return response;
     }
+    source.reads.count(Read::Absent);
     match site.engine.wait(&cell, spec.policy.cold_wait).await {
         Waited::Ready(view) => fetched(site, &cell, &view, Circumstances { waited: true, forced: false }, request),
         Waited::Failed { failure, again } => made(no_snapshot(&cell, failure.as_ref(), again)),
@@ -75,7 +84,7 @@ pub async fn read(site: &Site, source: &Arc<Source>, query: Option<&str>, reques
 }
 
 /// What is stored, at once; a stale one asks for a refresh behind the answer.
-fn stored(site: &Site, cell: &Arc<Cell>, request: &HeaderMap) -> Option<Response<Body>> {
+fn stored(site: &Site, source: &Source, cell: &Arc<Cell>, request: &HeaderMap) -> Option<Response<Body>> {
     let now = site.engine.clock().mono();
     let view = site.engine.view(cell, now)?;
     cell.mark_read(now);
@@ -85,8 +94,11 @@ fn stored(site: &Site, cell: &Arc<Cell>, request: &HeaderMap) -> Option<Response
     if freshness.wants_refresh() {
         site.engine.nudge(cell, now);
     }
+    source.reads.count(freshness.into());
+    let accepts = Accepts::of(request);
+    let coded = site.coder.hit(&view, freshness, tail, accepts);
     let headers = headers::of_view(&view, tail, true, now);
-    Some(answer(&view, tail, headers, request))
+    Some(answer(&view, tail, coded, headers, accepts, request))
 }
 
 /// An answer that waited for the refresh which made it.
@@ -108,18 +120,34 @@ pub(super) fn told(
     let freshness = facts.horizon.freshness(now);
     let tail = site.renderer.tail(&cell.recipe.spec, &view.content, facts, freshness, facts.horizon.age(now), how);
     let headers = headers::of_view(view, &tail, !how.waited, now);
-    answer(view, &tail, headers, request)
+    // Made for this reader alone, it is coded on its way out.
+    answer(view, &tail, None, headers, Accepts::of(request), request)
 }
 
-fn answer(view: &View, tail: &Tail, mut headers: HeaderMap, request: &HeaderMap) -> Response<Body> {
+fn answer(
+    view: &View,
+    tail: &Tail,
+    coded: Option<(Coding, &Coded)>,
+    mut headers: HeaderMap,
+    accepts: Accepts,
+    request: &HeaderMap,
+) -> Response<Body> {
     let mut response = Response::new(Body::Frames(Frames::default()));
-    if headers::matches(request, &tail.etag) {
+    if let Some(held) = headers::held(request, &tail.etag, accepts) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        headers.remove(http::header::CONTENT_TYPE);
+        headers.remove(CONTENT_TYPE);
+        if let Some(coding) = held {
+            let made = tail.codings.coded(coding.place()).map(|coded| coded.etag.clone());
+            headers.insert(ETAG, made.unwrap_or_else(|| tag(&tail.etag, coding)));
+        }
+    } else if let Some((coding, coded)) = coded {
+        headers.insert(ETAG, coded.etag.clone());
+        headers.insert(CONTENT_ENCODING, coding.header());
+        headers.insert(CONTENT_LENGTH, coded.length.clone());
+        *response.body_mut() = Body::Frames(Frames::new(coded.bytes.clone(), Bytes::new(), Bytes::new()));
     } else {
-        let frames = Frames::new(tail.head.clone(), view.content.items.clone(), tail.bytes.clone());
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(frames.len()));
-        *response.body_mut() = Body::Frames(frames);
+        headers.insert(CONTENT_LENGTH, tail.length.clone());
+        *response.body_mut() = Body::Frames(Frames::new(tail.head.clone(), view.content.items.clone(), tail.bytes.clone()));
     }
     *response.headers_mut() = headers;
     response

@@ -13,6 +13,7 @@ use wellspring_core::freshness::Freshness;
 use wellspring_core::snapshot::Digest;
 use wellspring_core::source::SourceSpec;
 
+use crate::engine::hot::codings::Codings;
 use crate::engine::hot::{Content, Facts, Tail};
 
 /// Encodes bodies in the server's time zone.
@@ -89,8 +90,11 @@ impl Renderer {
         json[0] = b',';
         let bytes = Bytes::from(json);
         let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&[spec.items_key.as_bytes(), &*bytes].concat()).to_string()[..16]);
+        let head = head(&spec.items_key);
         Tail {
-            head: head(&spec.items_key),
+            length: HeaderValue::from(head.len() + content.items.len() + bytes.len()),
+            codings: Codings::default(),
+            head,
             bytes,
             etag: HeaderValue::try_from(etag).unwrap_or_else(|_| HeaderValue::from_static("\"0\"")),
             last_modified: http_date(facts.checked_at),

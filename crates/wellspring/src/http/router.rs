@@ -115,7 +115,7 @@ async fn finish(State(site): State<Site>, request: Request, next: Next) -> Respo
     if reads {
         site.cors.apply(&headers, response.headers_mut());
     }
-    response
+    site.coder.finish(&method, &headers, response).await
 }
 
 /// An answer that tells of this moment.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -29,11 +30,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: Duration) {
     let mut stage = site.stage.clone();
     let mut connections = Tasks::default();
-    let service = Answers { site, router };
+    let service = Answers { site, router, client: Ipv4Addr::UNSPECIFIED.into() };
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connections.spawn(connection(stream, service.clone())),
+                Ok((stream, peer)) => connections.spawn(connection(stream, Answers { client: peer.ip(), ..service.clone() })),
                 Err(error) => {
                     warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -79,6 +80,7 @@ async fn draining(stage: &mut watch::Receiver<Stage>) {
 struct Answers {
     site: Site,
     router: Router,
+    client: IpAddr,
 }
 
 impl Service<Request<Incoming>> for Answers {
@@ -87,13 +89,22 @@ impl Service<Request<Incoming>> for Answers {
     type Future = Answer;
 
     fn call(&self, request: Request<Incoming>) -> Answer {
+        let log = self.site.access_log.as_ref();
+        let noted = log.map(|log| log.note(&request, self.client, self.site.engine.clock()));
         if let Some(response) = read::hit(&self.site, &request) {
+            if let (Some(log), Some(noted)) = (log, noted) {
+                log.answered(noted, &response, self.site.engine.clock());
+            }
             return Answer::Ready(Some(response));
         }
-        let router = self.router.clone();
+        let Self { router, site, .. } = self.clone();
         Answer::Routed(Box::pin(async move {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
-            Ok(response.map(Body::Made))
+            let response = response.map(Body::Made);
+            if let (Some(log), Some(noted)) = (&site.access_log, noted) {
+                log.answered(noted, &response, site.engine.clock());
+            }
+            Ok(response)
         }))
     }
 }
