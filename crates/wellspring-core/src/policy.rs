@@ -44,6 +44,17 @@ pub enum RefreshMode {
     Always,
 }
 
+/// What caches between us and a reader may do with an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpCache {
+    /// Keep it and ask every time.
+    #[default]
+    Revalidate,
+    /// Serve it to others for the rest of its period without asking.
+    Shared,
+}
+
 /// What the machine needs to know of a source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {

@@ -16,7 +16,7 @@ pub use self::request::{Ask, Details, Each, EachValues, Json, Method, Payload, S
 pub use self::rules::{Anchor, DateOutput, DateRule, Field, Format, Many, Nested, Origin, Parse, Piece, Places, Rules, Window, Within};
 use crate::gate::Expect;
 use crate::key::{Key, Params, SourceName};
-use crate::policy::Policy;
+use crate::policy::{HttpCache, Policy};
 use crate::snapshot::Digest;
 
 mod alternative;
@@ -61,6 +61,8 @@ pub struct SourceSpec {
     pub manual_refresh: bool,
     /// Whether the body says `cache_age_hours`.
     pub report_age: bool,
+    /// What caches may do with its answers.
+    pub http_cache: HttpCache,
     /// Whether it is fetched at start, unasked, when it has no snapshot.
     pub warm: bool,
     /// How many keys (combinations of parameters) are held.

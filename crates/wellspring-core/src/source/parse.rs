@@ -17,7 +17,7 @@ use crate::template::Environment;
 const MAX_KEYS: usize = 1_000;
 
 /// The words of a body beside its items: `items_key` may not take them.
-const BODY_WORDS: [&str; 9] = [
+const BODY_WORDS: [&str; 11] = [
     "from_cache",
     "cache_valid",
     "cache_date",
@@ -27,6 +27,8 @@ const BODY_WORDS: [&str; 9] = [
     "force_refreshed",
     "expired",
     "degraded",
+    "revision",
+    "as_of",
 ];
 
 /// What a source takes from the server's own settings where it says nothing.
@@ -155,6 +157,7 @@ impl Reader<'_> {
                 items_key,
                 manual_refresh: raw.manual_refresh.unwrap_or(true),
                 report_age: raw.report_age.unwrap_or(false),
+                http_cache: raw.http_cache.unwrap_or_default(),
                 warm: raw.warm.unwrap_or(true),
                 max_keys,
                 rules,

@@ -3,12 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::StatusCode;
-use http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, VIA};
+use http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER, VIA};
 use url::{Host, Url};
 use wellspring_core::snapshot::Digest;
 use wellspring_core::template::Secret;
 
 use super::problem::Problem;
+
+/// What a browser says of whose page asks.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The rules of admission, as configured.
 #[derive(Clone, Debug)]
@@ -40,6 +43,24 @@ impl Admission {
             let detail = format!("{why}; set `[server] admin_token` to allow forced refreshes from elsewhere");
             Box::new(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
         })
+    }
+
+    /// Judges a read that would start a refresh of fresh data. What a page of another site embeds carries no `Origin` here, so
+    /// what browsers say of reads counts too.
+    ///
+    /// # Errors
+    /// Where a forced refresh would be refused, or another site's page asks.
+    pub fn judge_read(&self, headers: &HeaderMap) -> Result<(), Box<Problem>> {
+        self.judge(headers)?;
+        let site = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin" || site == "none");
+        let own = |referer: &HeaderValue| {
+            let authority = referer.to_str().ok()?.split_once("://")?.1.split(['/', '?', '#']).next()?;
+            Some(Some(authority.as_bytes()) == headers.get(HOST).map(HeaderValue::as_bytes))
+        };
+        if self.token.is_some() || site && headers.get(REFERER).is_none_or(|referer| own(referer) == Some(true)) {
+            return Ok(());
+        }
+        Err(Box::new(Problem::new(StatusCode::FORBIDDEN, "forbidden", "a page of another site asks")))
     }
 
     fn judge_without_token(&self, headers: &HeaderMap) -> Result<(), String> {

@@ -1,15 +1,20 @@
 //! What is said about caching and sharing, as values that are rendered in one place.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    IF_NONE_MATCH, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, IF_NONE_MATCH, ORIGIN, VARY,
 };
+use http::{Response, StatusCode};
+use wellspring_core::freshness::Freshness;
 use wellspring_core::moment::Mono;
+use wellspring_core::policy::HttpCache;
 
+use super::body::{Body, Frames};
 use super::coding::{Accepts, Coding};
-use crate::engine::hot::{Tail, View};
+use crate::engine::hot::{Facts, Tail};
 
 /// RFC 9211.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -22,15 +27,45 @@ pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub enum Caching {
     /// Keep it and ask every time: a 304 is cheap, and a badge must not freeze.
     Revalidate,
+    /// Serve it to others for the rest of its period without asking; all in whole seconds from when it was checked.
+    Shared {
+        /// The whole period: `Age` says how much of it is spent.
+        max_age: u64,
+        /// How much longer it may be served while a newer one is asked for.
+        while_revalidating: u64,
+        /// How much longer it may be served while we cannot be reached.
+        if_error: u64,
+    },
     /// Keep nothing: it tells of this moment.
     Never,
 }
 
+/// Past its period, where a source has no `max_stale`, a shared cache may serve it so long while we cannot be reached.
+const SERVED_IF_ERROR: Duration = Duration::from_secs(30 * 86_400);
+
 impl Caching {
+    /// What the source allows of an answer that is stored. What says that it waited, failed, runs or has expired is true for
+    /// this moment only: nobody keeps it for a period.
+    pub fn of(mode: HttpCache, facts: &Facts, now: Mono) -> Self {
+        let freshness = facts.horizon.freshness(now);
+        let passing = facts.degraded.is_some() || freshness == Freshness::Expired || freshness == Freshness::Fresh && facts.refreshing;
+        if mode == HttpCache::Revalidate || passing {
+            return Self::Revalidate;
+        }
+        let horizon = &facts.horizon;
+        let period = horizon.checked.until(horizon.stale_at);
+        let left = horizon.expired_at.map_or(SERVED_IF_ERROR, |expired| horizon.stale_at.until(expired));
+        Self::Shared { max_age: period.as_secs(), while_revalidating: period.min(left).as_secs(), if_error: left.as_secs() }
+    }
+
     /// `Cache-Control`.
     pub fn header(self) -> HeaderValue {
         match self {
             Self::Revalidate => HeaderValue::from_static("no-cache"),
+            Self::Shared { max_age, while_revalidating, if_error } => {
+                let text = format!("public, max-age={max_age}, stale-while-revalidate={while_revalidating}, stale-if-error={if_error}");
+                HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("no-cache"))
+            }
             Self::Never => HeaderValue::from_static("no-store"),
         }
     }
@@ -64,28 +99,70 @@ impl Cors {
     }
 }
 
+/// How an answer came about, as `Cache-Status` tells it (RFC 9211).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// What was stored.
+    Hit,
+    /// It waited for a refresh.
+    Forwarded {
+        /// `miss`, `stale` or, where the stored one was fresh, `request`.
+        why: &'static str,
+        /// The refresh ran already, for somebody else.
+        collapsed: bool,
+    },
+}
+
 /// The headers of a snapshot's answer that do not depend on its length or coding.
-pub fn of_view(view: &View, tail: &Tail, hit: bool, now: Mono) -> HeaderMap {
+pub fn of_view(mode: HttpCache, facts: &Facts, tail: &Tail, fate: Fate, now: Mono) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(http::header::ETAG, tail.etag.clone());
     headers.insert(http::header::LAST_MODIFIED, tail.last_modified.clone());
-    headers.insert(CACHE_CONTROL, Caching::Revalidate.header());
-    headers.insert(CACHE_STATUS, cache_status(view, hit, now));
+    headers.insert(CACHE_STATUS, cache_status(facts, fate, now));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    let caching = if fate == Fate::Hit { Caching::of(mode, facts, now) } else { Caching::Revalidate };
+    if mode == HttpCache::Shared {
+        headers.insert(AGE, HeaderValue::from(facts.horizon.age(now).as_secs()));
+    }
+    headers.insert(CACHE_CONTROL, caching.header());
     headers
 }
 
-/// `wellspring; hit; ttl=…`: seconds until it turns stale, negative since it has (RFC 9211 §2.5).
-fn cache_status(view: &View, hit: bool, now: Mono) -> HeaderValue {
-    let stale_at = view.facts.horizon.stale_at;
+/// The headers of a past revision's answer, which never changes: `period` is the source's.
+pub fn of_past(mode: HttpCache, period: Duration, tail: &Tail) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(http::header::ETAG, tail.etag.clone());
+    headers.insert(http::header::LAST_MODIFIED, tail.last_modified.clone());
+    headers.insert(CACHE_STATUS, HeaderValue::from_static("wellspring; hit; detail=history"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    let period = period.as_secs();
+    let caching = match mode {
+        HttpCache::Revalidate => Caching::Revalidate,
+        HttpCache::Shared => Caching::Shared { max_age: period, while_revalidating: period, if_error: SERVED_IF_ERROR.as_secs() },
+    };
+    headers.insert(CACHE_CONTROL, caching.header());
+    headers
+}
+
+/// `wellspring; hit; ttl=…`: seconds until it turns stale, negative since it has (RFC 9211 §2.5). `detail` is for those whose
+/// format has no place for it in the body.
+fn cache_status(facts: &Facts, fate: Fate, now: Mono) -> HeaderValue {
+    let stale_at = facts.horizon.stale_at;
     let ahead = i64::try_from(now.until(stale_at).as_secs()).unwrap_or(i64::MAX);
     let behind = i64::try_from(now.since(stale_at).as_secs()).unwrap_or(i64::MAX);
-    let how = if hit { "hit" } else { "fwd=miss; stored" };
     // On the stack: a value made of a text keeps the text's spare room and pays for counting who holds it.
-    let mut text = [0; 64];
+    let mut text = [0; 160];
     let mut rest = &mut text[..];
-    let _fits = write!(rest, "wellspring; {how}; ttl={}", ahead - behind);
+    let _fits = match fate {
+        Fate::Hit => write!(rest, "wellspring; hit"),
+        Fate::Forwarded { why, collapsed } => write!(rest, "wellspring; fwd={why}; stored{}", if collapsed { "; collapsed" } else { "" }),
+    };
+    let _fits = write!(rest, "; ttl={}", ahead - behind);
+    if let Some(failure) = &facts.degraded {
+        let _fits = write!(rest, "; detail={}", failure.code);
+    }
     let spare = rest.len();
     HeaderValue::from_bytes(&text[..text.len() - spare]).unwrap_or_else(|_| HeaderValue::from_static("wellspring"))
 }
@@ -119,4 +196,18 @@ pub fn held(request: &HeaderMap, etag: &HeaderValue, accepts: Accepts) -> Option
 
 fn weakened(tag: &[u8]) -> &[u8] {
     tag.strip_prefix(b"W/").unwrap_or(tag)
+}
+
+/// The answer with these frames, or a 304 where the request names them already.
+pub(super) fn answer(frames: Frames, etag: &HeaderValue, mut headers: HeaderMap, request: &HeaderMap) -> Response<Body> {
+    let mut response = Response::new(Body::Frames(Frames::default()));
+    if matches(request, etag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        headers.remove(CONTENT_TYPE);
+    } else {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(frames.len()));
+        *response.body_mut() = Body::Frames(frames);
+    }
+    *response.headers_mut() = headers;
+    response
 }

@@ -50,6 +50,8 @@ pub struct Links {
     pub data: String,
     /// The state of its key.
     pub status: String,
+    /// Its past revisions.
+    pub history: String,
     /// The forced refresh (POST), where it is allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh: Option<String>,
@@ -109,6 +111,7 @@ fn line(engine: &Engine, source: &Source, now: Moment) -> Line {
         links: Links {
             data: format!("/api/{name}"),
             status: format!("/api/{name}/status"),
+            history: format!("/api/{name}/history"),
             refresh: spec.manual_refresh.then(|| format!("/api/{name}/refresh")),
         },
         name,

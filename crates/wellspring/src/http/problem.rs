@@ -48,6 +48,11 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).header(WWW_AUTHENTICATE, "Bearer realm=\"wellspring\"")
     }
 
+    /// The sentence.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Adds a member.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> Self {
@@ -62,7 +67,18 @@ impl Problem {
         self.header(RETRY_AFTER, &seconds.max(1).to_string())
     }
 
-    fn header(mut self, name: HeaderName, value: &str) -> Self {
+    /// The body.
+    pub fn body(&self) -> String {
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!(format!("urn:wellspring:problem:{}", self.code)));
+        body.insert("title".to_owned(), json!(self.status.canonical_reason().unwrap_or("Error")));
+        body.insert("status".to_owned(), json!(self.status.as_u16()));
+        body.insert("detail".to_owned(), json!(self.detail));
+        body.extend(self.extra.clone());
+        Value::Object(body).to_string()
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
         }
@@ -72,13 +88,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = Map::new();
-        body.insert("type".to_owned(), json!(format!("urn:wellspring:problem:{}", self.code)));
-        body.insert("title".to_owned(), json!(self.status.canonical_reason().unwrap_or("Error")));
-        body.insert("status".to_owned(), json!(self.status.as_u16()));
-        body.insert("detail".to_owned(), json!(self.detail));
-        body.extend(self.extra);
-        let mut response = (self.status, Value::Object(body).to_string()).into_response();
+        let mut response = (self.status, self.body()).into_response();
         response.headers_mut().extend(self.headers);
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response.headers_mut().insert(CACHE_CONTROL, Caching::Never.header());

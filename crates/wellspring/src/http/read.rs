@@ -5,24 +5,32 @@ use std::time::Duration;
 
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap};
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use wellspring_core::failure::Failure;
-use wellspring_core::source::BadParams;
+use wellspring_core::moment::Mono;
+use wellspring_core::source::RESERVED;
 
 use super::body::{Body, Frames};
 use super::coded::tag;
 use super::coding::{Accepts, Coding};
+use super::formats::Format;
+use super::headers::{Caching, Fate};
 use super::problem::Problem;
+use super::query::{Patience, Query};
 use super::render::Circumstances;
-use super::{Site, headers};
+use super::represent::{Asked, answer, judge_fields, represent};
+use super::{Site, headers, history};
 use crate::engine::Waited;
 use crate::engine::catalog::{Crowded, Source};
 use crate::engine::cell::Cell;
 use crate::engine::hot::codings::Coded;
 use crate::engine::hot::{Facts, Tail, View};
 use crate::engine::reads::Read;
+
+/// When to ask again where the first refresh still runs.
+const STILL_REFRESHING: Duration = Duration::from_secs(2);
 
 /// Answers a plain hit: GET or HEAD of a key that has a snapshot. Everything else is for the router.
 pub fn hit<B>(site: &Site, request: &Request<B>) -> Option<Response<Body>> {
@@ -58,29 +66,105 @@ fn answered<B>(site: &Site, source: &Source, cell: &Arc<Cell>, request: &Request
     Some(response)
 }
 
-/// Reads any key: from memory where there is a snapshot, else by waiting for the flight that everyone shares.
-pub async fn read(site: &Site, source: &Arc<Source>, query: Option<&str>, request: &HeaderMap) -> Response<Body> {
+/// Reads any key, as the query asks: from memory where there is a snapshot, else by waiting for the flight that everyone shares.
+pub async fn read(site: &Site, source: &Arc<Source>, format: Format, query: Option<&str>, request: &HeaderMap) -> Response<Body> {
+    asked(site, source, format, query, request).await.unwrap_or_else(|problem| made(*problem))
+}
+
+async fn asked(
+    site: &Site,
+    source: &Arc<Source>,
+    format: Format,
+    query: Option<&str>,
+    request: &HeaderMap,
+) -> Result<Response<Body>, Box<Problem>> {
     let spec = &source.recipe.spec;
-    let pairs: Vec<_> = url::form_urlencoded::parse(query.unwrap_or("").as_bytes()).collect();
-    let cell = match spec.key(pairs.iter().map(|(name, value)| (&**name, &**value))) {
-        Ok(key) => match site.engine.cell(source, &key) {
-            Ok(cell) => cell,
-            Err(Crowded) => return made(crowded(source)),
-        },
-        Err(bad) => {
-            source.reads.count(Read::Other);
-            return made(bad_params(&bad));
-        }
+    let refused = |problem| {
+        source.reads.count(Read::Other);
+        problem
     };
-    if let Some(response) = stored(site, source, &cell, request) {
-        return response;
+    let query = Query::parse(query.unwrap_or(""), site.engine.clock().now().wall).map_err(refused)?;
+    let key = query.params.key(spec, &RESERVED).map_err(refused)?;
+    let asked = Asked { format, selection: &query.selection, request };
+    if let Some(at) = query.as_of {
+        source.reads.count(Read::Other);
+        return history::as_of(site, source, &key, at, &asked).await;
     }
-    source.reads.count(Read::Absent);
-    match site.engine.wait(&cell, spec.policy.cold_wait).await {
-        Waited::Ready(view) => fetched(site, &cell, &view, Circumstances { waited: true, forced: false }, request),
-        Waited::Failed { failure, again } => made(no_snapshot(&cell, failure.as_ref(), again)),
-        Waited::StillRefreshing => made(no_snapshot(&cell, None, Duration::from_secs(2))),
+    let cell = site.engine.cell(source, &key).map_err(|Crowded| Box::new(crowded(source)))?;
+    if asked.is_plain()
+        && query.patience.is_usual()
+        && let Some(response) = stored(site, source, &cell, request)
+    {
+        return Ok(response);
     }
+    if let Some(view) = site.engine.view(&cell, site.engine.clock().mono()) {
+        judge_fields(spec, asked.selection, &view.content).await?;
+    }
+    let Chosen { view, waited, fate } = choose(site, source, &cell, query.patience, request).await?;
+    if fate != Fate::Hit {
+        judge_fields(spec, asked.selection, &view.content).await?;
+    }
+    let now = site.engine.clock().mono();
+    let how = Circumstances { waited, forced: false };
+    let (tail, mut headers) = said(site, &cell, &view, &view.facts, how, fate, now);
+    if !query.patience.is_usual() {
+        // What it gets depends on who asks and when.
+        headers.insert(CACHE_CONTROL, Caching::Revalidate.header());
+    }
+    represent(site, &cell.recipe, &cell.key, &view.content, &tail, headers, &asked).await
+}
+
+/// What a reader gets, and how it came about.
+struct Chosen {
+    view: Arc<View>,
+    waited: bool,
+    fate: Fate,
+}
+
+/// The newest that a reader's patience allows.
+async fn choose(
+    site: &Site,
+    source: &Source,
+    cell: &Arc<Cell>,
+    patience: Patience,
+    request: &HeaderMap,
+) -> Result<Chosen, Box<Problem>> {
+    let engine = &site.engine;
+    let spec = &cell.recipe.spec;
+    let now = engine.clock().mono();
+    let Some(view) = engine.view(cell, now) else {
+        source.reads.count(Read::Absent);
+        let collapsed = cell.is_refreshing();
+        return match engine.wait(cell, patience.wait.unwrap_or(spec.policy.cold_wait)).await {
+            Waited::Ready(view) => Ok(Chosen { view, waited: true, fate: Fate::Forwarded { why: "miss", collapsed } }),
+            Waited::Failed { failure, again } => Err(Box::new(no_snapshot(cell, failure.as_ref(), again))),
+            Waited::StillRefreshing => Err(Box::new(no_snapshot(cell, None, STILL_REFRESHING))),
+        };
+    };
+    cell.mark_read(now);
+    let freshness = view.facts.horizon.freshness(now);
+    source.reads.count(freshness.into());
+    let stale = freshness.wants_refresh();
+    let too_old = patience.max_age.map_or(stale, |most| view.facts.horizon.age(now) > most);
+    let flight = if stale {
+        engine.demand(cell, now)
+    } else if too_old && spec.manual_refresh && site.admission.load().judge_read(request).is_ok() {
+        engine.demand_forced(cell)
+    } else {
+        // A stranger spends no quota; what flies already costs nothing.
+        engine.flying(cell)
+    };
+    let mut waited = false;
+    if let (true, Some(flight), Some(wait)) = (too_old, flight, patience.wait) {
+        waited = engine.landing(cell, flight, wait).await;
+    }
+    let fate = match flight {
+        Some(flight) if waited => Fate::Forwarded { why: if stale { "stale" } else { "request" }, collapsed: flight.joined },
+        _ => Fate::Hit,
+    };
+    // Started or landed meanwhile: it says so.
+    let view = engine.view(cell, engine.clock().mono()).unwrap_or(view);
+    Ok(Chosen { view, waited, fate })
 }
 
 /// What is stored, at once; a stale one asks for a refresh behind the answer.
@@ -88,43 +172,38 @@ fn stored(site: &Site, source: &Source, cell: &Arc<Cell>, request: &HeaderMap) -
     let now = site.engine.clock().mono();
     let view = site.engine.view(cell, now)?;
     cell.mark_read(now);
-    let (freshness, tail) = view.tail(now, |freshness| {
-        site.renderer.tail(&cell.recipe.spec, &view.content, &view.facts, freshness, view.told_age, Circumstances::default())
-    });
+    let spec = &cell.recipe.spec;
+    let (freshness, tail) = view
+        .tail(now, |freshness| site.renderer.tail(spec, &view.content, &view.facts, freshness, view.told_age, Circumstances::default()));
     if freshness.wants_refresh() {
         site.engine.nudge(cell, now);
     }
     source.reads.count(freshness.into());
     let accepts = Accepts::of(request);
     let coded = site.coder.hit(&view, freshness, tail, accepts);
-    let headers = headers::of_view(&view, tail, true, now);
-    Some(answer(&view, tail, coded, headers, accepts, request))
+    let headers = headers::of_view(spec.http_cache, &view.facts, tail, Fate::Hit, now);
+    Some(whole(&view, tail, coded, headers, accepts, request))
 }
 
-/// An answer that waited for the refresh which made it.
-pub(super) fn fetched(site: &Site, cell: &Cell, view: &View, how: Circumstances, request: &HeaderMap) -> Response<Body> {
-    let now = site.engine.clock().mono();
-    told(site, cell, view, &view.facts, how, now, request)
+/// The answer to a forced refresh: the stored items with facts of its own, and how it came about.
+pub(super) fn told(site: &Site, cell: &Cell, view: &View, facts: &Facts, how: Circumstances, now: Mono) -> Response<Body> {
+    let fate = if how.waited { Fate::Forwarded { why: "request", collapsed: false } } else { Fate::Hit };
+    let (tail, headers) = said(site, cell, view, facts, how, fate, now);
+    // A condition is for reads: what was forced is told whole.
+    answer(&view.content, &tail, headers, &HeaderMap::new())
 }
 
-/// The stored answer with facts of its own (why a forced refresh was refused).
-pub(super) fn told(
-    site: &Site,
-    cell: &Cell,
-    view: &View,
-    facts: &Facts,
-    how: Circumstances,
-    now: wellspring_core::moment::Mono,
-    request: &HeaderMap,
-) -> Response<Body> {
+/// What is said of a view by these facts.
+fn said(site: &Site, cell: &Cell, view: &View, facts: &Facts, how: Circumstances, fate: Fate, now: Mono) -> (Tail, HeaderMap) {
+    let spec = &cell.recipe.spec;
     let freshness = facts.horizon.freshness(now);
-    let tail = site.renderer.tail(&cell.recipe.spec, &view.content, facts, freshness, facts.horizon.age(now), how);
-    let headers = headers::of_view(view, &tail, !how.waited, now);
-    // Made for this reader alone, it is coded on its way out.
-    answer(view, &tail, None, headers, Accepts::of(request), request)
+    let tail = site.renderer.tail(spec, &view.content, facts, freshness, facts.horizon.age(now), how);
+    let headers = headers::of_view(spec.http_cache, facts, &tail, fate, now);
+    (tail, headers)
 }
 
-fn answer(
+/// The stored body, coded where that is made already.
+fn whole(
     view: &View,
     tail: &Tail,
     coded: Option<(Coding, &Coded)>,
@@ -171,15 +250,6 @@ pub(super) fn crowded(source: &Source) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_keys", detail)
         .with(&spec.items_key, json!([]))
         .retry_after(Duration::from_secs(1))
-}
-
-/// 400 that names the parameter.
-pub(super) fn bad_params(bad: &BadParams) -> Problem {
-    let (BadParams::Undeclared { name, .. }
-    | BadParams::Repeated { name }
-    | BadParams::Refused { name, .. }
-    | BadParams::Missing { name, .. }) = bad;
-    Problem::new(StatusCode::BAD_REQUEST, "bad_parameter", bad.to_string()).with("parameter", json!(name))
 }
 
 pub(super) fn made(problem: Problem) -> Response<Body> {

@@ -47,6 +47,10 @@ struct Metadata<'a> {
     expired: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     degraded: Option<Degraded<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -71,34 +75,73 @@ impl Renderer {
         age: Duration,
         how: Circumstances,
     ) -> Tail {
-        let checked = facts.checked_at.to_zoned(self.zone.clone());
         // A stale answer starts a refresh unless one failed lately; so it says, whoever comes first.
         let refreshing = facts.refreshing || (freshness.wants_refresh() && !facts.held_back && !how.waited);
         let metadata = Metadata {
             from_cache: !how.waited,
             cache_valid: freshness == Freshness::Fresh,
-            cache_date: checked.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-            fetched_at: checked.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            cache_date: self.date(facts.checked_at),
+            fetched_at: self.moment(facts.checked_at),
             cache_age_hours: spec.report_age.then(|| (age.as_secs_f64() / 36.0).round() / 100.0),
             refreshing_in_background: refreshing,
             force_refreshed: how.forced.then_some(true),
             expired: (freshness == Freshness::Expired).then_some(true),
             degraded: facts.degraded.as_ref().map(|f| Degraded { code: f.code.as_str(), message: &f.message }),
+            revision: None,
+            as_of: None,
         };
-        // A struct of plain fields cannot fail to encode.
-        let mut json = serde_json::to_vec(&metadata).unwrap_or_else(|_| b"{}".to_vec());
-        json[0] = b',';
-        let bytes = Bytes::from(json);
-        let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&[spec.items_key.as_bytes(), &*bytes].concat()).to_string()[..16]);
-        let head = head(&spec.items_key);
-        Tail {
-            length: HeaderValue::from(head.len() + content.items.len() + bytes.len()),
-            codings: Codings::default(),
-            head,
-            bytes,
-            etag: HeaderValue::try_from(etag).unwrap_or_else(|_| HeaderValue::from_static("\"0\"")),
-            last_modified: http_date(facts.checked_at),
-        }
+        encode(&spec.items_key, content, &metadata, facts.checked_at)
+    }
+
+    /// The tail of a revision that was the latest at `as_of`: its own moment is all that is known of it.
+    pub fn past(&self, spec: &SourceSpec, content: &Content, as_of: Timestamp) -> Tail {
+        let metadata = Metadata {
+            from_cache: true,
+            cache_valid: false,
+            cache_date: self.date(content.made_at),
+            fetched_at: self.moment(content.made_at),
+            cache_age_hours: None,
+            refreshing_in_background: false,
+            force_refreshed: None,
+            expired: None,
+            degraded: None,
+            revision: Some(content.revision),
+            as_of: Some(self.moment(as_of)),
+        };
+        encode(&spec.items_key, content, &metadata, content.made_at)
+    }
+
+    /// The zone that dates are told in.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// A moment with its offset, `2025-11-28T10:30:00+07:00`.
+    pub fn moment(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    }
+
+    /// `2025-11-28 10:30:00`.
+    fn date(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+}
+
+/// A tail of this metadata: `,"from_cache":…}`.
+fn encode(items_key: &str, content: &Content, metadata: &Metadata<'_>, modified: Timestamp) -> Tail {
+    // A struct of plain fields cannot fail to encode.
+    let mut json = serde_json::to_vec(metadata).unwrap_or_else(|_| b"{}".to_vec());
+    json[0] = b',';
+    let bytes = Bytes::from(json);
+    let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&[items_key.as_bytes(), &*bytes].concat()).to_string()[..16]);
+    let head = head(items_key);
+    Tail {
+        length: HeaderValue::from(head.len() + content.items.len() + bytes.len()),
+        codings: Codings::default(),
+        head,
+        bytes,
+        etag: HeaderValue::try_from(etag).unwrap_or_else(|_| HeaderValue::from_static("\"0\"")),
+        last_modified: http_date(modified),
     }
 }
 
@@ -117,7 +160,7 @@ pub fn with_failure(facts: &Facts, failure: Failure) -> Facts {
 }
 
 /// IMF-fixdate (RFC 9110 §5.6.7).
-fn http_date(at: Timestamp) -> HeaderValue {
+pub(super) fn http_date(at: Timestamp) -> HeaderValue {
     let text = at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }

@@ -13,10 +13,13 @@ use http::header::{
 use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
+use wellspring_core::diagnostic::nearest;
 
+use super::formats::Format;
 use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
-use super::{Site, Stage, index, read, refresh};
+use super::query::{Params, shown};
+use super::{Site, Stage, history, index, read, refresh};
 use crate::engine::catalog::Source;
 
 /// The routes.
@@ -27,6 +30,7 @@ pub fn router(site: Site) -> Router {
         .route("/api/{source}", get(read_source))
         .route("/api/{source}/refresh", post(refresh_source))
         .route("/api/{source}/status", get(status_of_source))
+        .route("/api/{source}/history", get(history_of_source))
         .route("/health", get(health))
         .route("/ready", get(ready))
         .fallback(nowhere)
@@ -42,9 +46,20 @@ async fn index_of_sources(State(site): State<Site>) -> Response {
     json(&index::index(&site.engine, site.engine.clock().now()))
 }
 
-async fn read_source(State(site): State<Site>, Path(name): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
-    match find(&site, &name) {
-        Ok(source) => read::read(&site, &source, query.as_deref(), &request).await.map(axum::body::Body::new),
+async fn read_source(State(site): State<Site>, Path(segment): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+    match find_in_format(&site, &segment) {
+        Ok((source, format)) => read::read(&site, &source, format, query.as_deref(), &request).await.map(axum::body::Body::new),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn history_of_source(State(site): State<Site>, Path(name): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+    let source = match find(&site, &name) {
+        Ok(source) => source,
+        Err(problem) => return problem.into_response(),
+    };
+    match history::history(&site, &source, query.as_deref(), &request).await {
+        Ok(response) => response.map(axum::body::Body::new),
         Err(problem) => problem.into_response(),
     }
 }
@@ -61,10 +76,9 @@ async fn status_of_source(State(site): State<Site>, Path(name): Path<String>, Ra
         Ok(source) => source,
         Err(problem) => return problem.into_response(),
     };
-    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_deref().unwrap_or("").as_bytes()).collect();
-    match source.recipe.spec.key(pairs.iter().map(|(name, value)| (&**name, &**value))) {
+    match Params::parse(query.as_deref().unwrap_or("")).and_then(|params| params.key(&source.recipe.spec, &[])) {
         Ok(key) => json(&site.engine.status(&site.engine.peek(&source, &key), site.engine.clock().now())),
-        Err(bad) => read::bad_params(&bad).into_response(),
+        Err(problem) => problem.into_response(),
     }
 }
 
@@ -81,8 +95,21 @@ async fn ready(State(site): State<Site>) -> Response {
 }
 
 async fn nowhere(State(site): State<Site>, request: Request) -> Response {
+    if *request.method() == Method::OPTIONS && request.uri().path() == "*" {
+        // Asks for the server and not for a route.
+        return (StatusCode::NO_CONTENT, [(ALLOW, "GET, HEAD, POST, OPTIONS")]).into_response();
+    }
     let path: String = request.uri().path().chars().take(200).collect();
-    let routes = json!(["/", "/api", "/api/{source}", "/api/{source}/status", "/api/{source}/refresh", "/health", "/ready"]);
+    let routes = json!([
+        "/",
+        "/api",
+        "/api/{source}",
+        "/api/{source}/status",
+        "/api/{source}/history",
+        "/api/{source}/refresh",
+        "/health",
+        "/ready"
+    ]);
     let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at `{path}`"));
     problem.with("routes", routes).with("known_sources", json!(known(&site))).into_response()
 }
@@ -136,6 +163,19 @@ fn find(site: &Site, name: &str) -> Result<Arc<Source>, Box<Problem>> {
         let known = known(site);
         Box::new(Problem::unknown_source(name, &known.iter().map(String::as_str).collect::<Vec<_>>()))
     })
+}
+
+/// The source and the format that `cinema.ndjson` asks for.
+fn find_in_format(site: &Site, segment: &str) -> Result<(Arc<Source>, Format), Box<Problem>> {
+    if let Some((name, format)) = Format::split(segment) {
+        return Ok((find(site, name)?, format));
+    }
+    let (name, extension) = segment.split_once('.').unwrap_or((segment, ""));
+    let source = find(site, name)?;
+    let formats: Vec<&str> = Format::ALL.iter().map(|(extension, _)| *extension).collect();
+    let hint = nearest(extension, formats.iter().copied()).map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+    let detail = format!("`{}` is no format of `{}`: there are {}{hint}", shown(extension), source.name(), formats.join(", "));
+    Err(Box::new(Problem::new(StatusCode::NOT_FOUND, "unknown_format", detail).with("formats", json!(formats))))
 }
 
 fn known(site: &Site) -> Vec<String> {

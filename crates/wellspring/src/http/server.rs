@@ -4,11 +4,13 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,7 +20,8 @@ use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
 use super::body::Body;
-use super::{Site, Stage, read};
+use super::socket::{self, Socket};
+use super::{Site, Stage, intake, read};
 use crate::lifecycle::Tasks;
 
 /// How long a client may take to send its request's head.
@@ -30,7 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: Duration) {
     let mut stage = site.stage.clone();
     let mut connections = Tasks::default();
-    let service = Answers { site, router, client: Ipv4Addr::UNSPECIFIED.into() };
+    let service = Answers { site, router, client: Ipv4Addr::UNSPECIFIED.into(), owed: Arc::default() };
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -54,8 +57,13 @@ async fn connection(stream: TcpStream, service: Answers) {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let mut stage: watch::Receiver<Stage> = service.site.stage.clone();
-    let connection =
-        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).serve_connection(TokioIo::new(stream), service);
+    let service = Answers { owed: Arc::default(), ..service };
+    let socket = Socket::new(stream, Arc::clone(&service.owed));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(socket::LARGEST_HEAD)
+        .serve_connection(TokioIo::new(socket), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -81,6 +89,8 @@ struct Answers {
     site: Site,
     router: Router,
     client: IpAddr,
+    /// Whether the request that is answered on this connection has a body.
+    owed: Arc<AtomicBool>,
 }
 
 impl Service<Request<Incoming>> for Answers {
@@ -91,6 +101,14 @@ impl Service<Request<Incoming>> for Answers {
     fn call(&self, request: Request<Incoming>) -> Answer {
         let log = self.site.access_log.as_ref();
         let noted = log.map(|log| log.note(&request, self.client, self.site.engine.clock()));
+        self.owed.store(!request.body().is_end_stream(), Ordering::Relaxed);
+        if let Some(problem) = intake::refuse(&request) {
+            let response = read::made(problem);
+            if let (Some(log), Some(noted)) = (log, noted) {
+                log.answered(noted, &response, self.site.engine.clock());
+            }
+            return Answer::Ready(Some(response));
+        }
         if let Some(response) = read::hit(&self.site, &request) {
             if let (Some(log), Some(noted)) = (log, noted) {
                 log.answered(noted, &response, self.site.engine.clock());

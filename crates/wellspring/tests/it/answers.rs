@@ -130,8 +130,8 @@ async fn errors_are_problems_that_name_the_way_out() {
     insta::assert_snapshot!(problem(app.get("/api/cinena").await), @r#"{"type":"urn:wellspring:problem:unknown_source","title":"Not Found","status":404,"detail":"no source is called `cinena`; did you mean `cinema`?","known_sources":["cinema"]}"#);
     insta::assert_snapshot!(problem(app.get("/api/cinema?city=x").await), @r#"{"type":"urn:wellspring:problem:bad_parameter","title":"Bad Request","status":400,"detail":"`city` is no parameter of this source; it takes none","parameter":"city"}"#);
     insta::assert_snapshot!(problem(app.send(Method::DELETE, "/api/cinema", &[]).await), @r#"{"type":"urn:wellspring:problem:method_not_allowed","title":"Method Not Allowed","status":405,"detail":"this route takes GET, HEAD"}"#);
-    insta::assert_snapshot!(problem(app.get("/nowhere").await), @r#"{"type":"urn:wellspring:problem:not_found","title":"Not Found","status":404,"detail":"there is nothing at `/nowhere`","routes":["/","/api","/api/{source}","/api/{source}/status","/api/{source}/refresh","/health","/ready"],"known_sources":["cinema"]}"#);
-    insta::assert_snapshot!(problem(app.post("/api/cinema/refresh?wait=soon").await), @r#"{"type":"urn:wellspring:problem:bad_parameter","title":"Bad Request","status":400,"detail":"`wait`: `soon` is no period: write a whole number and a unit (ms, s, m, h, d, w), as in `30s`, `24h` or `6d`","parameter":"wait"}"#);
+    insta::assert_snapshot!(problem(app.get("/nowhere").await), @r#"{"type":"urn:wellspring:problem:not_found","title":"Not Found","status":404,"detail":"there is nothing at `/nowhere`","routes":["/","/api","/api/{source}","/api/{source}/status","/api/{source}/history","/api/{source}/refresh","/health","/ready"],"known_sources":["cinema"]}"#);
+    insta::assert_snapshot!(problem(app.post("/api/cinema/refresh?wait=soon").await), @r#"{"type":"urn:wellspring:problem:bad_parameter","title":"Bad Request","status":400,"detail":"`wait` takes whole numbers with a unit (ms, s, m, h, d, w), as in wait=2s or wait=1h30m, not `soon`","parameter":"wait"}"#);
     assert_eq!(app.send(Method::DELETE, "/api/cinema", &[]).await.header("allow"), "GET, HEAD");
     app.stop().await;
 }
@@ -144,7 +144,7 @@ async fn the_index_lists_every_source_with_its_state_and_links() {
         let source = &index["sources"][0];
         assert_eq!(
             source["links"],
-            serde_json::json!({"data": "/api/cinema", "status": "/api/cinema/status", "refresh": "/api/cinema/refresh"})
+            serde_json::json!({"data": "/api/cinema", "status": "/api/cinema/status", "history": "/api/cinema/history", "refresh": "/api/cinema/refresh"})
         );
         assert_eq!(
             (source["name"].as_str(), source["description"].as_str(), source["freshness"].as_str(), source["items"].as_u64()),

@@ -53,14 +53,14 @@ async fn unusual_requests_on_the_wire() {
     check(at, &format!("GET /api/cinema HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n{hit}"), &[200]).await;
     check(at, &format!("GET http://x/api/cinema HTTP/1.1\r\nhost: x\r\n\r\n{hit}"), &[200, 200]).await;
     check(at, &format!("GET /api/cinema HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello{hit}"), &[200, 200]).await;
-    check(at, &format!("GET /api/cinema HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n{hit}"), &[200])
+    check(at, &format!("GET /api/cinema HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n{hit}"), &[411])
         .await;
     check(at, "HEAD /api/cinema HTTP/1.1\r\nhost: x\r\n\r\nHEAD /api/nope HTTP/1.1\r\nhost: x\r\n\r\n", &[200, 404]).await;
     check(at, &format!("POST /api/cinema/refresh HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{{}}{hit}"), &[200, 200]).await;
     check(at, "POST /api/cinema/refresh HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n", &[200]).await;
     check(at, "BREW /api/cinema HTTP/1.1\r\nhost: x\r\n\r\n", &[405]).await;
-    check(at, "CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n", &[404]).await;
-    check(at, "OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n", &[404]).await;
+    check(at, "CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n", &[501]).await;
+    check(at, "OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n", &[204]).await;
     check(at, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[]).await;
     app.stop().await;
 }
@@ -120,10 +120,10 @@ async fn long_lists_of_entity_tags_and_many_headers_are_borne() {
     assert_eq!(unlisted.status, 200);
     let flood = "x-flood: y\r\n".repeat(10_000);
     let answer = raw(app.address, format!("GET /api/cinema HTTP/1.1\r\nhost: x\r\n{flood}\r\n").as_bytes()).await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     let huge = format!("GET /api/cinema HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(1 << 20));
     let answer = raw(app.address, huge.as_bytes()).await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     assert_eq!(app.get("/api/cinema").await.status, 200);
     app.stop().await;
 }

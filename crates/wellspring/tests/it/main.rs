@@ -3,18 +3,22 @@
 
 mod admission;
 mod answers;
+mod bad_input;
 mod browser;
 mod browser_proxy;
+mod caching;
 mod captured;
 mod command_line;
 mod details;
 mod edges_engine;
 mod edges_http;
 mod fetch;
+mod history;
 mod hosts;
 mod keys;
 mod manners;
 mod processes;
+mod query;
 mod rendering;
 mod robots;
 mod serving;

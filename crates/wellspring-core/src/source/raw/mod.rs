@@ -12,7 +12,7 @@ pub use self::page::RawClick;
 pub use self::request::{RawDetails, RawEach, RawEachTable, RawMethod, RawStep, RawTime};
 use super::words::{Literal, Period, Size, Table};
 use super::{At, Format, Render};
-use crate::policy::RefreshMode;
+use crate::policy::{HttpCache, RefreshMode};
 
 mod field;
 mod page;
@@ -92,6 +92,10 @@ shapes! {
         /// Whether answers carry `cache_age_hours` (default false).
         #[serde(skip_serializing)]
         pub report_age: Option<bool>,
+        /// What caches between the server and its readers may do with answers: `revalidate`, ask every time (default), or `shared`,
+        /// serve them to others for the rest of the period, as a CDN does.
+        #[serde(skip_serializing)]
+        pub http_cache: Option<HttpCache>,
         /// When refreshes start: `demand`, when a read finds the data stale (default), or `always`, at expiry too.
         #[serde(skip_serializing)]
         pub refresh: Option<RefreshMode>,

@@ -17,7 +17,7 @@ fn the_digest_covers_the_rules_and_nothing_else() {
         SOUND.replace("6d", "1h").replace('"', "'"),
         SOUND.replace("items = \"li\"\nfields", "items = \"li\"   # rows\nfields"),
         format!(
-            "{SOUND}description = 'Films'\nwarm = false\nmanual_refresh = false\nmax_keys = 3\nitems_key = 'films'\nrefresh = 'always'\nreport_age = true\n"
+            "{SOUND}description = 'Films'\nwarm = false\nmanual_refresh = false\nmax_keys = 3\nitems_key = 'films'\nrefresh = 'always'\nreport_age = true\nhttp_cache = 'shared'\n"
         ),
         format!(
             "{SOUND}max_stale = '60d'\ncold_wait = '1s'\ndeadline = '9s'\ntimeout = '2s'\nmax_body = '1MiB'\nmin_interval = '1s'\nproxy = 'http://127.0.0.1:1'\n"

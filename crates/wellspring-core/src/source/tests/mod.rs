@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::diagnostic::Diagnostic;
-use crate::policy::{Fresh, RefreshMode};
+use crate::policy::{Fresh, HttpCache, RefreshMode};
 
 mod asking;
 mod digest;
@@ -106,6 +106,7 @@ fn a_source_is_read_with_its_defaults() {
     assert_eq!((spec.policy.cold_wait, spec.policy.min_interval), (Duration::from_secs(8), Duration::from_secs(10)));
     assert_eq!((spec.policy.deadline, spec.policy.max_stale, spec.policy.mode), (Duration::from_secs(120), None, RefreshMode::Demand));
     assert!(spec.manual_refresh && !spec.report_age && spec.warm);
+    assert_eq!(spec.http_cache, HttpCache::Revalidate);
     let [alternative] = &spec.alternatives[..] else { panic!("{spec:?}") };
     assert_eq!(
         (alternative.ask.url.to_string().as_str(), alternative.usable, alternative.render),

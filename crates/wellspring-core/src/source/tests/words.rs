@@ -46,13 +46,13 @@ fn unknown_keys_are_named_with_the_nearest_right_word() {
       |                      ^^^^^
       = help: did you mean `select`?
     "#);
-    assert_snapshot!(refused_with("http_cache = \"shared\"\n"), @r#"
-    error: unknown key `http_cache`
+    assert_snapshot!(refused_with("http_coat = \"shared\"\n"), @r#"
+    error: unknown key `http_coat`
       --> sources/cinema.toml:7:1
       |
-    7 | http_cache = "shared"
-      | ^^^^^^^^^^
-      = help: known here: description, fresh_for, fresh_until, max_stale, cold_wait, deadline, min_interval, manual_refresh, report_age, refresh, warm, max_keys, items_key, params, from, url, method, headers, cookies, json, form, body, steps, each, details, times, render, wait_for, click, scroll, capture, format, script, variable, items, fields, transform, unique_by, limit, delimiter, back, ahead, expect, robots, user_agent, proxy, timeout, max_body
+    7 | http_coat = "shared"
+      | ^^^^^^^^^
+      = help: known here: description, fresh_for, fresh_until, max_stale, cold_wait, deadline, min_interval, manual_refresh, report_age, http_cache, refresh, warm, max_keys, items_key, params, from, url, method, headers, cookies, json, form, body, steps, each, details, times, render, wait_for, click, scroll, capture, format, script, variable, items, fields, transform, unique_by, limit, delimiter, back, ahead, expect, robots, user_agent, proxy, timeout, max_body
     "#);
 }
 

@@ -1,0 +1,36 @@
+//! What every request has to be like, whatever it asks for.
+
+use http::header::{CONNECTION, HOST, HeaderMap, TRANSFER_ENCODING};
+use http::{Method, Request, StatusCode, Version};
+
+use super::problem::Problem;
+
+/// Refuses what no route takes. For a plain hit this is two look-ups.
+pub(super) fn refuse<B>(request: &Request<B>) -> Option<Problem> {
+    let headers = request.headers();
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // No route has a use for a body, and where one ends is what smugglers argue about.
+        let detail = "no request here has a body in a transfer coding: leave it out, or say its `Content-Length`";
+        return Some(closing(Problem::new(StatusCode::LENGTH_REQUIRED, "length_required", detail)));
+    }
+    if request.version() == Version::HTTP_11 && !names_one_host(headers) {
+        let detail = "an HTTP/1.1 request names one `Host`";
+        return Some(closing(Problem::new(StatusCode::BAD_REQUEST, "bad_host", detail)));
+    }
+    if *request.method() == Method::CONNECT {
+        let detail = "this is no proxy: `CONNECT` is not known here";
+        return Some(closing(Problem::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail)));
+    }
+    None
+}
+
+fn closing(problem: Problem) -> Problem {
+    problem.header(CONNECTION, "close")
+}
+
+/// RFC 9112 §3.2.
+fn names_one_host(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    !host.as_bytes().iter().any(|b| matches!(b, b' ' | b'\t' | b'/' | b'?' | b'#' | b'@' | b',' | b'\\') || !b.is_ascii())
+}
