@@ -122,6 +122,8 @@ fn flags(options: &Options, folder: &Path) -> Vec<String> {
         "--hide-scrollbars",
         "--password-store=basic",
         "--window-size=1280,1024",
+        // Otherwise an empty page that nobody asked for keeps a renderer of its own.
+        "--no-startup-window",
     ];
     let mut flags: Vec<String> = FLAGS.iter().map(|&flag| flag.to_owned()).collect();
     flags.push(format!("--user-data-dir={}", folder.display()));
@@ -129,7 +131,6 @@ fn flags(options: &Options, folder: &Path) -> Vec<String> {
     if !options.sandbox {
         flags.push("--no-sandbox".to_owned());
     }
-    flags.push("about:blank".to_owned());
     flags
 }
 

@@ -15,7 +15,7 @@ use wellspring_core::period::format_period;
 use super::pipe::CallError;
 use super::proxy::Outlet;
 use super::running::Running;
-use super::{Options, Wear, target};
+use super::{Options, Wear, census, target};
 use crate::clock::Clock;
 use crate::fetch::FetchError;
 use crate::lifecycle;
@@ -23,6 +23,11 @@ use crate::lifecycle::nursery::Nursery;
 
 /// How long a context may take to be disposed of; a browser that takes longer is killed.
 const DISPOSES: Duration = Duration::from_secs(2);
+/// How long the process of a page that is closed is waited for: it ends a moment later, and the memory of two pages is not to be held
+/// where one has its turn after the other.
+const LEAVES: Duration = Duration::from_millis(500);
+/// How often it is looked at.
+const LOOKS: Duration = Duration::from_millis(5);
 /// How long a browser that does not start is left alone at first; doubled with every further failure.
 const FIRST_REST: Duration = Duration::from_secs(1);
 /// For how long at most.
@@ -215,10 +220,13 @@ impl Pool {
             running.wear_out();
         }
         if let Context::Made(context) = context {
+            let asked = Arc::clone(running);
+            let holding = lifecycle::blocking(move || asked.renderers()).await.unwrap_or_default();
             let disposing = running.pipe.call(None, "Target.disposeBrowserContext", json!({"browserContextId": context}));
             if !matches!(timeout(DISPOSES, disposing).await, Ok(Ok(_))) {
                 running.end().await;
             }
+            let _ = timeout(LEAVES, left(holding)).await;
         }
         let weighed = Arc::clone(running);
         let _ = lifecycle::blocking(move || weighed.weigh()).await;
@@ -230,6 +238,13 @@ impl Pool {
 
 fn closed() -> FetchError {
     FetchError::BrowserFailed("is closed: the server is stopping".to_owned())
+}
+
+/// Waits until one of these processes holds nothing any more. Which of them was a page's own is not known where several are open.
+async fn left(holding: Vec<u32>) {
+    while !holding.is_empty() && holding.iter().all(|process| census::holds(*process)) {
+        sleep(LOOKS).await;
+    }
 }
 
 /// Closes what is idle through two looks.

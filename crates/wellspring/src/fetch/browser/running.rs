@@ -100,10 +100,18 @@ impl Running {
         self.worn.store(true, Ordering::Release);
     }
 
+    /// The processes that hold its pages.
+    pub(super) fn renderers(&self) -> Vec<u32> {
+        self.group().map(census::renderers_of).unwrap_or_default()
+    }
+
+    fn group(&self) -> Option<u32> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Kept::id)
+    }
+
     /// Looks at what it holds between two pages.
     pub(super) fn weigh(&self) {
-        let group = self.kept.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Kept::id);
-        if group.is_some_and(|group| census::held_by(group) > self.wear.held) {
+        if self.group().is_some_and(|group| census::held_by(group) > self.wear.held) {
             self.wear_out();
         }
     }

@@ -26,10 +26,18 @@ fn line<'a>(status: &'a str, name: &str) -> &'a str {
 #[tokio::test]
 async fn the_browser_is_confined() {
     let origin = Origin::start().await;
-    origin.script("/", scripted(""));
+    origin.script("/", scripted("fetch('/never')"));
+    origin.hold("/never");
     let Some(lab) = Lab::open(&[&origin]).await else { return };
-    lab.render(&origin.url("/"), Page::default()).await.unwrap();
-    let processes = processes();
+    // While a page is open: without one there is no process for pages. Nothing closes it before something is waited for again.
+    let (url, waiting) = (origin.url("/"), Page { wait_for: Some("ul li".to_owned()), ..Page::default() });
+    let processes = tokio::select! {
+        rendered = lab.render(&url, waiting) => panic!("{rendered:?}"),
+        processes = async {
+            origin.wait_for_requests("/never", 1).await;
+            processes()
+        } => processes,
+    };
     assert!(processes.len() >= 2, "{processes:?}");
     let own = fs::read_to_string("/proc/self/environ").unwrap();
     // Its folder and its language are its own.
