@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 use wellspring_core::key::{Key, Params, percent_encode};
 use wellspring_core::source::{Mapped, Piece};
@@ -31,8 +30,26 @@ pub(super) const LINK: Hint = Hint {
 pub(super) const ID: Hint = Hint { names: &["id", "guid", "uid", "uuid"], endings: &[] };
 pub(super) const DATE: Hint = Hint {
     names: &[
-        "published", "publishedat", "pubdate", "publicationdate", "datepublished", "posted", "postedat", "updated", "updatedat", "modified",
-        "date", "created", "createdat", "datetime", "time", "timestamp", "start", "startdate", "starttime", "dcdate",
+        "published",
+        "publishedat",
+        "pubdate",
+        "publicationdate",
+        "datepublished",
+        "posted",
+        "postedat",
+        "updated",
+        "updatedat",
+        "modified",
+        "date",
+        "created",
+        "createdat",
+        "datetime",
+        "time",
+        "timestamp",
+        "start",
+        "startdate",
+        "starttime",
+        "dcdate",
     ],
     endings: &["date"],
 };
@@ -49,8 +66,25 @@ pub(super) const CATEGORY: Hint =
     Hint { names: &["category", "categories", "tags", "genre", "genres", "topic", "topics", "section"], endings: &["category"] };
 pub(super) const START: Hint = Hint {
     names: &[
-        "start", "starts", "startsat", "startat", "startdate", "startdatetime", "starttime", "dtstart", "begin", "begins", "beginsat",
-        "eventdate", "eventstart", "showtime", "date", "datetime", "day", "when", "time",
+        "start",
+        "starts",
+        "startsat",
+        "startat",
+        "startdate",
+        "startdatetime",
+        "starttime",
+        "dtstart",
+        "begin",
+        "begins",
+        "beginsat",
+        "eventdate",
+        "eventstart",
+        "showtime",
+        "date",
+        "datetime",
+        "day",
+        "when",
+        "time",
     ],
     endings: &["start", "startdate", "date"],
 };
@@ -100,10 +134,15 @@ impl<'a> Columns<'a> {
 
     /// What is short and no address, no date and no number: as good a title as any.
     pub(super) fn title(&self) -> Option<Mapped> {
-        let is_word = |_: &str, value: &Value| value.as_str().is_some_and(|text| text.chars().count() <= 300) && text::address(value).is_none();
+        let is_word = |_: &str, value: &Value| {
+            let is_text = value.is_string() || value.is_object();
+            is_text && text::address(value).is_none() && text::line(value).is_some_and(|line| line.len() <= 500)
+        };
         self.guess(&TITLE, is_word).or_else(|| {
             let is_title = |value: &Value| {
-                is_word("", value) && text::line(value).is_some_and(|line| line.len() <= 200) && Moment::read(value, self.about.zone).is_none()
+                is_word("", value)
+                    && text::line(value).is_some_and(|line| line.len() <= 200)
+                    && Moment::read(value, self.about.zone).is_none()
             };
             self.names.iter().find(|(name, _)| self.holds(name, is_title)).map(|(name, _)| Mapped::Field((*name).to_owned()))
         })
@@ -127,10 +166,9 @@ impl<'a> Columns<'a> {
         self.guess(hint, |_, value| text::line(value).is_some() && text::address(value).is_none())
     }
 
-    /// When something came out. What is yet to come is when it takes place.
+    /// When something came out.
     pub(super) fn date(&self) -> Option<Mapped> {
-        let latest = self.about.made_at.checked_add(24.hours()).unwrap_or(Timestamp::MAX);
-        self.guess(&DATE, |_, value| self.moment_of(value).and_then(|at| at.timestamp(self.about.zone)).is_some_and(|at| at <= latest))
+        self.moments(&DATE)
     }
 
     pub(super) fn moments(&self, hint: &Hint) -> Option<Mapped> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 use wellspring_core::source::Mapped;
 
@@ -40,6 +40,8 @@ pub(super) fn entries(about: &About<'_>, rows: &[Row]) -> Vec<Entry> {
     let author = or(&mapping.author, &|| columns.words(&AUTHOR));
     let category = or(&mapping.category, &|| columns.words(&CATEGORY));
     let summary = or(&mapping.summary, &|| columns.words(&SUMMARY)).filter(|summary| Some(summary) != title.as_ref());
+    // A guessed date that is yet to come is when something takes place, not when it came out: readers hide such entries.
+    let latest = about.made_at.checked_add(24.hours()).unwrap_or(Timestamp::MAX);
     let parts = [&title, &link, &id, &date, &image, &author, &category, &summary];
     let others = columns.others(&parts.map(Option::as_ref));
 
@@ -50,13 +52,16 @@ pub(super) fn entries(about: &About<'_>, rows: &[Row]) -> Vec<Entry> {
         let own_title = columns.line(title.as_ref(), row);
         let date = columns.moment(date.as_ref(), row);
         let base = columns.line(id.as_ref(), row).or_else(|| link.clone()).or_else(|| own_title.clone());
-        known.push(Known { base: base.unwrap_or_default(), when: date.map(|at| format!("{at:?}")).unwrap_or_default() });
+        known.push(Known { base: base.unwrap_or_default(), when: date.map(|at| at.to_string()).unwrap_or_default() });
         let summary = columns.lines(summary.as_ref(), row).or_else(|| told(&others, row));
         entries.push(Entry {
-            title: own_title.or_else(|| summary.as_deref().map(beginning)).or_else(|| link.clone()).unwrap_or_else(|| "(no title)".to_owned()),
+            title: own_title
+                .or_else(|| summary.as_deref().map(beginning))
+                .or_else(|| link.clone())
+                .unwrap_or_else(|| "(no title)".to_owned()),
             link,
             id: String::new(),
-            date: date.and_then(|at| at.timestamp(about.zone)),
+            date: date.and_then(|at| at.timestamp(about.zone)).filter(|at| mapping.date.is_some() || *at <= latest),
             summary,
             image: columns.address(image.as_ref(), row),
             author: columns.line(author.as_ref(), row),
@@ -82,7 +87,8 @@ pub(super) fn unique_by(about: &About<'_>) -> Option<Mapped> {
     usable.rules.unique_by.as_ref().map(|at| Mapped::Field(at.value.clone()))
 }
 
-fn words(value: Option<&Value>) -> Vec<String> {
+/// A value's words: of a list, each of its own.
+pub(super) fn words(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Array(list)) => list.iter().filter_map(text::line).collect(),
         Some(value) => text::line(value).into_iter().collect(),

@@ -94,9 +94,7 @@ fn events(about: &About<'_>, mapping: &CalendarMapping, columns: &Columns<'_>, s
         if let Some(link) = columns.address(link.as_ref(), row) {
             file.line(&format!("URL:{link}"));
         }
-        if let Some(category) = columns.line(category.as_ref(), row) {
-            file.text("CATEGORIES", &category);
-        }
+        file.texts("CATEGORIES", &entry::words(columns.value(category.as_ref(), row).as_deref()));
         // What a public page lists takes nobody's time.
         file.line("TRANSP:TRANSPARENT");
         file.line("END:VEVENT");
@@ -185,15 +183,25 @@ struct File(String);
 impl File {
     /// A property that holds a text.
     fn text(&mut self, name: &str, text: &str) {
-        let mut line = format!("{name}:");
-        for c in text.chars() {
-            match c {
-                '\\' | ';' | ',' => line.extend(['\\', c]),
-                '\n' => line.push_str("\\n"),
-                c => line.push(c),
+        self.texts(name, &[text]);
+    }
+
+    /// A property that holds a list of texts. None is no property.
+    fn texts(&mut self, name: &str, texts: &[impl AsRef<str>]) {
+        let mut line = name.to_owned();
+        for (index, text) in texts.iter().enumerate() {
+            line.push(if index == 0 { ':' } else { ',' });
+            for c in text.as_ref().chars() {
+                match c {
+                    '\\' | ';' | ',' => line.extend(['\\', c]),
+                    '\n' => line.push_str("\\n"),
+                    c => line.push(c),
+                }
             }
         }
-        self.line(&line);
+        if !texts.is_empty() {
+            self.line(&line);
+        }
     }
 
     /// A line, folded between characters where it is too long.

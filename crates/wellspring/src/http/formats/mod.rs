@@ -63,7 +63,9 @@ pub struct About<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unwritable {
     /// No item has a date, and a calendar is made of dates.
-    #[error("no item of `{source_name}` has a date that a calendar could show; say which field is one: [source.{source_name}.calendar] start = \"…\"")]
+    #[error(
+        "no item of `{source_name}` has a date that a calendar could show; say which field is one: [source.{source_name}.calendar] start = \"…\""
+    )]
     NoDates {
         /// The name of the source.
         source_name: String,
@@ -90,14 +92,8 @@ impl Unwritable {
 
 impl Format {
     /// Every format, by the extension that asks for it.
-    pub const ALL: [(&'static str, Self); 6] = [
-        ("json", Self::Json),
-        ("ndjson", Self::Ndjson),
-        ("csv", Self::Csv),
-        ("rss", Self::Rss),
-        ("atom", Self::Atom),
-        ("ics", Self::Ical),
-    ];
+    pub const ALL: [(&'static str, Self); 6] =
+        [("json", Self::Json), ("ndjson", Self::Ndjson), ("csv", Self::Csv), ("rss", Self::Rss), ("atom", Self::Atom), ("ics", Self::Ical)];
 
     /// The name of a source and the format that `cinema.rss` asks for; JSON where there is no extension. `None` for an
     /// extension that is no format.

@@ -1,5 +1,7 @@
 //! Dates as items have them.
 
+use std::fmt;
+
 use jiff::civil::Date;
 use jiff::fmt::rfc2822;
 use jiff::fmt::temporal::Pieces;
@@ -64,6 +66,16 @@ impl Moment {
         match self {
             Self::Day(day) => day,
             Self::At(at) => at.to_zoned(zone.clone()).date(),
+        }
+    }
+}
+
+/// A day as `2026-10-01`, a moment in UTC: ids are made of it, and stay.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Day(day) => day.fmt(f),
+            Self::At(at) => at.fmt(f),
         }
     }
 }

@@ -68,8 +68,32 @@ fn shown(value: &Value) -> Option<Cow<'_, str>> {
 
 /// Tags by which text is known for markup.
 const TAGS: [&str; 26] = [
-    "a", "b", "br", "blockquote", "code", "div", "em", "figure", "font", "h1", "h2", "h3", "h4", "hr", "i", "img", "li", "ol", "p", "pre",
-    "small", "span", "strong", "table", "td", "ul",
+    "a",
+    "b",
+    "br",
+    "blockquote",
+    "code",
+    "div",
+    "em",
+    "figure",
+    "font",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "hr",
+    "i",
+    "img",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "small",
+    "span",
+    "strong",
+    "table",
+    "td",
+    "ul",
 ];
 
 fn has_markup(text: &str) -> bool {
@@ -77,7 +101,9 @@ fn has_markup(text: &str) -> bool {
         let rest = text[at + 1..].trim_start_matches('/');
         let name = rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
         // Names are short: nothing is gained by looking at more.
-        name.len() <= 10 && TAGS.contains(&name.to_ascii_lowercase().as_str()) && rest[name.len()..].starts_with(['>', ' ', '/', '\n', '\t'])
+        name.len() <= 10
+            && TAGS.contains(&name.to_ascii_lowercase().as_str())
+            && rest[name.len()..].starts_with(['>', ' ', '/', '\n', '\t'])
     })
 }
 
@@ -105,8 +131,7 @@ fn without_markup(text: &str) -> String {
         }
     }
     plain.push_str(rest);
-    const ENTITIES: [(&str, &str); 6] =
-        [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+    const ENTITIES: [(&str, &str); 6] = [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
     if plain.contains('&') {
         for (entity, character) in ENTITIES {
             plain = plain.replace(entity, character);
