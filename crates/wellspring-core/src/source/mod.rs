@@ -8,6 +8,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 pub use self::document::Document;
+pub use self::mapping::{CalendarMapping, FeedMapping, Mapped};
 pub use self::page::{AddressPattern, Page, Render};
 pub use self::parameter::RESERVED;
 pub use self::parse::{Defaults, parse_source_table, parse_sources};
@@ -26,6 +27,7 @@ mod document;
 mod explain;
 mod fields;
 mod filling;
+mod mapping;
 mod names;
 mod page;
 mod parameter;
@@ -57,6 +59,10 @@ pub struct SourceSpec {
     pub policy: Policy,
     /// The name of the list in the body; `items` unless renamed.
     pub items_key: String,
+    /// What items are as entries of a feed.
+    pub feed: FeedMapping,
+    /// What items are as events of a calendar, where the source says so.
+    pub calendar: Option<CalendarMapping>,
     /// Whether `POST …/refresh` is allowed.
     pub manual_refresh: bool,
     /// Whether the body says `cache_age_hours`.

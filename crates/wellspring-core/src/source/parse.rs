@@ -131,6 +131,10 @@ impl Reader<'_> {
         }
     }
 
+    pub(super) fn has_complained(&self) -> bool {
+        !self.found.is_empty()
+    }
+
     fn spec(mut self, raw: &RawSource) -> Result<SourceSpec, Vec<Diagnostic>> {
         let name = SourceName::new(&self.name.value);
         if let Err(bad) = &name {
@@ -143,6 +147,7 @@ impl Reader<'_> {
             alternatives.iter().zip(&shapes).filter(|(alternative, _)| alternative.usable).map(|(_, shape)| shape).collect();
         let rules = rules_digest(raw, &usable);
         let items_key = self.items_key(raw.items_key.as_ref());
+        let (feed, calendar) = self.mappings(raw.feed.as_ref(), raw.calendar.as_ref(), &alternatives, &params);
         let max_keys = raw.max_keys.as_ref().map_or(MAX_KEYS, |at| at.value);
         if let Some(at) = raw.max_keys.as_ref().filter(|at| at.value == 0) {
             self.error(&at.span, "`max_keys` must be at least 1", None);
@@ -155,6 +160,8 @@ impl Reader<'_> {
                 alternatives,
                 policy,
                 items_key,
+                feed,
+                calendar,
                 manual_refresh: raw.manual_refresh.unwrap_or(true),
                 report_age: raw.report_age.unwrap_or(false),
                 http_cache: raw.http_cache.unwrap_or_default(),

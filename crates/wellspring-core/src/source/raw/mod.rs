@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::field::{RawField, RawFieldTable, RawParse, RawPlaces};
+pub use self::mapping::{RawCalendarMapping, RawFeedMapping};
 pub use self::page::RawClick;
 pub use self::request::{RawDetails, RawEach, RawEachTable, RawMethod, RawStep, RawTime};
 use super::words::{Literal, Period, Size, Table};
@@ -15,6 +16,7 @@ use super::{At, Format, Render};
 use crate::policy::{HttpCache, RefreshMode};
 
 mod field;
+mod mapping;
 mod page;
 mod request;
 
@@ -108,6 +110,12 @@ shapes! {
         /// What the list is called in the answer (default `items`).
         #[serde(skip_serializing)]
         pub items_key: Option<At<String>>,
+        /// What the items are as entries of a feed, for `/api/NAME.rss` and `/api/NAME.atom`.
+        #[serde(skip_serializing)]
+        pub feed: Option<At<RawFeedMapping>>,
+        /// What the items are as events of a calendar, for `/api/NAME.ics`.
+        #[serde(skip_serializing)]
+        pub calendar: Option<At<RawCalendarMapping>>,
         /// The parameters that a request may give, by name: `{name}` in `url`.
         #[serde(default)]
         pub params: Table<RawParam>,

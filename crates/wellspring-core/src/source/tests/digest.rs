@@ -22,6 +22,7 @@ fn the_digest_covers_the_rules_and_nothing_else() {
         format!(
             "{SOUND}max_stale = '60d'\ncold_wait = '1s'\ndeadline = '9s'\ntimeout = '2s'\nmax_body = '1MiB'\nmin_interval = '1s'\nproxy = 'http://127.0.0.1:1'\n"
         ),
+        format!("{SOUND}feed = {{ title = 'title', image = 'img', language = 'id' }}\ncalendar.start = 'title'\n"),
         SOUND
             .replace(
                 "[source.cinema]\n",

@@ -13,6 +13,7 @@ mod asking;
 mod digest;
 mod fields;
 mod filling;
+mod mapping;
 mod parameter;
 mod rendering;
 mod rules;

@@ -52,7 +52,7 @@ fn unknown_keys_are_named_with_the_nearest_right_word() {
       |
     7 | http_coat = "shared"
       | ^^^^^^^^^
-      = help: known here: description, fresh_for, fresh_until, max_stale, cold_wait, deadline, min_interval, manual_refresh, report_age, http_cache, refresh, warm, max_keys, items_key, params, from, url, method, headers, cookies, json, form, body, steps, each, details, times, render, wait_for, click, scroll, capture, format, script, variable, items, fields, transform, unique_by, limit, delimiter, back, ahead, expect, robots, user_agent, proxy, timeout, max_body
+      = help: known here: description, fresh_for, fresh_until, max_stale, cold_wait, deadline, min_interval, manual_refresh, report_age, http_cache, refresh, warm, max_keys, items_key, feed, calendar, params, from, url, method, headers, cookies, json, form, body, steps, each, details, times, render, wait_for, click, scroll, capture, format, script, variable, items, fields, transform, unique_by, limit, delimiter, back, ahead, expect, robots, user_agent, proxy, timeout, max_body
     "#);
 }
 

@@ -1,4 +1,7 @@
 //! The same items in other formats: pure functions from an encoded JSON array to bytes.
+//!
+//! What an item is to a feed reader or a calendar is in its source's mapping (`[source.x.feed]`, `[source.x.calendar]`); what that
+//! does not say is guessed from the items, for all of them alike.
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -6,7 +9,21 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use wellspring_core::source::SourceSpec;
 
+mod atom;
+mod channel;
+mod columns;
+mod csv;
+mod entry;
+mod ical;
+mod identity;
+mod moment;
 mod ndjson;
+mod rows;
+mod rss;
+#[cfg(test)]
+mod tests;
+mod text;
+mod xml;
 
 /// How items are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +32,14 @@ pub enum Format {
     Json,
     /// A JSON object a line.
     Ndjson,
+    /// RFC 4180, with a line of names.
+    Csv,
+    /// RSS 2.0.
+    Rss,
+    /// Atom, RFC 4287.
+    Atom,
+    /// iCalendar, RFC 5545.
+    Ical,
 }
 
 /// What a writer may say beside the items.
@@ -28,13 +53,47 @@ pub struct About<'a> {
     pub revision: u64,
     /// When these items were first seen.
     pub made_at: Timestamp,
-    /// The server's time zone.
+    /// The server's time zone: of dates that name none.
     pub zone: &'a TimeZone,
+    /// The absolute address that this answer has for its readers, where it is known: feeds repeat it.
+    pub address: Option<&'a str>,
+}
+
+/// Why items cannot be written in a format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwritable {
+    /// No item has a date, and a calendar is made of dates.
+    #[error(
+        "no item of `{source_name}` has a date that a calendar could show; say which field is one: [source.{source_name}.calendar] start = \"…\""
+    )]
+    NoDates {
+        /// The name of the source.
+        source_name: String,
+    },
+    /// Most of the table's cells would be empty.
+    #[error("the items of `{source_name}` have {columns} fields between them, too many for one table; choose some by `fields`")]
+    TooWide {
+        /// The name of the source.
+        source_name: String,
+        /// How many fields.
+        columns: usize,
+    },
+}
+
+impl Unwritable {
+    /// A stable word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoDates { .. } => "no_dates",
+            Self::TooWide { .. } => "too_wide",
+        }
+    }
 }
 
 impl Format {
-    /// Every format but the plain body, by the extension that asks for it.
-    pub const ALL: [(&'static str, Self); 2] = [("json", Self::Json), ("ndjson", Self::Ndjson)];
+    /// Every format, by the extension that asks for it.
+    pub const ALL: [(&'static str, Self); 6] =
+        [("json", Self::Json), ("ndjson", Self::Ndjson), ("csv", Self::Csv), ("rss", Self::Rss), ("atom", Self::Atom), ("ics", Self::Ical)];
 
     /// The name of a source and the format that `cinema.rss` asks for; JSON where there is no extension. `None` for an
     /// extension that is no format.
@@ -45,19 +104,30 @@ impl Format {
 
     /// `Content-Type`.
     pub fn media_type(self) -> HeaderValue {
-        match self {
-            Self::Json => HeaderValue::from_static("application/json"),
-            Self::Ndjson => HeaderValue::from_static("application/x-ndjson"),
-        }
+        HeaderValue::from_static(match self {
+            Self::Json => "application/json",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            // These two say their encoding themselves.
+            Self::Rss => "application/rss+xml",
+            Self::Atom => "application/atom+xml",
+            Self::Ical => "text/calendar; charset=utf-8",
+        })
     }
 }
 
 /// Writes an encoded JSON array of items in a format other than JSON, where it stays as it is. The same input gives the same
 /// bytes, so that entity tags hold.
-pub fn write(format: Format, about: &About<'_>, items: &Bytes) -> Bytes {
-    let _ = about;
-    match format {
+///
+/// # Errors
+/// [`Unwritable`], which says what to declare.
+pub fn write(format: Format, about: &About<'_>, items: &Bytes) -> Result<Bytes, Unwritable> {
+    Ok(match format {
         Format::Json => items.clone(),
         Format::Ndjson => ndjson::write(items),
-    }
+        Format::Csv => csv::write(about, &rows::read(items))?,
+        Format::Rss => rss::write(about, &rows::read(items)),
+        Format::Atom => atom::write(about, &rows::read(items)),
+        Format::Ical => ical::write(about, &rows::read(items))?,
+    })
 }
