@@ -16,6 +16,7 @@ pub mod headers;
 pub mod history;
 pub mod index;
 mod intake;
+pub mod openapi;
 pub mod problem;
 pub mod query;
 pub mod read;
@@ -59,6 +60,8 @@ pub struct Site {
     pub access_log: Option<Arc<AccessLog>>,
     /// Who may force a refresh; a reload may change it.
     pub admission: Arc<arc_swap::ArcSwap<Admission>>,
+    /// What it answers, for programs.
+    pub documents: Arc<openapi::Documents>,
     /// How far the server is.
     pub stage: watch::Receiver<Stage>,
 }

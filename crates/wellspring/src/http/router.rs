@@ -19,7 +19,7 @@ use super::formats::Format;
 use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::query::{Params, shown};
-use super::{Site, Stage, history, index, read, refresh};
+use super::{Site, Stage, history, index, openapi, read, refresh};
 use crate::engine::catalog::Source;
 
 /// The routes.
@@ -33,6 +33,7 @@ pub fn router(site: Site) -> Router {
         .route("/api/{source}/history", get(history_of_source))
         .route("/health", get(health))
         .route("/ready", get(ready))
+        .route("/openapi.json", get(document))
         .fallback(nowhere)
         .with_state(site.clone());
     // Around the whole router, not its routes: there a 405 has its `Allow` already.
@@ -94,6 +95,13 @@ async fn ready(State(site): State<Site>) -> Response {
     }
 }
 
+async fn document(State(site): State<Site>, method: Method, request: HeaderMap) -> Response {
+    if *site.stage.borrow() == Stage::Starting {
+        return starting().into_response();
+    }
+    openapi::answer(&site, &method, &request)
+}
+
 async fn nowhere(State(site): State<Site>, request: Request) -> Response {
     if *request.method() == Method::OPTIONS && request.uri().path() == "*" {
         // Asks for the server and not for a route.
@@ -108,7 +116,8 @@ async fn nowhere(State(site): State<Site>, request: Request) -> Response {
         "/api/{source}/history",
         "/api/{source}/refresh",
         "/health",
-        "/ready"
+        "/ready",
+        "/openapi.json"
     ]);
     let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at `{path}`"));
     problem.with("routes", routes).with("known_sources", json!(known(&site))).into_response()

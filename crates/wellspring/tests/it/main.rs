@@ -17,6 +17,7 @@ mod history;
 mod hosts;
 mod keys;
 mod manners;
+mod openapi;
 mod processes;
 mod query;
 mod rendering;
