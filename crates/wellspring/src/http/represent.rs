@@ -12,7 +12,7 @@ use wellspring_core::snapshot::Digest;
 use wellspring_core::source::SourceSpec;
 
 use super::body::{Body, Frames};
-use super::formats::{self, About, Format};
+use super::formats::{self, About, Format, Unwritable};
 use super::problem::Problem;
 use super::selection::{BadItems, Selection, members};
 use super::{Site, headers, query};
@@ -41,10 +41,19 @@ impl Asked<'_> {
     }
 }
 
+/// Why there is no body.
+#[derive(Debug, thiserror::Error)]
+enum Unmade {
+    #[error(transparent)]
+    Items(#[from] BadItems),
+    #[error(transparent)]
+    Format(#[from] Unwritable),
+}
+
 /// The answer with these items, what `tail` says of them, and these headers, whose entity tag and type are made right.
 ///
 /// # Errors
-/// A 500 where the items cannot be read, which is our fault.
+/// A 404 where there is no such format of these items; a 500 where they cannot be read, which is our fault.
 pub(super) async fn represent(
     site: &Site,
     recipe: &Arc<Recipe>,
@@ -60,7 +69,7 @@ pub(super) async fn represent(
     let work = {
         let (site, recipe, key, content) = (site.clone(), Arc::clone(recipe), key.clone(), Arc::clone(content));
         let (format, selection) = (asked.format, asked.selection.clone());
-        move || -> Result<(Bytes, Digest), BadItems> {
+        move || -> Result<(Bytes, Digest), Unmade> {
             let items = selection.apply(&content.items)?;
             let about = About {
                 spec: &recipe.spec,
@@ -68,14 +77,19 @@ pub(super) async fn represent(
                 revision: content.revision,
                 made_at: content.made_at,
                 zone: site.renderer.zone(),
+                // By what name a reader asks is the reader's word, and one answer serves all.
+                address: None,
             };
-            let written = formats::write(format, &about, &items);
+            let written = formats::write(format, &about, &items)?;
             let digest = Digest::of(&written);
             Ok((written, digest))
         }
     };
     let made = if content.items.len() > LARGE { lifecycle::blocking(work).await.map_err(|_| fault("a writer broke off"))? } else { work() };
-    let (items, digest) = made.map_err(|bad| fault(&bad.to_string()))?;
+    let (items, digest) = made.map_err(|unmade| match unmade {
+        Unmade::Items(bad) => fault(&bad.to_string()),
+        Unmade::Format(unwritable) => Box::new(Problem::new(StatusCode::NOT_FOUND, unwritable.code(), unwritable.to_string())),
+    })?;
     let (head, bytes) = match asked.format {
         Format::Json => (tail.head.clone(), tail.bytes.clone()),
         // What is said of the items has its place in the headers there.
