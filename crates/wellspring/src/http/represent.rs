@@ -76,10 +76,11 @@ pub(super) async fn represent(
     };
     let made = if content.items.len() > LARGE { lifecycle::blocking(work).await.map_err(|_| fault("a writer broke off"))? } else { work() };
     let (items, digest) = made.map_err(|bad| fault(&bad.to_string()))?;
-    let (head, bytes) = match asked.format {
-        Format::Json => (tail.head.clone(), tail.bytes.clone()),
+    let (head, bytes) = if asked.format == Format::Json {
+        (tail.head.clone(), tail.bytes.clone())
+    } else {
         // What is said of the items has its place in the headers there.
-        _ => (Bytes::new(), Bytes::new()),
+        (Bytes::new(), Bytes::new())
     };
     let hash = Digest::of(&[&*head, &*bytes, digest.to_string().as_bytes()].concat()).to_string();
     let etag = format!("\"{}-{}\"", content.revision, &hash[..16]);
