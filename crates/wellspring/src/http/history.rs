@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED, VARY};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
@@ -41,9 +42,12 @@ struct Line {
 }
 
 /// The revisions of a key that are kept, newest first.
+///
+/// # Errors
+/// A 400 for a query that makes no key, a 503 where the store cannot be read.
 pub async fn history(site: &Site, source: &Arc<Source>, query: Option<&str>, request: &HeaderMap) -> Result<Response<Body>, Box<Problem>> {
     let key = Params::parse(query.unwrap_or(""))?.key(&source.recipe.spec, &[])?;
-    let revisions = site.engine.revisions(&key).await.map_err(unreadable)?;
+    let revisions = site.engine.revisions(&key).await.map_err(|e| unreadable(&e))?;
     let newest = revisions.first().map(|line| render::http_date(line.made_at));
     let lines = revisions.iter().map(|revision| line(site, &key, revision)).collect();
     let body = History { source: source.name(), key: key.as_str(), revisions: lines };
@@ -56,7 +60,7 @@ pub async fn history(site: &Site, source: &Arc<Source>, query: Option<&str>, req
     headers.extend(newest.map(|date| (LAST_MODIFIED, date)));
     headers.insert(CACHE_CONTROL, Caching::Revalidate.header());
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    Ok(headers::answer(Frames::new(text.into(), Default::default(), Default::default()), &etag, headers, request))
+    Ok(headers::answer(Frames::new(text.into(), Bytes::new(), Bytes::new()), &etag, headers, request))
 }
 
 /// The data as of a moment that has passed.
@@ -68,8 +72,8 @@ pub(super) async fn as_of(
     asked: &Asked<'_>,
 ) -> Result<Response<Body>, Box<Problem>> {
     let spec = &source.recipe.spec;
-    let Some(snapshot) = site.engine.as_of(key, at).await.map_err(unreadable)? else {
-        let oldest = site.engine.revisions(key).await.map_err(unreadable)?.last().map(|line| line.made_at);
+    let Some(snapshot) = site.engine.as_of(key, at).await.map_err(|e| unreadable(&e))? else {
+        let oldest = site.engine.revisions(key).await.map_err(|e| unreadable(&e))?.last().map(|line| line.made_at);
         return Err(Box::new(out_of_reach(site, key, oldest)));
     };
     let content = Content::of(&snapshot);
@@ -106,7 +110,7 @@ fn out_of_reach(site: &Site, key: &Key, oldest: Option<Timestamp>) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_such_revision", detail).with("oldest", json!(told))
 }
 
-fn unreadable(error: StoreError) -> Box<Problem> {
+fn unreadable(error: &StoreError) -> Box<Problem> {
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_failed", format!("the history cannot be read now: {error}"));
     Box::new(problem.retry_after(std::time::Duration::from_secs(5)))
 }

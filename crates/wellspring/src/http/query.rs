@@ -27,6 +27,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How much of what was sent is shown in an answer, in characters.
 const SHOWN: usize = 64;
 
+/// A name and its value, decoded.
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// The query of a read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -36,7 +39,7 @@ pub struct Query {
     pub selection: Selection,
     /// How old, and how patient.
     pub patience: Patience,
-    /// The data as of this moment, as it was given and as it was read.
+    /// The data as of this moment.
     pub as_of: Option<Timestamp>,
 }
 
@@ -151,7 +154,7 @@ fn bad_params(wrong: &BadParams, words: &[&str]) -> Problem {
 }
 
 /// Names and values, decoded; bounded, for each costs memory.
-fn pairs(text: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Box<Problem>> {
+fn pairs(text: &str) -> Result<Vec<Pair<'_>>, Box<Problem>> {
     let refused = |detail: String| Box::new(Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail));
     if text.len() > LONGEST {
         return Err(refused(format!("the query has {} bytes; at most {LONGEST} are taken", text.len())));

@@ -90,10 +90,11 @@ pub(super) async fn represent(
         Unmade::Items(bad) => fault(&bad.to_string()),
         Unmade::Format(unwritable) => Box::new(Problem::new(StatusCode::NOT_FOUND, unwritable.code(), unwritable.to_string())),
     })?;
-    let (head, bytes) = match asked.format {
-        Format::Json => (tail.head.clone(), tail.bytes.clone()),
+    let (head, bytes) = if asked.format == Format::Json {
+        (tail.head.clone(), tail.bytes.clone())
+    } else {
         // What is said of the items has its place in the headers there.
-        _ => (Bytes::new(), Bytes::new()),
+        (Bytes::new(), Bytes::new())
     };
     let hash = Digest::of(&[&*head, &*bytes, digest.to_string().as_bytes()].concat()).to_string();
     let etag = format!("\"{}-{}\"", content.revision, &hash[..16]);

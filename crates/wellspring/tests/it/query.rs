@@ -113,6 +113,11 @@ async fn a_reader_whose_patience_ends_gets_the_stale_one() {
     origin.release("/");
     let joined = joining.await.unwrap();
     app.until_attempts("cinema", 2).await;
+    assert!(
+        joined.header("cache-status").starts_with("wellspring; fwd=stale; stored; collapsed; ttl="),
+        "{}",
+        joined.header("cache-status")
+    );
     assert_eq!((titles(&joined), origin.count("/")), (vec!["Up".to_owned()], 2));
     app.stop().await;
 }
