@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::steps;
 
+mod hit;
 mod render;
 
 /// How long each side runs in a turn, in seconds.
@@ -29,12 +30,13 @@ const SIDES: [Side; 4] = [
     Side { name: "bs4+lxml", bar: None },
 ];
 
-/// `cargo xtask bench extract | render`
+/// `cargo xtask bench extract | hit | render`
 pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
     match words {
         [name] if name == "extract" => extract(),
+        [name] if name == "hit" => hit::run(),
         [name] if name == "render" => render::run(),
-        _ => Err("usage: cargo xtask bench extract | render".to_owned()),
+        _ => Err("usage: cargo xtask bench extract | hit | render".to_owned()),
     }
 }
 

@@ -6,6 +6,7 @@ mod answers;
 mod browser;
 mod browser_proxy;
 mod captured;
+mod coded;
 mod command_line;
 mod details;
 mod edges_engine;
