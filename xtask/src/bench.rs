@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::steps;
 
+mod hit;
 mod render;
 mod scale;
 
@@ -30,13 +31,14 @@ const SIDES: [Side; 4] = [
     Side { name: "bs4+lxml", bar: None },
 ];
 
-/// `cargo xtask bench extract | render | scale`
+/// `cargo xtask bench extract | hit | render | scale`
 pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
     match words {
         [name] if name == "extract" => extract(),
+        [name] if name == "hit" => hit::run(),
         [name] if name == "render" => render::run(),
         [name] if name == "scale" => scale::run(),
-        _ => Err("usage: cargo xtask bench extract | render | scale".to_owned()),
+        _ => Err("usage: cargo xtask bench extract | hit | render | scale".to_owned()),
     }
 }
 

@@ -30,6 +30,12 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
+        usage: "bench hit",
+        about: "what an answer costs, beside a bare epoll loop, nginx and Varnish, against the bars",
+        run: bench::run,
+    },
+    Command {
+        name: "bench",
         usage: "bench render",
         about: "pages in this machine's browser: time, memory, and what is left of them, against the bars",
         run: bench::run,

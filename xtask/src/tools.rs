@@ -40,9 +40,25 @@ const NEEDED: &[Tool] = &[
     },
 ];
 
+/// What benchmarks are run beside and with, which tests need not.
+const BENCHES: &[Tool] = &[
+    Tool { name: "wrk", probe: &["sh", "-c", "command -v wrk"], from: Provider::Apt("wrk"), without: "nothing is loaded" },
+    Tool { name: "nginx", probe: &["nginx", "-v"], from: Provider::Apt("nginx-light"), without: "nginx is skipped" },
+    Tool { name: "varnish", probe: &["varnishd", "-V"], from: Provider::Apt("varnish"), without: "Varnish is skipped" },
+];
+
 /// Installs what is missing. What cannot be installed here is named and left: the step that needs it will say more.
 pub(crate) fn prepare() {
-    for tool in NEEDED.iter().filter(|tool| !succeeds(tool.probe)) {
+    bring(NEEDED);
+}
+
+/// The same for benchmarks.
+pub(crate) fn prepare_benches() {
+    bring(BENCHES);
+}
+
+fn bring(tools: &[Tool]) {
+    for tool in tools.iter().filter(|tool| !succeeds(tool.probe)) {
         match install(tool) {
             Ok(()) => println!("{}: installed", tool.name),
             Err(way_out) => println!("{}: missing, so {}; not installed: {way_out}", tool.name, tool.without),

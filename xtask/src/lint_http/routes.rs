@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 /// **Switch on when the server answers them**: the query words, the formats, the history, shared caching.
-const ANSWERS_ALL: bool = false;
+const ANSWERS_ALL: bool = true;
 
 /// One route.
 #[derive(Clone, Copy)]

@@ -72,11 +72,7 @@ impl AccessLog {
     /// # Errors
     /// Where the system refuses another thread.
     pub fn start(out: impl Write + Send + 'static) -> std::io::Result<Arc<Self>> {
-        Self::start_with(WAITING, out)
-    }
-
-    fn start_with(waiting: usize, out: impl Write + Send + 'static) -> std::io::Result<Arc<Self>> {
-        let (lines, written) = sync_channel(waiting);
+        let (lines, written) = sync_channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&lost);
         lifecycle::thread("access-log", move || write(&written, &told, out))?;
@@ -135,5 +131,59 @@ impl Line {
         // Memory takes everything, and a struct of plain fields always encodes.
         let _infallible = serde_json::to_writer(&mut *out, &written);
         out.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    /// Hands on what is written.
+    struct Told(Sender<Vec<u8>>);
+
+    impl Write for Told {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(std::io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn noted(log: &AccessLog, target: &str) {
+        let request = Request::builder().uri(target).body(()).unwrap();
+        let noted = log.note(&request, Ipv4Addr::LOCALHOST.into(), &SystemClock);
+        let mut response = Response::new(Body::Frames(super::super::body::Frames::default()));
+        response.headers_mut().insert(CACHE_STATUS, HeaderValue::from_static("wellspring; hit; ttl=5"));
+        log.answered(noted, &response, &SystemClock);
+    }
+
+    #[test]
+    fn a_request_is_a_line_of_json() {
+        let (told, written) = channel();
+        let log = AccessLog::start(Told(told)).unwrap();
+        noted(&log, "/api/cinema?limit=2");
+        drop(log);
+        let text = written.iter().flatten().collect::<Vec<u8>>();
+        let line: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let member = |name: &str| line[name].to_string();
+        assert!(member("at").ends_with("Z\"") && line["took_us"].is_u64(), "{line}");
+        let told = ["client", "method", "target", "status", "bytes", "cache_status"].map(member).join(" ");
+        assert_eq!(told, r#""127.0.0.1" "GET" "/api/cinema?limit=2" 200 0 "wellspring; hit; ttl=5""#);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_lost_and_counted_and_nobody_waits() {
+        // Nobody takes lines from this one.
+        let (lines, _written) = sync_channel(2);
+        let log = AccessLog { lines, lost: Arc::default() };
+        (0..5).for_each(|_| noted(&log, "/"));
+        assert_eq!(log.lost.load(Ordering::Relaxed), 3);
     }
 }

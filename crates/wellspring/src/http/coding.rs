@@ -60,7 +60,10 @@ impl Accepts {
     pub fn of(request: &HeaderMap) -> Self {
         let mut lines = request.get_all(ACCEPT_ENCODING).iter();
         let Some(first) = lines.next() else { return Self::PLAIN };
+        let second = lines.next();
         match first.as_bytes() {
+            // Further lines go on where it ends.
+            _ if second.is_some() => {}
             b"gzip, deflate, br, zstd" | b"deflate, gzip, br, zstd" => return Self([1_000, 1_000, 1_000, 1]),
             b"gzip, deflate, br" | b"deflate, gzip, br" | b"br, gzip, deflate" => return Self([0, 1_000, 1_000, 1]),
             b"gzip, deflate" | b"deflate, gzip" | b"gzip" => return Self([0, 0, 1_000, 1]),
@@ -69,7 +72,7 @@ impl Accepts {
         }
         let mut named = [None; 4];
         let mut others = None;
-        for member in std::iter::once(first).chain(lines).flat_map(|line| line.as_bytes().split(|b| *b == b',')) {
+        for member in std::iter::once(first).chain(second).chain(lines).flat_map(|line| line.as_bytes().split(|b| *b == b',')) {
             let (name, weight) = member_of(member);
             let place = match name {
                 b"*" => {

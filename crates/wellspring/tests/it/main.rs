@@ -8,6 +8,7 @@ mod browser;
 mod browser_proxy;
 mod caching;
 mod captured;
+mod coded;
 mod command_line;
 mod details;
 mod edges_engine;

@@ -25,7 +25,8 @@ fn start(name: &'static str, port: u16, paths: [String; 3], program: &str, words
     command.args(["-c", "0", program]).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
     let server = Server { name, port, paths, child };
-    super::wire::until(port, &server.paths[0], "", |answer| answer.head.starts_with("http/1.1 200")).ok_or(format!("{name} does not answer"))?;
+    super::wire::until(port, &server.paths[0], "", |answer| answer.head.starts_with("http/1.1 200"))
+        .ok_or(format!("{name} does not answer"))?;
     Ok(server)
 }
 

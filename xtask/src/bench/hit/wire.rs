@@ -41,7 +41,6 @@ impl Origin {
         loop {
             let target = lines.next()?.ok()?.split(' ').nth(1)?.to_owned();
             while !lines.next()?.ok()?.is_empty() {}
-            // `?2` marks the address that a cache has been given a second time: a refresh is told by the test's own count.
             let body = self.0.lock().ok()?.clone();
             let age = if target.starts_with("/s") { 1 } else { 3_600 };
             if age == 1 && FIRST.lock().ok()?.iter().any(|seen| *seen == target) {

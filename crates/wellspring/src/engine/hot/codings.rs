@@ -48,3 +48,32 @@ impl Codings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[test]
+    fn of_a_crowd_one_makes_it_and_one_result_is_kept() {
+        let codings = Codings::default();
+        let (barrier, claims) = (Barrier::new(8), AtomicUsize::new(0));
+        let reader = || {
+            barrier.wait();
+            claims.fetch_add(usize::from(codings.claim(1)), Ordering::Relaxed);
+        };
+        #[expect(clippy::disallowed_methods, reason = "a crowd of threads, which ends here")]
+        std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(reader))));
+        assert_eq!((claims.into_inner(), codings.claim(1), codings.claim(0)), (1, false, true));
+        assert!(codings.coded(1).is_none() && codings.coded(7).is_none());
+        let of = |text: &'static str| {
+            Some(Coded { bytes: Bytes::from_static(text.as_bytes()), etag: HeaderValue::from_static("x"), length: HeaderValue::from(1) })
+        };
+        codings.keep(1, of("a"));
+        codings.keep(1, of("b"));
+        codings.keep(0, None);
+        assert_eq!((codings.coded(1).map(|c| &c.bytes[..]), codings.coded(0).is_none()), (Some(&b"a"[..]), true));
+    }
+}

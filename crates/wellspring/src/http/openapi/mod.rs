@@ -27,7 +27,7 @@ mod words;
 
 /// What of a read the document tells. **Switch on what the router answers**; nothing else needs to change: formats are those of
 /// [`super::formats::Format::ALL`].
-const TOLD: Told = Told { query_words: false, formats: false, history: false };
+const TOLD: Told = Told { query_words: true, formats: true, history: true };
 
 /// Parts of the contract that the document may tell of.
 #[derive(Clone, Copy, Debug)]

@@ -74,6 +74,9 @@ fn help_reads_well_to_a_newcomer() {
               - text: For people
               - json: One JSON object a line
 
+          --access-log
+              Write a JSON line for each request to standard output, whatever the config says
+
       -h, --help
               Print help (see a summary with '-h')
     ");
