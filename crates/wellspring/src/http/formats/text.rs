@@ -9,13 +9,13 @@ use url::Url;
 pub(super) fn line(value: &Value) -> Option<String> {
     let text = shown(value)?;
     let mut line = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+    for word in text.split(|c: char| c.is_whitespace() || !is_shown(c)).filter(|word| !word.is_empty()) {
         if !line.is_empty() {
             line.push(' ');
         }
-        line.extend(word.chars().filter(|c| is_shown(*c)));
+        line.push_str(word);
     }
-    Some(line).filter(|line| !line.trim().is_empty())
+    Some(line).filter(|line| !line.is_empty())
 }
 
 /// A value in lines: markup read as the text that it shows. `None` where nothing is left.
