@@ -18,6 +18,9 @@ use super::{About, Unwritable, entry};
 /// The longest line in bytes, its end not counted.
 const LONGEST_LINE: usize = 75;
 
+/// Years of four digits whose last day has a day after it, which readers reckon with.
+const YEARS: std::ops::RangeInclusive<i16> = 1..=9998;
+
 pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Result<Bytes, Unwritable> {
     let columns = Columns::new(about, rows);
     let none = CalendarMapping::default();
@@ -120,7 +123,7 @@ impl When {
                     Moment::At(end) => Some(end),
                     Moment::Day(day) => Moment::Day(after(day)?).timestamp(about.zone),
                 });
-                let fits = |at: &Timestamp| (0..=9999).contains(&at.to_zoned(jiff::tz::TimeZone::UTC).year());
+                let fits = |at: &Timestamp| YEARS.contains(&at.to_zoned(jiff::tz::TimeZone::UTC).year());
                 fits(&at).then(|| Self::Moments(at, end.filter(|end| *end > at && fits(end))))
             }
             start => {
@@ -129,7 +132,7 @@ impl When {
                     Moment::Day(day) => after(day),
                     Moment::At(_) => end.day(about.zone).checked_add(1.day()).ok(),
                 });
-                (first.year() >= 0).then(|| Self::Days(first, end.filter(|end| *end > first)))
+                YEARS.contains(&first.year()).then(|| Self::Days(first, end.filter(|end| *end > first)))
             }
         }
     }
