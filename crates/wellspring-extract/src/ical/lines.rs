@@ -40,10 +40,11 @@ pub(super) fn unfold(bytes: &[u8]) -> Vec<u8> {
     unfolded
 }
 
-/// True of what begins with a name. An address at the beginning of a line is none.
+/// True of what begins with a name. An address at the beginning of a line is none; in capitals, it is a name whose value begins with `//`.
 fn is_property(line: &[u8]) -> bool {
     let name = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')).count();
-    name > 0 && matches!(line.get(name), Some(b':' | b';')) && !line[name..].starts_with(b"://")
+    let is_address = line[name..].starts_with(b"://") && line[..name].iter().any(u8::is_ascii_lowercase);
+    name > 0 && matches!(line.get(name), Some(b':' | b';')) && !is_address
 }
 
 impl<'b> Property<'b> {
@@ -151,6 +152,7 @@ mod tests {
     fn folds_are_undone_whatever_broke_the_line() {
         check(b"A:one\r\n  two\r\n\tthree\r\nB:x", "A:one twothree\nB:x\n");
         check(b"A:one\n two\n\n\nB:x\r\r C:y\r", "A:onetwo\nB:xC:y\n");
+        check(b"A:one\r\nDESCRIPTION://two\r\n", "A:one\nDESCRIPTION://two\n");
         check("A:caf\u{e9}".as_bytes().split_at(6).0, "A:caf\u{fffd}\n");
         check(b"A:caf\xc3\r\n \xa9", "A:caf\u{e9}\n");
         check(b"DESCRIPTION:see\r\nhttps://example.org/\r\nor ask\r\nB:x", "DESCRIPTION:see\\nhttps://example.org/\\nor ask\nB:x\n");

@@ -423,7 +423,7 @@ proptest! {
 /// The reference shows every key, and every one of its examples loads as it is written.
 #[test]
 fn the_reference_loads_as_written() {
-    let reference = include_str!("../../../../../docs/config.md");
+    let reference = concat!(include_str!("../../../../../docs/config.md"), include_str!("../../../../../docs/formats.md"));
     let environment = |name: &str| matches!(name, "WELLSPRING_TOKEN" | "HARBOUR_KEY").then(|| "t0ken".to_owned());
     let examples: Vec<&str> = reference.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(examples.len() > 10, "{}", examples.len());
@@ -432,8 +432,23 @@ fn the_reference_loads_as_written() {
     }
     let schema = schema();
     let definitions = schema["definitions"].as_object().unwrap();
-    let known =
-        ["Server", "Store", "Fetch", "Browser", "Source", "Parameter", "Alternative", "Step", "Each", "Details", "Time", "Field", "Expect"];
+    let known = [
+        "Server",
+        "Store",
+        "Fetch",
+        "Browser",
+        "Source",
+        "Parameter",
+        "Alternative",
+        "Step",
+        "Each",
+        "Details",
+        "Time",
+        "Field",
+        "Expect",
+        "FeedMapping",
+        "CalendarMapping",
+    ];
     for key in known.iter().flat_map(|name| definitions[*name]["properties"].as_object().unwrap().keys()) {
         let is_key = |line: &str| line.split([' ', '{', '[', '.']).any(|word| word == key) && line.contains('=');
         let shown = examples.iter().flat_map(|example| example.lines()).any(|line| is_key(line) || line.contains(&format!(".{key}")));

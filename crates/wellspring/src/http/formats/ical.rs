@@ -18,6 +18,9 @@ use super::{About, Unwritable, entry};
 /// The longest line in bytes, its end not counted.
 const LONGEST_LINE: usize = 75;
 
+/// Years of four digits whose last day has a day after it, which readers reckon with.
+const YEARS: std::ops::RangeInclusive<i16> = 1..=9998;
+
 pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Result<Bytes, Unwritable> {
     let columns = Columns::new(about, rows);
     let none = CalendarMapping::default();
@@ -40,31 +43,31 @@ pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Result<Bytes, Unwritable
     file.text("X-WR-CALDESC", &channel.description);
     file.line(&format!("REFRESH-INTERVAL;VALUE=DURATION:{}", duration(channel.period)));
     file.line(&format!("X-PUBLISHED-TTL:{}", duration(channel.period)));
-    events(about, mapping, &columns, start, rows, &mut file);
+    events(about, mapping, &columns, start.as_ref(), rows, &mut file);
     file.line("END:VCALENDAR");
     Ok(file.0.into())
 }
 
-fn events(about: &About<'_>, mapping: &CalendarMapping, columns: &Columns<'_>, start: Option<Mapped>, rows: &[Row], file: &mut File) {
+fn events(about: &About<'_>, mapping: &CalendarMapping, columns: &Columns<'_>, start: Option<&Mapped>, rows: &[Row], file: &mut File) {
     let feed = &about.spec.feed;
     let title = mapping.title.clone().or_else(|| feed.title.clone()).or_else(|| columns.title());
     let link = mapping.link.clone().or_else(|| feed.link.clone()).or_else(|| columns.link());
     let id = mapping.id.clone().or_else(|| feed.id.clone()).or_else(|| columns.id()).or_else(|| entry::unique_by(about));
-    let end = mapping.end.clone().or_else(|| columns.moments(&END)).filter(|end| Some(end) != start.as_ref());
+    let end = mapping.end.clone().or_else(|| columns.moments(&END)).filter(|end| Some(end) != start);
     let location = mapping.location.clone().or_else(|| columns.words(&LOCATION)).filter(|place| Some(place) != title.as_ref());
     let all_day = mapping.all_day.clone().or_else(|| columns.truths(&ALL_DAY));
     let category = feed.category.clone().or_else(|| columns.words(&CATEGORY));
     let image = feed.image.clone().or_else(|| columns.image());
     let summary = mapping.summary.clone().or_else(|| feed.summary.clone()).or_else(|| columns.words(&SUMMARY));
     let summary = summary.filter(|summary| Some(summary) != title.as_ref());
-    let parts = [&title, &link, &id, &start, &end, &location, &all_day, &category, &image, &summary];
-    let others = columns.others(&parts.map(Option::as_ref));
+    let parts = [&title, &link, &id, &end, &location, &all_day, &category, &image, &summary].map(Option::as_ref);
+    let others = columns.others(&[&parts[..], &[start]].concat());
 
     let dated: Vec<(&Row, When)> = rows
         .iter()
         .filter_map(|row| {
             let is_day = columns.value(all_day.as_ref(), row).is_some_and(|value| *value == Value::Bool(true));
-            let begins = columns.moment(start.as_ref(), row)?;
+            let begins = columns.moment(start, row)?;
             Some((row, When::of(begins, columns.moment(end.as_ref(), row), is_day, about)?))
         })
         .collect();
@@ -120,7 +123,7 @@ impl When {
                     Moment::At(end) => Some(end),
                     Moment::Day(day) => Moment::Day(after(day)?).timestamp(about.zone),
                 });
-                let fits = |at: &Timestamp| (0..=9999).contains(&at.to_zoned(jiff::tz::TimeZone::UTC).year());
+                let fits = |at: &Timestamp| YEARS.contains(&at.to_zoned(jiff::tz::TimeZone::UTC).year());
                 fits(&at).then(|| Self::Moments(at, end.filter(|end| *end > at && fits(end))))
             }
             start => {
@@ -129,7 +132,7 @@ impl When {
                     Moment::Day(day) => after(day),
                     Moment::At(_) => end.day(about.zone).checked_add(1.day()).ok(),
                 });
-                (first.year() >= 0).then(|| Self::Days(first, end.filter(|end| *end > first)))
+                YEARS.contains(&first.year()).then(|| Self::Days(first, end.filter(|end| *end > first)))
             }
         }
     }

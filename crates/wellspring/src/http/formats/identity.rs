@@ -1,6 +1,6 @@
 //! What tells one item from all others, for as long as it is the same item.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use wellspring_core::snapshot::Digest;
 
@@ -21,25 +21,22 @@ pub(super) fn tell_apart(items: &[Known], whole: impl Fn(usize) -> String) -> Ve
         *bases.entry(&item.base).or_default() += 1;
         *times.entry((&item.base, &item.when)).or_default() += 1;
     }
-    let mut taken = HashSet::new();
+    let mut equal: HashMap<Vec<String>, usize> = HashMap::new();
     let mut names = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let is_alone = |count: Option<&usize>| count == Some(&1);
         let mut name = vec![item.base.clone()];
         if item.base.is_empty() || !is_alone(bases.get(&*item.base)) {
             name.push(item.when.clone());
-            if !is_alone(times.get(&(&*item.base, &*item.when))) || item.base.is_empty() {
+            if item.base.is_empty() || !is_alone(times.get(&(&*item.base, &*item.when))) {
                 name.push(Digest::of(whole(index).as_bytes()).to_string());
+                let count = equal.entry(name.clone()).or_default();
+                *count += 1;
+                // Equal to the last letter: the second stays the second.
+                if *count > 1 {
+                    name.push(count.to_string());
+                }
             }
-        }
-        let mut again = 1_usize;
-        while !taken.insert(name.clone()) {
-            // Equal to the last letter: the second stays the second.
-            if again > 1 {
-                name.pop();
-            }
-            again += 1;
-            name.push(again.to_string());
         }
         names.push(name);
     }

@@ -9,13 +9,13 @@ use url::Url;
 pub(super) fn line(value: &Value) -> Option<String> {
     let text = shown(value)?;
     let mut line = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+    for word in text.split(|c: char| c.is_whitespace() || !is_shown(c)).filter(|word| !word.is_empty()) {
         if !line.is_empty() {
             line.push(' ');
         }
-        line.extend(word.chars().filter(|c| is_shown(*c)));
+        line.push_str(word);
     }
-    Some(line).filter(|line| !line.trim().is_empty())
+    Some(line).filter(|line| !line.is_empty())
 }
 
 /// A value in lines: markup read as the text that it shows. `None` where nothing is left.
@@ -107,31 +107,33 @@ fn has_markup(text: &str) -> bool {
     })
 }
 
+/// The commonest entities, the one that makes others last.
+const ENTITIES: [(&str, &str); 6] = [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+
 /// What markup shows, about: tags gone, those of blocks a line break, the commonest entities read. What is left is text, whatever it was.
 fn without_markup(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('<') {
         plain.push_str(&rest[..at]);
-        let tag = &rest[at + 1..];
+        rest = &rest[at..];
+        let tag = &rest[1..];
         let name = tag.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
         let is_tag = tag.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
-        match tag.find('>').filter(|_| is_tag) {
-            Some(end) => {
-                if matches!(name, "p" | "br" | "div" | "li" | "tr" | "h1" | "h2" | "h3" | "h4" | "P" | "BR") && !plain.ends_with('\n') {
-                    plain.push('\n');
-                }
-                rest = &tag[end + 1..];
-            }
-            None if is_tag => rest = "",
-            None => {
-                plain.push('<');
-                rest = tag;
-            }
+        if !is_tag {
+            plain.push('<');
+            rest = tag;
+            continue;
         }
+        // Without an end, none of what follows is a tag.
+        let Some(end) = tag.find('>') else { break };
+        let is_block = matches!(name, "p" | "br" | "div" | "li" | "tr" | "h1" | "h2" | "h3" | "h4" | "P" | "BR");
+        if is_block && !plain.ends_with('\n') {
+            plain.push('\n');
+        }
+        rest = &tag[end + 1..];
     }
     plain.push_str(rest);
-    const ENTITIES: [(&str, &str); 6] = [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
     if plain.contains('&') {
         for (entity, character) in ENTITIES {
             plain = plain.replace(entity, character);

@@ -57,17 +57,24 @@ impl Xml {
 
 /// Text for between tags and between quotes, in XML as in HTML. Characters that XML 1.0 cannot hold are dropped.
 pub(super) fn escape(text: &str, into: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => into.push_str("&amp;"),
-            '<' => into.push_str("&lt;"),
-            '>' => into.push_str("&gt;"),
-            '"' => into.push_str("&quot;"),
-            '\'' => into.push_str("&#39;"),
-            '\n' | '\t' => into.push(c),
-            '\r' => into.push_str("&#13;"),
-            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {}
-            c => into.push(c),
-        }
+    let mut written = 0;
+    // What stands for itself is copied in one piece.
+    for (at, byte) in text.bytes().enumerate() {
+        let (length, escaped) = match byte {
+            b'&' => (1, "&amp;"),
+            b'<' => (1, "&lt;"),
+            b'>' => (1, "&gt;"),
+            b'"' => (1, "&quot;"),
+            b'\'' => (1, "&#39;"),
+            b'\r' => (1, "&#13;"),
+            b'\n' | b'\t' => continue,
+            0..=0x1f => (1, ""),
+            0xef if text[at..].starts_with(['\u{fffe}', '\u{ffff}']) => (3, ""),
+            _ => continue,
+        };
+        into.push_str(&text[written..at]);
+        into.push_str(escaped);
+        written = at + length;
     }
+    into.push_str(&text[written..]);
 }
