@@ -252,9 +252,9 @@ fn median(mut all: Vec<f64>) -> f64 {
 
 /// Prints what was measured; true where every bar is held.
 fn tell(seen: &[Seen], grown: f64) -> bool {
-    println!("\n{:<44} {}", "", seen.iter().map(|seen| format!("{:>10}", seen.keys)).collect::<String>());
+    println!("\n{:<44} {}", "", seen.iter().map(|seen| format!("{:>10}", seen.keys)).collect::<Vec<_>>().concat());
     let row = |what: &str, value: &dyn Fn(&Seen) -> f64| {
-        println!("{what:<44} {}", seen.iter().map(|seen| format!("{:>10.2}", value(seen))).collect::<String>());
+        println!("{what:<44} {}", seen.iter().map(|seen| format!("{:>10.2}", value(seen))).collect::<Vec<_>>().concat());
     };
     row("items, MB", &|seen| seen.items);
     row("store's file, MB", &|seen| seen.file);

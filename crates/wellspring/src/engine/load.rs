@@ -143,7 +143,9 @@ impl Shared {
             oldest.sort_unstable();
             let gone: HashSet<Key> = oldest.into_iter().take(excess).map(|(_, key)| key).collect();
             made.retain(|(cell, _)| !gone.contains(&cell.key));
-            gone.into_iter().for_each(|key| self.forget(key));
+            for key in gone {
+                self.forget(key);
+            }
         }
         let reads = self.catalog.load().source(recipe.spec.name.as_str()).map(|before| Arc::clone(&before.reads)).unwrap_or_default();
         let source = Source::new(Arc::clone(recipe), made.iter().map(|(cell, _)| Arc::clone(cell)).collect(), reads);
