@@ -19,7 +19,7 @@ const EXPLAINED: &[Explained] = &[
     Explained {
         note: "IMS_FULL",
         subject: "*",
-        routes: &["/api/talks$", "/api/films$", "/api/news$", "/api/slow$"],
+        routes: &["/api/talks$", "/api/films$", "/api/news$", "/api/slow$", "/api/asked?city=JKT$"],
         why: "a body says more than the data, so it changes while they stay: only the entity tag tells, and a date never gives a 304",
     },
     Explained {

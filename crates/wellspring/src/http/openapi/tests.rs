@@ -57,6 +57,7 @@ fn lines(value: &Value) -> String {
 
 const CINEMA: &str = r#"
 [source.cinema]
+fresh_for = "6d"
 description = "Films now showing"
 url = "https://tix.example/?key=${SECRET}"
 format = "html"
@@ -80,7 +81,19 @@ required = ["title"]
 fn every_route_of_a_source_is_told() {
     let document = documented(CINEMA, None, true, ALL);
     assert_eq!(document["openapi"], "3.1.0");
-    assert_snapshot!(outline(&document), @"");
+    assert_snapshot!(outline(&document), @r#"
+    get /api/cinema (limit fields max_age wait as_of): 200 application/json, 304, 400, 404, 503, default
+    get /api/cinema.json (limit fields max_age wait as_of): 200 application/json, 304, 400, 404, 503, default
+    get /api/cinema.ndjson (limit fields max_age wait as_of): 200 application/x-ndjson, 304, 400, 404, 503, default
+    get /api/cinema/status (): 200 application/json, 400, 503, default
+    get /api/cinema/history (): 200 application/json, 400, 503, default
+    post /api/cinema/refresh (wait): 200 application/json, 202 application/json, 400, 401, 403, 503, default
+    get / (): 200 application/json, 503, default
+    get /api (): 200 application/json, 503, default
+    get /health (): 200 application/json, default
+    get /ready (): 200 application/json, 503, default
+    get /openapi.json (): 200 application/json, 304, 503, default
+    "#);
 }
 
 #[test]
@@ -101,23 +114,36 @@ fn what_is_not_answered_yet_is_not_told() {
 fn the_body_has_the_members_of_the_contract() {
     let document = documented(CINEMA, None, false, ALL);
     let body = &document["components"]["schemas"]["cinema"];
-    assert_snapshot!(body["required"], @"");
-    assert_snapshot!(body["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), @"");
+    assert_snapshot!(body["required"], @r#"["films","from_cache","cache_valid","cache_date","fetched_at","cache_age_hours","refreshing_in_background"]"#);
+    assert_snapshot!(body["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), @r#"films from_cache cache_valid cache_date fetched_at cache_age_hours refreshing_in_background force_refreshed expired degraded"#);
 }
 
 #[test]
 fn fields_have_the_types_that_their_rules_give() {
     let document = documented(CINEMA, None, false, ALL);
-    assert_snapshot!(lines(&document["components"]["schemas"]["cinema.item"]["properties"]), @"");
+    assert_snapshot!(lines(&document["components"]["schemas"]["cinema.item"]["properties"]), @r#"
+    title: {"type":"string"}
+    link: {"type":["string","null"]}
+    year: {"type":["number","null"]}
+    price: {"type":["object","null"],"properties":{"amount":{"type":["number","null"]},"currency":{"type":["string","null"]}}}
+    opens: {"type":["string","null"]}
+    sold_out: {"type":["boolean","null"]}
+    cast: {"type":["array","null"],"items":{"type":"string"}}
+    "#);
 }
 
 #[test]
 fn what_rules_leave_open_is_taken_from_the_data() {
-    let toml = "[source.news]\nurl = \"https://news.example/\"\nformat = \"json\"\n";
+    let toml = "[source.news]\nfresh_for = \"1h\"\nurl = \"https://news.example/\"\nformat = \"json\"\n";
     let items = r#"[{"id": 1, "at": null, "by": {"name": "a"}, "tags": ["x"]}, {"id": 2.5, "at": "now", "by": null, "tags": []}]"#;
     let document = documented(toml, Some(items), false, ALL);
     let item = &document["components"]["schemas"]["news.item"];
-    assert_snapshot!(lines(&item["properties"]), @"");
+    assert_snapshot!(lines(&item["properties"]), @r#"
+    id: {"type":["number","null"]}
+    at: {"type":["string","null"]}
+    by: {"type":["object","null"],"properties":{"name":{"type":["string","null"]}}}
+    tags: {"type":["array","null"],"items":{"type":"string"}}
+    "#);
     assert_eq!(item["type"], "object");
     assert_eq!(item["examples"].as_array().unwrap().len(), 2);
     let unseen = documented(toml, None, false, ALL);
@@ -126,7 +152,7 @@ fn what_rules_leave_open_is_taken_from_the_data() {
 
 #[test]
 fn examples_are_few_and_short() {
-    let toml = "[source.news]\nurl = \"https://news.example/\"\nformat = \"json\"\n";
+    let toml = "[source.news]\nfresh_for = \"1h\"\nurl = \"https://news.example/\"\nformat = \"json\"\n";
     let check = |items: &str, shown: usize| {
         let document = documented(toml, Some(items), false, ALL);
         assert_eq!(
@@ -146,6 +172,7 @@ fn examples_are_few_and_short() {
 fn parameters_say_what_they_take() {
     let toml = r#"
 [source.asked]
+fresh_for = "1h"
 url = "https://x.example/{city}/{lang}/{page}/{on}/{day}"
 format = "html"
 items = "li"
@@ -160,7 +187,18 @@ day = { type = "date", default = "2026-03-02" }
     let document = documented(toml, None, false, ALL);
     let parameters = document["paths"]["/api/asked"]["get"]["parameters"].as_array().unwrap();
     let told: String = parameters.iter().map(|p| format!("{} {}: {}\n", p["name"], p["required"], p["schema"])).collect();
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r#"
+    "city" true: {"type":"string","enum":["JKT","BDG"]}
+    "lang" false: {"type":"string","default":"id","maxLength":256,"pattern":"^(?:[a-z]{2})$"}
+    "page" false: {"type":"integer","format":"int64","default":1,"minimum":1}
+    "on" false: {"type":"string","default":"true","enum":["true","false","1","0","yes","no","on","off"]}
+    "day" false: {"type":"string","format":"date","default":"2026-03-02"}
+    "limit" false: {"type":"integer","maximum":1000000,"minimum":0}
+    "fields" false: {"type":"array","items":{"type":"string","enum":["title"]},"minItems":1,"uniqueItems":true}
+    "max_age" false: {"type":"string","pattern":"^(?=.)(\\d{1,4}w)?(\\d{1,4}d)?(\\d{1,4}h)?(\\d{1,4}m)?(\\d{1,6}s)?(\\d{1,9}ms)?$"}
+    "wait" false: {"type":"string","pattern":"^(0|([1-5]?\\d|60)s|[1-5]?\\d{1,4}ms|60000ms|1m)$"}
+    "as_of" false: {"type":"string","format":"date-time","description":"RFC 3339, with an offset or `Z`."}
+    "#);
 }
 
 #[test]
