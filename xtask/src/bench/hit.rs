@@ -109,7 +109,7 @@ fn measure(scenario: &Scenario, running: &[Server]) -> Result<Vec<(&'static str,
             runs.push(load::run(server, path, &header, scenario.connections)?);
         }
     }
-    Ok(sides.iter().zip(runs).map(|(server, runs)| (server.name, Load::median(runs))).collect())
+    Ok(sides.iter().zip(runs).map(|(server, runs)| (server.name, Load::median(&runs))).collect())
 }
 
 /// Brings a server to where the scenario begins; the header to ask with.

@@ -20,7 +20,7 @@ impl Origin {
         let address = listener.local_addr()?;
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                thread::spawn(move || drop(answer(stream)));
+                thread::spawn(move || drop(answer(&stream)));
             }
         });
         Ok(Self { address })
@@ -28,8 +28,8 @@ impl Origin {
 }
 
 /// One request a connection: there are few.
-fn answer(stream: TcpStream) -> std::io::Result<()> {
-    let mut lines = BufReader::new(&stream).lines();
+fn answer(stream: &TcpStream) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
     let path = first.split(' ').nth(1).unwrap_or("/");
@@ -54,10 +54,10 @@ const TALKS: &str = r#"{"talks": [
  {"id": 3, "title": "Ünïcödé — 日本語 <b>and</b> emoji 🎬", "link": "https://talks.example/3", "published": "2026-03-04T00:00:00-05:00", "price": null, "seats": "200K+", "free": null, "room": {"name": "Foyer", "floor": 0}, "tags": ["text"], "note": "a line\nand another"}
 ]}"#;
 
-const FILMS: &str = r##"<!doctype html><title>Films</title>
+const FILMS: &str = r#"<!doctype html><title>Films</title>
 <ul><li class=film><a href="/film/dune"><img src="/dune.webp">Dune</a><time>2026-03-02</time></li>
 <li class=film><a href="/film/up"><img src="/up.webp">Up</a><time>2026-03-09</time></li>
-<li class=film><a href="/film/arrival"><img src="/arrival.webp">Arrival</a></li></ul>"##;
+<li class=film><a href="/film/arrival"><img src="/arrival.webp">Arrival</a></li></ul>"#;
 
 const NEWS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <rss version="2.0" xmlns:ht="https://trends.example/ns"><channel><title>News</title><link>https://news.example/</link><description>News</description>

@@ -82,8 +82,8 @@ impl AccessLog {
     /// Notes what is asked, before it is answered.
     pub fn note<B>(&self, request: &Request<B>, client: IpAddr, clock: &dyn Clock) -> Noted {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let target = &target[..target.floor_char_boundary(LONGEST_TARGET)];
-        Noted { at: clock.now(), client, method: request.method().clone(), target: target.to_owned() }
+        let target = target.chars().take(LONGEST_TARGET).collect();
+        Noted { at: clock.now(), client, method: request.method().clone(), target }
     }
 
     /// Has the line written. Never waits: where too many wait, this one is lost.

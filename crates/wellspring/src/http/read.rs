@@ -122,13 +122,7 @@ struct Chosen {
 }
 
 /// The newest that a reader's patience allows.
-async fn choose(
-    site: &Site,
-    source: &Source,
-    cell: &Arc<Cell>,
-    patience: Patience,
-    request: &HeaderMap,
-) -> Result<Chosen, Box<Problem>> {
+async fn choose(site: &Site, source: &Source, cell: &Arc<Cell>, patience: Patience, request: &HeaderMap) -> Result<Chosen, Box<Problem>> {
     let engine = &site.engine;
     let spec = &cell.recipe.spec;
     let now = engine.clock().mono();

@@ -22,7 +22,7 @@ pub(super) struct Load {
 
 impl Load {
     /// The median of each figure.
-    pub(super) fn median(runs: Vec<Self>) -> Self {
+    pub(super) fn median(runs: &[Self]) -> Self {
         let middle = |figure: fn(&Self) -> f64| {
             let mut all: Vec<f64> = runs.iter().map(figure).collect();
             all.sort_by(f64::total_cmp);

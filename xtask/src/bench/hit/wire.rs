@@ -43,7 +43,7 @@ impl Origin {
             while !lines.next()?.ok()?.is_empty() {}
             let body = self.0.lock().ok()?.clone();
             let age = if target.starts_with("/s") { 1 } else { 3_600 };
-            if age == 1 && FIRST.lock().ok()?.iter().any(|seen| *seen == target) {
+            if age == 1 && FIRST.lock().ok()?.contains(&target) {
                 thread::sleep(if target.starts_with("/slow") { SLOW } else { STALL });
             } else {
                 FIRST.lock().ok()?.push(target);

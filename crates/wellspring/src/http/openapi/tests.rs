@@ -52,7 +52,7 @@ fn outline(document: &Value) -> String {
 /// Members of an object, a line each.
 fn lines(value: &Value) -> String {
     let members = value.as_object().unwrap().iter();
-    members.map(|(name, value)| format!("{name}: {value}\n")).collect()
+    members.fold(String::new(), |text, (name, value)| text + &format!("{name}: {value}\n"))
 }
 
 const CINEMA: &str = r#"
@@ -186,7 +186,8 @@ day = { type = "date", default = "2026-03-02" }
 "#;
     let document = documented(toml, None, false, ALL);
     let parameters = document["paths"]["/api/asked"]["get"]["parameters"].as_array().unwrap();
-    let told: String = parameters.iter().map(|p| format!("{} {}: {}\n", p["name"], p["required"], p["schema"])).collect();
+    let told: String =
+        parameters.iter().fold(String::new(), |text, p| text + &format!("{} {}: {}\n", p["name"], p["required"], p["schema"]));
     assert_snapshot!(told, @r#"
     "city" true: {"type":"string","enum":["JKT","BDG"]}
     "lang" false: {"type":"string","default":"id","maxLength":256,"pattern":"^(?:[a-z]{2})$"}
