@@ -87,7 +87,8 @@ impl Renderer {
         // A struct of plain fields cannot fail to encode.
         let mut json = serde_json::to_vec(&metadata).unwrap_or_else(|_| b"{}".to_vec());
         json[0] = b',';
-        let bytes = Bytes::from(json);
+        // To its size: a tail is kept for each key that was read.
+        let bytes = Bytes::from(json.into_boxed_slice());
         let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&[spec.items_key.as_bytes(), &*bytes].concat()).to_string()[..16]);
         Tail {
             head: head(&spec.items_key),
