@@ -44,7 +44,8 @@ fn answer(stream: &TcpStream) -> std::io::Result<()> {
         _ => ("500 Internal Server Error", "text/plain", "broken"),
     };
     let head = format!("HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    (&*stream).write_all(&[head.as_bytes(), body.as_bytes()].concat())
+    let mut stream = stream;
+    stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())
 }
 
 /// Long enough to be worth compressing, and with what is hard to write in CSV, XML and iCalendar.

@@ -132,7 +132,8 @@ fn encode(items_key: &str, content: &Content, metadata: &Metadata<'_>, modified:
     // A struct of plain fields cannot fail to encode.
     let mut json = serde_json::to_vec(metadata).unwrap_or_else(|_| b"{}".to_vec());
     json[0] = b',';
-    let bytes = Bytes::from(json);
+    // To its size: a tail is kept for each key that was read.
+    let bytes = Bytes::from(json.into_boxed_slice());
     let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&[items_key.as_bytes(), &*bytes].concat()).to_string()[..16]);
     let head = head(items_key);
     Tail {
