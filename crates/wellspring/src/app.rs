@@ -249,6 +249,7 @@ impl App {
                 CorsOrigins::List(origins) => Cors::Only(origins.clone()),
             }),
             admission: Arc::clone(&admission),
+            documents: Arc::default(),
             stage: watched,
         };
         let router = router::router(site.clone());

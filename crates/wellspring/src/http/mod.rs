@@ -11,6 +11,7 @@ pub mod body;
 pub mod formats;
 pub mod headers;
 pub mod index;
+pub mod openapi;
 pub mod problem;
 pub mod read;
 pub mod refresh;
@@ -44,6 +45,8 @@ pub struct Site {
     pub cors: Arc<Cors>,
     /// Who may force a refresh; a reload may change it.
     pub admission: Arc<arc_swap::ArcSwap<Admission>>,
+    /// What it answers, for programs.
+    pub documents: Arc<openapi::Documents>,
     /// How far the server is.
     pub stage: watch::Receiver<Stage>,
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
-use super::{Site, Stage, index, read, refresh};
+use super::{Site, Stage, index, openapi, read, refresh};
 use crate::engine::catalog::Source;
 
 /// The routes.
@@ -29,6 +29,7 @@ pub fn router(site: Site) -> Router {
         .route("/api/{source}/status", get(status_of_source))
         .route("/health", get(health))
         .route("/ready", get(ready))
+        .route("/openapi.json", get(document))
         .fallback(nowhere)
         .with_state(site.clone());
     // Around the whole router, not its routes: there a 405 has its `Allow` already.
@@ -80,9 +81,17 @@ async fn ready(State(site): State<Site>) -> Response {
     }
 }
 
+async fn document(State(site): State<Site>, request: HeaderMap) -> Response {
+    if *site.stage.borrow() == Stage::Starting {
+        return starting().into_response();
+    }
+    openapi::answer(&site, &request)
+}
+
 async fn nowhere(State(site): State<Site>, request: Request) -> Response {
     let path: String = request.uri().path().chars().take(200).collect();
-    let routes = json!(["/", "/api", "/api/{source}", "/api/{source}/status", "/api/{source}/refresh", "/health", "/ready"]);
+    let routes =
+        json!(["/", "/api", "/api/{source}", "/api/{source}/status", "/api/{source}/refresh", "/health", "/ready", "/openapi.json"]);
     let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at `{path}`"));
     problem.with("routes", routes).with("known_sources", json!(known(&site))).into_response()
 }

@@ -13,6 +13,7 @@ mod edges_http;
 mod fetch;
 mod hosts;
 mod manners;
+mod openapi;
 mod processes;
 mod rendering;
 mod robots;
