@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{bench, score, test};
+use crate::{bench, lint_http, score, test};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -39,6 +39,12 @@ const COMMANDS: &[Command] = &[
         usage: "score [SET …]",
         about: "real captured input through the program, compared with what should come out; needs ../shared",
         run: score::run,
+    },
+    Command {
+        name: "lint-http",
+        usage: "lint-http",
+        about: "the server's HTTP judged by others: REDbot, Schemathesis, readers of feeds, calendars and CSV",
+        run: lint_http::run,
     },
     Command { name: "help", usage: "help", about: "this list", run: |_| Ok(help()) },
 ];

@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod lint_http;
 mod report;
 mod score;
 mod steps;

@@ -1,0 +1,119 @@
+//! What REDbot's notes come to: nothing bad, and no warning that nobody has explained.
+
+use serde_json::Value;
+
+/// A warning that stays.
+struct Explained {
+    /// The name of the note in REDbot.
+    note: &'static str,
+    /// Of which header or part, `*` of any.
+    subject: &'static str,
+    /// On which routes: the beginning of their paths; a final `$` for all of one.
+    routes: &'static [&'static str],
+    /// Why it stays.
+    why: &'static str,
+}
+
+/// Each of them applies somewhere, or it goes.
+const EXPLAINED: &[Explained] = &[
+    Explained {
+        note: "IMS_FULL",
+        subject: "*",
+        routes: &["/api/talks$", "/api/films$", "/api/news$", "/api/slow$", "/api/asked?city=JKT$"],
+        why: "a body says more than the data, so it changes while they stay: only the entity tag tells, and a date never gives a 304",
+    },
+    Explained {
+        note: "STATUS_BAD_REQUEST",
+        subject: "*",
+        routes: &["/api/talks?nope=1$", "/api/asked$"],
+        why: "that is what was asked for",
+    },
+];
+
+/// What was said of one route.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said {
+    route: String,
+    status: String,
+    /// Empty where nothing was found.
+    note: String,
+    level: String,
+    subject: String,
+    summary: String,
+}
+
+impl Said {
+    /// A line of the script.
+    pub(super) fn of(line: &Value) -> Self {
+        let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            route: text("route"),
+            status: text("status"),
+            note: text("note"),
+            level: text("level"),
+            subject: text("subject"),
+            summary: text("summary"),
+        }
+    }
+}
+
+/// What is wrong: bad notes, warnings without an explanation, explanations without a warning.
+pub(super) fn judge(said: &[Said]) -> Vec<String> {
+    judge_by(EXPLAINED, said)
+}
+
+fn judge_by(explained: &[Explained], said: &[Said]) -> Vec<String> {
+    let mut used = vec![false; explained.len()];
+    let mut faults = Vec::new();
+    if said.is_empty() {
+        faults.push("no route was looked at".to_owned());
+    }
+    for said in said.iter().filter(|said| !said.note.is_empty()) {
+        let known = explained.iter().position(|known| said.level != "bad" && known.covers(said));
+        match known {
+            Some(index) => used[index] = true,
+            None => faults
+                .push(format!("{} ({}): {}: {} [{} of {}]", said.route, said.status, said.level, said.summary, said.note, said.subject)),
+        }
+    }
+    let idle = explained.iter().zip(&used).filter(|(_, used)| !**used);
+    faults.extend(idle.map(|(known, _)| format!("nothing is said any more that needs: {} ({})", known.note, known.why)));
+    faults
+}
+
+impl Explained {
+    fn covers(&self, said: &Said) -> bool {
+        let here = |route: &&str| route.strip_suffix('$').map_or_else(|| said.route.starts_with(*route), |whole| said.route == whole);
+        self.note == said.note && ["*", &*said.subject].contains(&self.subject) && self.routes.iter().any(here)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Explained, Said, judge_by};
+
+    fn said(route: &str, level: &str, note: &str) -> Said {
+        let text = |text: &str| text.to_owned();
+        Said { route: text(route), level: text(level), note: text(note), status: text("200"), ..Said::default() }
+    }
+
+    #[track_caller]
+    fn check(said: &[Said], faults: &[&str]) {
+        let known = Explained { note: "ODD", subject: "*", routes: &["/api/", "/$"], why: "it is meant" };
+        assert_eq!(judge_by(&[known], said), faults);
+    }
+
+    #[test]
+    fn only_explained_warnings_pass() {
+        check(&[said("/api/x", "warning", "ODD"), said("/api/y", "good", "")], &[]);
+        check(&[said("/", "warning", "ODD")], &[]);
+        check(&[said("/api/x", "warning", "ODD"), said("/health", "warning", "ODD")], &["/health (200): warning:  [ODD of ]"]);
+        check(&[said("/api/x", "warning", "ODD"), said("/api/x", "bad", "ODD")], &["/api/x (200): bad:  [ODD of ]"]);
+    }
+
+    #[test]
+    fn an_explanation_of_nothing_fails_and_so_does_silence() {
+        check(&[said("/api/x", "good", "")], &["nothing is said any more that needs: ODD (it is meant)"]);
+        check(&[], &["no route was looked at", "nothing is said any more that needs: ODD (it is meant)"]);
+    }
+}
