@@ -95,11 +95,11 @@ async fn ready(State(site): State<Site>) -> Response {
     }
 }
 
-async fn document(State(site): State<Site>, method: Method, request: HeaderMap) -> Response {
+async fn document(State(site): State<Site>, request: HeaderMap) -> Response {
     if *site.stage.borrow() == Stage::Starting {
         return starting().into_response();
     }
-    openapi::answer(&site, &method, &request)
+    openapi::answer(&site, &request)
 }
 
 async fn nowhere(State(site): State<Site>, request: Request) -> Response {

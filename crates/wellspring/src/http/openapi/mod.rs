@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
 use utoipa::openapi::{ComponentsBuilder, Info, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, Server};
 use wellspring_core::snapshot::Digest;
 use wellspring_core::source::SourceSpec;
@@ -56,10 +56,10 @@ struct Document {
 }
 
 /// Answers the document, or 304 to whoever has it.
-pub fn answer(site: &Site, method: &Method, request: &HeaderMap) -> Response {
+pub fn answer(site: &Site, request: &HeaderMap) -> Response {
     let document = site.documents.current(&site.engine.catalog(), site.admission.load().token.is_some());
     let known = headers::matches(request, &document.etag);
-    let body = if known || *method == Method::HEAD { Bytes::new() } else { document.body.clone() };
+    let body = if known { Bytes::new() } else { document.body.clone() };
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(ETAG, document.etag.clone());

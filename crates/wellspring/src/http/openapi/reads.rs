@@ -67,10 +67,12 @@ fn body(spec: &SourceSpec) -> ObjectBuilder {
         body = with(body, "cache_age_hours", Is::Always, hours.into());
     }
     let degraded = object([("code", Is::Always, text("A stable word.")), ("message", Is::Always, text("In words."))]);
+    let as_of = super::parts::moment("The moment that was asked for, on an answer from the past.");
     let sometimes = [
         ("force_refreshed", flag("True on the answer to a forced refresh that succeeded.")),
         ("expired", flag("True where the data are older than the source's `max_stale`.")),
         ("degraded", degraded.description(Some("Why the last refresh failed or was refused; the last good data are served."))),
+        ("as_of", as_of),
     ];
     let refreshing = flag("Whether a refresh of these data runs now.");
     let body = with(body, "refreshing_in_background", Is::Always, refreshing.into());
@@ -139,9 +141,10 @@ fn read_as(spec: &SourceSpec, items: &Items, extension: &str, format: Format, to
     let summary = format!("The items of `{}` as {extension}", spec.name);
     let media_type = format.media_type();
     let media_type = media_type.to_str().unwrap_or_default();
-    let found = match format {
-        Format::Json => json("The stored data, fresh or not.", media_type, schema_ref(&body_of(spec))),
-        _ => ResponseBuilder::new().description("The stored items, fresh or not.").content(media_type, Content::default()),
+    let found = if format == Format::Json {
+        json("The stored data, fresh or not.", media_type, schema_ref(&body_of(spec)))
+    } else {
+        ResponseBuilder::new().description("The stored items, fresh or not.").content(media_type, Content::default())
     };
     let operation = operation(spec, format!("read_{}_as_{extension}", spec.name), &summary, asked(spec, items, told));
     read_responses(operation.response("200", sends(found, &OF_DATA)), told)

@@ -11,6 +11,7 @@ const MOST_MEMBERS: usize = 64;
 
 /// What a value may be. Nothing at all where nothing is known; then it may be anything.
 #[derive(Clone, Default)]
+#[expect(clippy::option_option, reason = "no object, any object and a known one merge as options of options do")]
 pub(super) struct Shape {
     /// Whatever else is known, it may be anything.
     pub(super) anything: bool,
@@ -19,7 +20,6 @@ pub(super) struct Shape {
     /// What the rows of a list are like, where it may be a list.
     list: Option<Box<Shape>>,
     /// The members of an object, where it may be one. `None` within: whatever they are called.
-    #[expect(clippy::option_option, reason = "no object, one with any members and one with these are walked alike")]
     object: Option<Option<Members>>,
 }
 

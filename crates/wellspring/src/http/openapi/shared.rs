@@ -174,6 +174,13 @@ fn history() -> ObjectBuilder {
         ("revision", Is::Always, count("Its number.")),
         ("made_at", Is::Always, moment("When its items were first seen.").into()),
         ("items", Is::Always, count("How many items it has.")),
+        ("bytes", Is::Always, count("How many bytes they take.")),
+        ("digest", Is::Always, text("Of the items.")),
+        ("href", Is::Always, text("Where it is.")),
     ]);
-    object([("key", Is::Always, text("The source and its parameters.")), ("revisions", Is::Always, list(revision, "Newest first."))])
+    object([
+        ("source", Is::Always, text("The source.")),
+        ("key", Is::Always, text("The source and its parameters.")),
+        ("revisions", Is::Always, list(revision, "Newest first.")),
+    ])
 }

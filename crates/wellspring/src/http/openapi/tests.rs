@@ -52,7 +52,7 @@ fn outline(document: &Value) -> String {
 /// Members of an object, a line each.
 fn lines(value: &Value) -> String {
     let members = value.as_object().unwrap().iter();
-    members.fold(String::new(), |text, (name, value)| text + &format!("{name}: {value}\n"))
+    members.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n")
 }
 
 const CINEMA: &str = r#"
@@ -115,7 +115,7 @@ fn the_body_has_the_members_of_the_contract() {
     let document = documented(CINEMA, None, false, ALL);
     let body = &document["components"]["schemas"]["cinema"];
     assert_snapshot!(body["required"], @r#"["films","from_cache","cache_valid","cache_date","fetched_at","cache_age_hours","refreshing_in_background"]"#);
-    assert_snapshot!(body["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), @r#"films from_cache cache_valid cache_date fetched_at cache_age_hours refreshing_in_background force_refreshed expired degraded"#);
+    assert_snapshot!(body["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), @r#"films from_cache cache_valid cache_date fetched_at cache_age_hours refreshing_in_background force_refreshed expired degraded as_of"#);
 }
 
 #[test]
@@ -186,8 +186,7 @@ day = { type = "date", default = "2026-03-02" }
 "#;
     let document = documented(toml, None, false, ALL);
     let parameters = document["paths"]["/api/asked"]["get"]["parameters"].as_array().unwrap();
-    let told: String =
-        parameters.iter().fold(String::new(), |text, p| text + &format!("{} {}: {}\n", p["name"], p["required"], p["schema"]));
+    let told = parameters.iter().map(|p| format!("{} {}: {}", p["name"], p["required"], p["schema"])).collect::<Vec<_>>().join("\n");
     assert_snapshot!(told, @r#"
     "city" true: {"type":"string","enum":["JKT","BDG"]}
     "lang" false: {"type":"string","default":"id","maxLength":256,"pattern":"^(?:[a-z]{2})$"}
