@@ -5,16 +5,16 @@ use bytes::Bytes;
 use insta::assert_snapshot;
 use jiff::Timestamp;
 use serde_json::Value;
+use wellspring_core::source::{Defaults, parse_sources};
 
 use super::{Told, document};
-use crate::config::Config;
 use crate::engine::hot::Content;
 
 const ALL: Told = Told { query_words: true, formats: true, history: true };
 
 /// The document of a config; `items` is what its first source has stored.
 fn documented(toml: &str, items: Option<&str>, has_token: bool, told: Told) -> Value {
-    let config = Config::parse("test.toml", toml, &|name| (name == "SECRET").then(|| "canary".to_owned())).unwrap();
+    let sources = parse_sources("test.toml", toml, Defaults::default(), &|name| (name == "SECRET").then(|| "canary".to_owned())).unwrap();
     let content = items.map(|items| Content {
         items: Bytes::from(items.to_owned()),
         revision: 3,
@@ -23,7 +23,7 @@ fn documented(toml: &str, items: Option<&str>, has_token: bool, told: Told) -> V
         alternative: 0,
     });
     let content = content.map(Arc::new);
-    let sources: Vec<_> = config.sources.iter().map(|source| (&source.spec, content.as_deref())).collect();
+    let sources: Vec<_> = sources.iter().map(|source| (&source.value, content.as_deref())).collect();
     serde_json::to_value(document(&sources, has_token, told)).unwrap()
 }
 
