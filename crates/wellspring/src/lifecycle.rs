@@ -1,5 +1,6 @@
 //! The only spawner of tasks and threads.
 
+pub mod lane;
 pub mod nursery;
 
 use std::future::Future;
@@ -40,19 +41,19 @@ pub fn on_stack<T: Send>(stack: usize, work: impl FnOnce() -> T + Send) -> std::
     })
 }
 
-/// Starts a task.
+/// Starts a task, in no thread's own loop.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
 pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
-    tokio::spawn(future)
+    lane::home().spawn(future)
 }
 
 /// Runs blocking or long computing work off the async threads.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
 pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> tokio::task::JoinHandle<T> {
-    tokio::task::spawn_blocking(work)
+    lane::home().spawn_blocking(work)
 }
 
-/// Tasks of one kind that are drained together.
+/// Tasks of one kind that are drained together, in the loop of the thread that starts them.
 #[derive(Debug, Default)]
 pub struct Tasks(tokio::task::JoinSet<()>);
 

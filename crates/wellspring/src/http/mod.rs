@@ -16,6 +16,7 @@ pub mod headers;
 pub mod history;
 pub mod index;
 mod intake;
+mod lanes;
 pub mod openapi;
 pub mod problem;
 pub mod query;

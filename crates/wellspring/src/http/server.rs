@@ -6,23 +6,27 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::body::Body;
+use super::lanes::Lanes;
+use super::problem::Problem;
 use super::socket::{self, Socket};
 use super::{Site, Stage, intake, read};
-use crate::lifecycle::Tasks;
+use crate::lifecycle;
 
 /// How long a client may take to send its request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,12 +36,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Accepts until the stage is draining, then lets what is open finish for `patience` and cuts the rest.
 pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: Duration) {
     let mut stage = site.stage.clone();
-    let mut connections = Tasks::default();
-    let service = Answers { site, router, client: Ipv4Addr::UNSPECIFIED.into(), owed: Arc::default() };
+    let lanes = match Lanes::start(&Answers { site, router, client: Ipv4Addr::UNSPECIFIED.into(), owed: Arc::default() }, patience) {
+        Ok(lanes) => lanes,
+        Err(error) => {
+            error!(%error, "the system gives no threads to answer in");
+            return;
+        }
+    };
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => connections.spawn(connection(stream, Answers { client: peer.ip(), ..service.clone() })),
+            accepted = listener.accept() => match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer.ip()))) {
+                Ok((stream, client)) => lanes.take(stream, client),
                 Err(error) => {
                     warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -47,17 +56,16 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
         }
     }
     drop(listener);
-    let cut = connections.drain(patience).await;
+    let cut = lanes.drain().await;
     if cut > 0 {
         warn!(connections = cut, "cut connections that did not finish in time");
     }
 }
 
-async fn connection(stream: TcpStream, service: Answers) {
+pub(super) async fn connection(stream: TcpStream, service: Answers) {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let mut stage: watch::Receiver<Stage> = service.site.stage.clone();
-    let service = Answers { owed: Arc::default(), ..service };
     let socket = Socket::new(stream, Arc::clone(&service.owed));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -66,6 +74,8 @@ async fn connection(stream: TcpStream, service: Answers) {
         .serve_connection(TokioIo::new(socket), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
+        // In this order: a draw of lots for each request costs more than what it would make fair.
+        biased;
         ended = connection.as_mut() => ended,
         () = draining(&mut stage) => {
             // Closes an idle connection now and a busy one after its answer.
@@ -85,12 +95,19 @@ async fn draining(stage: &mut watch::Receiver<Stage>) {
 
 /// Answers one request: a hit at once, the rest by the router.
 #[derive(Clone, Debug)]
-struct Answers {
+pub(super) struct Answers {
     site: Site,
     router: Router,
     client: IpAddr,
     /// Whether the request that is answered on this connection has a body.
     owed: Arc<AtomicBool>,
+}
+
+impl Answers {
+    /// For a connection of this client.
+    pub(super) fn to(&self, client: IpAddr) -> Self {
+        Self { client, owed: Arc::default(), ..self.clone() }
+    }
 }
 
 impl Service<Request<Incoming>> for Answers {
@@ -116,33 +133,48 @@ impl Service<Request<Incoming>> for Answers {
             return Answer::Ready(Some(response));
         }
         let Self { router, site, .. } = self.clone();
-        Answer::Routed(Box::pin(async move {
+        // Not here: what a handler computes would hold up the hits of this thread's other connections.
+        Answer::Routed(Work(lifecycle::spawn(async move {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
             let response = response.map(Body::Made);
             if let (Some(log), Some(noted)) = (&site.access_log, noted) {
                 log.answered(noted, &response, site.engine.clock());
             }
-            Ok(response)
-        }))
+            response
+        })))
     }
 }
 
 /// An answer: ready at once where it is a hit.
-enum Answer {
+pub(super) enum Answer {
     Ready(Option<Response<Body>>),
-    Routed(Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>),
+    Routed(Work),
+}
+
+/// A handler at work, which ends with the wish for its answer.
+pub(super) struct Work(JoinHandle<Response<Body>>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Future for Answer {
     type Output = Result<Response<Body>, Infallible>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
             Self::Ready(response) => match response.take() {
-                Some(response) => std::task::Poll::Ready(Ok(response)),
-                None => std::task::Poll::Pending,
+                Some(response) => Poll::Ready(Ok(response)),
+                None => Poll::Pending,
             },
-            Self::Routed(future) => future.as_mut().poll(context),
+            Self::Routed(work) => Pin::new(&mut work.0).poll(context).map(|made| Ok(made.unwrap_or_else(|_| broken_off()))),
         }
     }
+}
+
+/// A handler panicked, or the process is about to end.
+fn broken_off() -> Response<Body> {
+    read::made(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the answer broke off; the log says why"))
 }

@@ -197,7 +197,8 @@ async fn a_real_site_is_served_through_its_whole_life() {
     server.until("castle", |s| s["freshness"] == "stale").await;
     let (stale, _) = timed("stale", server.get("/api/castle")).await;
     assert_eq!((bookings(&stale), stale.flags()), (86, (true, false, true)));
-    assert_eq!(server.get("/api/castle/status").await.member("phase"), "collecting", "the answer did not wait");
+    let phase = server.get("/api/castle/status").await.member("phase");
+    assert!(phase == "queued" || phase == "collecting", "the answer did not wait: {phase}");
     server.until("castle", |s| s["freshness"] == "fresh" && s["phase"] == "idle").await;
     assert_eq!(site.asked().await, 2);
 
