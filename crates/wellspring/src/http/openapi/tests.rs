@@ -7,13 +7,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use wellspring_core::source::{Defaults, parse_sources};
 
-use super::{Told, document};
+use super::document;
 use crate::engine::hot::Content;
 
-const ALL: Told = Told { query_words: true, formats: true, history: true };
-
 /// The document of a config; `items` is what its first source has stored.
-fn documented(toml: &str, items: Option<&str>, has_token: bool, told: Told) -> Value {
+fn documented(toml: &str, items: Option<&str>, has_token: bool) -> Value {
     let sources = parse_sources("test.toml", toml, Defaults::default(), &|name| (name == "SECRET").then(|| "canary".to_owned())).unwrap();
     let content = items.map(|items| Content {
         items: Bytes::from(items.to_owned()),
@@ -24,7 +22,7 @@ fn documented(toml: &str, items: Option<&str>, has_token: bool, told: Told) -> V
     });
     let content = content.map(Arc::new);
     let sources: Vec<_> = sources.iter().map(|source| (&source.value, content.as_deref())).collect();
-    serde_json::to_value(document(&sources, has_token, told)).unwrap()
+    serde_json::to_value(document(&sources, has_token)).unwrap()
 }
 
 /// A line for each operation: parameters (`*` is needed), statuses with what they carry.
@@ -79,7 +77,7 @@ required = ["title"]
 
 #[test]
 fn every_route_of_a_source_is_told() {
-    let document = documented(CINEMA, None, true, ALL);
+    let document = documented(CINEMA, None, true);
     assert_eq!(document["openapi"], "3.1.0");
     assert_snapshot!(outline(&document), @r#"
     get /api/cinema (limit fields max_age wait as_of): 200 application/json, 304, 400, 404, 503, default
@@ -97,22 +95,16 @@ fn every_route_of_a_source_is_told() {
 }
 
 #[test]
-fn what_is_not_answered_yet_is_not_told() {
-    let document = documented(
-        &CINEMA.replace("report_age = true", "manual_refresh = false"),
-        None,
-        false,
-        Told { query_words: false, formats: false, history: false },
-    );
-    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().filter(|path| path.starts_with("/api/")).collect();
-    assert_eq!(paths, ["/api/cinema", "/api/cinema/status"]);
-    assert_eq!(document["paths"]["/api/cinema"]["get"]["parameters"], Value::Null);
+fn what_a_source_refuses_is_not_told() {
+    let document = documented(&CINEMA.replace("report_age = true", "manual_refresh = false"), None, false);
+    assert_eq!(document["paths"]["/api/cinema/refresh"], Value::Null);
+    assert_eq!(document["components"]["schemas"]["cinema.running"], Value::Null);
     assert_eq!(document["components"]["securitySchemes"], Value::Null);
 }
 
 #[test]
 fn the_body_has_the_members_of_the_contract() {
-    let document = documented(CINEMA, None, false, ALL);
+    let document = documented(CINEMA, None, false);
     let body = &document["components"]["schemas"]["cinema"];
     assert_snapshot!(body["required"], @r#"["films","from_cache","cache_valid","cache_date","fetched_at","cache_age_hours","refreshing_in_background"]"#);
     assert_snapshot!(body["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), @r#"films from_cache cache_valid cache_date fetched_at cache_age_hours refreshing_in_background force_refreshed expired degraded as_of"#);
@@ -120,7 +112,7 @@ fn the_body_has_the_members_of_the_contract() {
 
 #[test]
 fn fields_have_the_types_that_their_rules_give() {
-    let document = documented(CINEMA, None, false, ALL);
+    let document = documented(CINEMA, None, false);
     assert_snapshot!(lines(&document["components"]["schemas"]["cinema.item"]["properties"]), @r#"
     title: {"type":"string"}
     link: {"type":["string","null"]}
@@ -136,7 +128,7 @@ fn fields_have_the_types_that_their_rules_give() {
 fn what_rules_leave_open_is_taken_from_the_data() {
     let toml = "[source.news]\nfresh_for = \"1h\"\nurl = \"https://news.example/\"\nformat = \"json\"\n";
     let items = r#"[{"id": 1, "at": null, "by": {"name": "a"}, "tags": ["x"]}, {"id": 2.5, "at": "now", "by": null, "tags": []}]"#;
-    let document = documented(toml, Some(items), false, ALL);
+    let document = documented(toml, Some(items), false);
     let item = &document["components"]["schemas"]["news.item"];
     assert_snapshot!(lines(&item["properties"]), @r#"
     id: {"type":["number","null"]}
@@ -146,7 +138,7 @@ fn what_rules_leave_open_is_taken_from_the_data() {
     "#);
     assert_eq!(item["type"], "object");
     assert_eq!(item["examples"].as_array().unwrap().len(), 2);
-    let unseen = documented(toml, None, false, ALL);
+    let unseen = documented(toml, None, false);
     assert_eq!(unseen["components"]["schemas"]["news.item"], serde_json::json!({}));
 }
 
@@ -154,7 +146,7 @@ fn what_rules_leave_open_is_taken_from_the_data() {
 fn examples_are_few_and_short() {
     let toml = "[source.news]\nfresh_for = \"1h\"\nurl = \"https://news.example/\"\nformat = \"json\"\n";
     let check = |items: &str, shown: usize| {
-        let document = documented(toml, Some(items), false, ALL);
+        let document = documented(toml, Some(items), false);
         assert_eq!(
             document["components"]["schemas"]["news.item"]["examples"].as_array().map_or(0, Vec::len),
             shown,
@@ -184,7 +176,7 @@ page = { type = "integer", min = 1, default = 1 }
 on = { type = "boolean", default = true }
 day = { type = "date", default = "2026-03-02" }
 "#;
-    let document = documented(toml, None, false, ALL);
+    let document = documented(toml, None, false);
     let parameters = document["paths"]["/api/asked"]["get"]["parameters"].as_array().unwrap();
     let told = parameters.iter().map(|p| format!("{} {}: {}", p["name"], p["required"], p["schema"])).collect::<Vec<_>>().join("\n");
     assert_snapshot!(told, @r#"
@@ -203,7 +195,7 @@ day = { type = "date", default = "2026-03-02" }
 
 #[test]
 fn every_reference_leads_somewhere() {
-    let document = documented(CINEMA, Some(r#"[{"title": "Up"}]"#), true, ALL);
+    let document = documented(CINEMA, Some(r#"[{"title": "Up"}]"#), true);
     let mut open = vec![&document];
     let mut followed = 0;
     while let Some(value) = open.pop() {
@@ -218,6 +210,6 @@ fn every_reference_leads_somewhere() {
 
 #[test]
 fn no_secret_is_told() {
-    let text = documented(CINEMA, None, true, ALL).to_string();
+    let text = documented(CINEMA, None, true).to_string();
     assert!(!text.contains("canary") && !text.contains("tix.example"));
 }
