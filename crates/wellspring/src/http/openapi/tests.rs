@@ -83,8 +83,12 @@ fn every_route_of_a_source_is_told() {
     get /api/cinema (limit fields max_age wait as_of): 200 application/json, 304, 400, 404, 503, default
     get /api/cinema.json (limit fields max_age wait as_of): 200 application/json, 304, 400, 404, 503, default
     get /api/cinema.ndjson (limit fields max_age wait as_of): 200 application/x-ndjson, 304, 400, 404, 503, default
+    get /api/cinema.csv (limit fields max_age wait as_of): 200 text/csv, 304, 400, 404, 503, default
+    get /api/cinema.rss (limit fields max_age wait as_of): 200 application/rss+xml, 304, 400, 404, 503, default
+    get /api/cinema.atom (limit fields max_age wait as_of): 200 application/atom+xml, 304, 400, 404, 503, default
+    get /api/cinema.ics (limit fields max_age wait as_of): 200 text/calendar, 304, 400, 404, 503, default
     get /api/cinema/status (): 200 application/json, 400, 503, default
-    get /api/cinema/history (): 200 application/json, 400, 503, default
+    get /api/cinema/history (): 200 application/json, 304, 400, 503, default
     post /api/cinema/refresh (wait): 200 application/json, 202 application/json, 400, 401, 403, 503, default
     get / (): 200 application/json, 503, default
     get /api (): 200 application/json, 503, default
@@ -106,8 +110,8 @@ fn what_a_source_refuses_is_not_told() {
 fn the_body_has_the_members_of_the_contract() {
     let document = documented(CINEMA, None, false);
     let body = &document["components"]["schemas"]["cinema"];
-    assert_snapshot!(body["required"], @r#"["films","from_cache","cache_valid","cache_date","fetched_at","cache_age_hours","refreshing_in_background"]"#);
-    assert_snapshot!(body["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), @r#"films from_cache cache_valid cache_date fetched_at cache_age_hours refreshing_in_background force_refreshed expired degraded as_of"#);
+    assert_snapshot!(body["required"], @r#"["films","from_cache","cache_valid","cache_date","fetched_at","refreshing_in_background"]"#);
+    assert_snapshot!(body["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), @r#"films from_cache cache_valid cache_date fetched_at cache_age_hours refreshing_in_background force_refreshed expired degraded revision as_of"#);
 }
 
 #[test]
@@ -186,8 +190,8 @@ day = { type = "date", default = "2026-03-02" }
     "on" false: {"type":"string","default":"true","enum":["true","false","1","0","yes","no","on","off"]}
     "day" false: {"type":"string","format":"date","default":"2026-03-02"}
     "limit" false: {"type":"integer","maximum":1000000,"minimum":0}
-    "fields" false: {"type":"array","items":{"type":"string","enum":["title"]},"minItems":1,"uniqueItems":true}
-    "max_age" false: {"type":"string","pattern":"^(?=.)(\\d{1,4}w)?(\\d{1,4}d)?(\\d{1,4}h)?(\\d{1,4}m)?(\\d{1,6}s)?(\\d{1,9}ms)?$"}
+    "fields" false: {"type":"array","items":{"type":"string","enum":["title"]},"minItems":1}
+    "max_age" false: {"type":"string","pattern":"^(0|(?=.)([0-4]?\\d{1,3}w)?(\\d{1,3}d)?(\\d{1,4}h)?(\\d{1,4}m)?(\\d{1,6}s)?(\\d{1,9}ms)?)$"}
     "wait" false: {"type":"string","pattern":"^(0|([1-5]?\\d|60)s|[1-5]?\\d{1,4}ms|60000ms|1m)$"}
     "as_of" false: {"type":"string","format":"date-time","description":"RFC 3339, with an offset or `Z`."}
     "#);
