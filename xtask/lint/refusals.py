@@ -24,7 +24,8 @@ def text(query, name):
 def lies_ahead(moment):
     """True of moments that have not passed, and of those that Python's calendar cannot hold but that are as far away."""
     try:
-        return datetime.fromisoformat(moment.upper()) > datetime.now(timezone.utc)
+        # Python knows no leap seconds.
+        return datetime.fromisoformat(moment.upper().replace(":60", ":59")) > datetime.now(timezone.utc)
     except ValueError:
         return moment.startswith("9999")
 

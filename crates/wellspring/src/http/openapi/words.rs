@@ -7,6 +7,7 @@ use wellspring_core::source::{Param, SourceSpec, Takes};
 
 use super::items::Items;
 use super::parts::{among, in_query, moment, one};
+use crate::http::query::BLANKS;
 
 /// How periods are written: whole numbers with `ms s m h d w`, larger units first, or 0. So few digits that all of them together
 /// are less than the hundred years that a period may have.
@@ -14,7 +15,7 @@ const PERIOD: &str = "^(0|(?=.)([0-4]?\\d{1,3}w)?(\\d{1,3}d)?(\\d{1,4}h)?(\\d{1,
 /// The same, a minute at most.
 const WAIT: &str = "^(0|([1-5]?\\d|60)s|[1-5]?\\d{1,4}ms|60000ms|1m)$";
 /// A name of a field where they are not known: blanks around it are not part of it.
-const NAME: &str = "^[^,\\s]([^,]*[^,\\s])?$";
+const NAME: &str = "^[^, \\t]([^,]*[^, \\t])?$";
 /// The longest value that a parameter takes, in bytes.
 const LONGEST_VALUE: usize = 256;
 /// The most names that `fields` takes.
@@ -61,7 +62,8 @@ pub(super) fn choosing(items: &Items) -> Vec<Parameter> {
 
 fn fields(items: &Items) -> Parameter {
     // Others cannot be told from the list's commas and blanks.
-    let names: Vec<_> = items.names().into_iter().filter(|name| !name.is_empty() && name.trim() == *name && !name.contains(',')).collect();
+    let names: Vec<_> =
+        items.names().into_iter().filter(|name| !name.is_empty() && name.trim_matches(BLANKS) == *name && !name.contains(',')).collect();
     let most = (names.is_empty() || names.len() > MOST_FIELDS).then_some(MOST_FIELDS);
     let name = if names.is_empty() { one(Type::String).pattern(Some(NAME)) } else { among(names) };
     let list = ArrayBuilder::new().items(RefOr::from(name)).min_items(Some(1)).max_items(most).build();
