@@ -157,7 +157,7 @@ fn schemathesis(places: &Places, server: &Server) -> Result<Vec<String>, String>
     forget_defaults(&mut document);
     fs::write(&described, document.to_string()).map_err(|error| error.to_string())?;
     let hooks = places.scripts.join("refusals.py");
-    fs::write(&config, format!("hooks = {:?}\n\n{}", hooks, routes::SCHEMATHESIS)).map_err(|error| error.to_string())?;
+    fs::write(&config, format!("hooks = '{}'\n\n{}", hooks.display(), routes::SCHEMATHESIS)).map_err(|error| error.to_string())?;
     let mut command = Command::new(places.python.with_file_name("schemathesis"));
     command.current_dir(&places.leavings).arg("--config-file").arg(&config).arg("run").arg(&described);
     command.args(["--url", &server.base(), "--header", &format!("Authorization: Bearer {}", server::TOKEN)]);

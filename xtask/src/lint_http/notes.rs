@@ -22,7 +22,7 @@ const EXPLAINED: &[Explained] = &[
         note: "IMS_FULL",
         subject: "*",
         routes: &["/api/"],
-        why: "a body says more than the data, so it changes while they stay: only the entity tag tells, and a date never gives a 304",
+        why: "the date is of the last check, in whole seconds, and a body may change without it: only the entity tag gives a 304",
         by_chance: false,
     },
     Explained {
