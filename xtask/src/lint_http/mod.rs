@@ -125,7 +125,8 @@ fn document(places: &Places, server: &Server) -> Result<Vec<String>, String> {
 
 /// No route is badly answered, and each warning is one that we know.
 fn redbot(places: &Places, server: &Server) -> Result<Vec<String>, String> {
-    let routes: Vec<Value> = routes::linted()
+    let routes: Vec<Value> = routes::LINTED
+        .iter()
         .map(|route| json!({"name": route.path, "method": route.method, "url": format!("{}{}", server.base(), route.path)}))
         .collect();
     let mut script = places.script("notes.py");
@@ -145,7 +146,7 @@ fn redbot(places: &Places, server: &Server) -> Result<Vec<String>, String> {
 /// What is written for readers reads as what the JSON says.
 fn readers(places: &Places, server: &Server) -> Result<Vec<String>, String> {
     let mut script = places.script("feeds.py");
-    lines(script.arg(server.base()).args(routes::read_back()))
+    lines(script.arg(server.base()).args(routes::READ_BACK))
 }
 
 /// What is described is taken, what is not is refused, nothing breaks.
@@ -155,7 +156,8 @@ fn schemathesis(places: &Places, server: &Server) -> Result<Vec<String>, String>
     let mut document: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     forget_defaults(&mut document);
     fs::write(&described, document.to_string()).map_err(|error| error.to_string())?;
-    fs::write(&config, routes::SCHEMATHESIS).map_err(|error| error.to_string())?;
+    let hooks = places.scripts.join("refusals.py");
+    fs::write(&config, format!("hooks = '{}'\n\n{}", hooks.display(), routes::SCHEMATHESIS)).map_err(|error| error.to_string())?;
     let mut command = Command::new(places.python.with_file_name("schemathesis"));
     command.current_dir(&places.leavings).arg("--config-file").arg(&config).arg("run").arg(&described);
     command.args(["--url", &server.base(), "--header", &format!("Authorization: Bearer {}", server::TOKEN)]);

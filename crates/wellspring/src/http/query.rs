@@ -24,6 +24,8 @@ const MOST_ITEMS: usize = 1_000_000;
 const MOST_FIELDS: usize = 64;
 /// How long a reader may wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// What may stand around a name in `fields`. No other white space: what that is, each language says in its own way.
+pub(super) const BLANKS: [char; 2] = [' ', '\t'];
 /// How much of what was sent is shown in an answer, in characters.
 const SHOWN: usize = 64;
 
@@ -176,7 +178,7 @@ fn limit(value: &str) -> Result<usize, Box<Problem>> {
 
 fn fields(value: &str) -> Result<Vec<String>, Box<Problem>> {
     let mut names: Vec<String> = Vec::new();
-    for name in value.split(',').map(str::trim) {
+    for name in value.split(',').map(|name| name.trim_matches(BLANKS)) {
         if name.is_empty() {
             return Err(bad("fields", "`fields` takes names of fields with commas between them, as in fields=title,link".to_owned()));
         }
@@ -278,6 +280,8 @@ mod tests {
         insta::assert_snapshot!(refused("limit="), @"`limit` takes a whole number of items from 0 to 1000000, as in limit=10, not ``");
         insta::assert_snapshot!(refused("limit=1&limit=1"), @"`limit` is given more than once");
         insta::assert_snapshot!(refused("fields="), @"`fields` takes names of fields with commas between them, as in fields=title,link");
+        assert_eq!(parse("fields=%09a%20,%C2%85").unwrap().selection.fields, Some(vec!["a".into(), "\u{85}".into()]));
+        insta::assert_snapshot!(refused("fields=%20,%09"), @"`fields` takes names of fields with commas between them, as in fields=title,link");
         insta::assert_snapshot!(refused("fields=a,,b"), @"`fields` takes names of fields with commas between them, as in fields=title,link");
         insta::assert_snapshot!(refused("wait=1h"), @"`wait` takes at most 60s, not `1h`");
         insta::assert_snapshot!(refused("wait=2"), @"`wait` takes whole numbers with a unit (ms, s, m, h, d, w), as in wait=2s or wait=1h30m, not `2`");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, VARY};
 use utoipa::openapi::{ComponentsBuilder, Info, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, Server};
 use wellspring_core::snapshot::Digest;
 use wellspring_core::source::SourceSpec;
@@ -24,21 +24,6 @@ mod server;
 mod shape;
 mod shared;
 mod words;
-
-/// What of a read the document tells. **Switch on what the router answers**; nothing else needs to change: formats are those of
-/// [`super::formats::Format::ALL`].
-const TOLD: Told = Told { query_words: true, formats: true, history: true };
-
-/// Parts of the contract that the document may tell of.
-#[derive(Clone, Copy, Debug)]
-struct Told {
-    /// `limit`, `fields`, `max_age`, `wait` and `as_of` on a read.
-    query_words: bool,
-    /// `/api/{source}.{format}`.
-    formats: bool,
-    /// `/api/{source}/history`.
-    history: bool,
-}
 
 /// The document, as far as it is made: anew after a reload, and where a source's own data says what its items are like.
 #[derive(Debug, Default)]
@@ -64,6 +49,7 @@ pub fn answer(site: &Site, request: &HeaderMap) -> Response {
     let headers = response.headers_mut();
     headers.insert(ETAG, document.etag.clone());
     headers.insert(CACHE_CONTROL, Caching::Revalidate.header());
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     if known {
         headers.remove(CONTENT_TYPE);
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -87,7 +73,7 @@ impl Documents {
             return Arc::clone(document);
         }
         let sources: Vec<_> = catalog.sources().zip(&seen).map(|(source, content)| (&source.recipe.spec, content.as_deref())).collect();
-        let body = Bytes::from(document(&sources, has_token, TOLD).to_pretty_json().unwrap_or_default() + "\n");
+        let body = Bytes::from(document(&sources, has_token).to_pretty_json().unwrap_or_default() + "\n");
         let etag = HeaderValue::try_from(format!("\"{}\"", &Digest::of(&body).to_string()[..16]));
         let document = Arc::new(Document {
             catalog: Arc::clone(catalog),
@@ -109,14 +95,14 @@ fn content(source: &Source) -> Option<Arc<Content>> {
     }
 }
 
-fn document(sources: &[(&SourceSpec, Option<&Content>)], has_token: bool, told: Told) -> OpenApi {
-    let mut components = shared::components(ComponentsBuilder::new(), has_token, told);
+fn document(sources: &[(&SourceSpec, Option<&Content>)], has_token: bool) -> OpenApi {
+    let mut components = shared::components(ComponentsBuilder::new(), has_token);
     let mut paths = Paths::new();
     let mut tags = Vec::new();
     for (spec, content) in sources {
         let items = items::of(spec, *content);
         components = reads::components(components, spec, &items);
-        reads::paths(&mut paths, spec, &items, has_token, told);
+        reads::paths(&mut paths, spec, &items, has_token);
         tags.push(reads::tag(spec));
     }
     server::paths(&mut paths);

@@ -8,7 +8,7 @@ use wellspring_core::source::SourceSpec;
 
 use super::items::Items;
 use super::parts::{Is, json, list, object, one, schema_ref, sends, text, with};
-use super::{Told, words};
+use super::words;
 use crate::http::formats::Format;
 
 /// What a body of a source is called among the schemas.
@@ -63,15 +63,20 @@ fn body(spec: &SourceSpec) -> ObjectBuilder {
         ("fetched_at", Is::Always, super::parts::moment("The same moment with its offset.").into()),
     ]);
     if spec.report_age {
-        let hours = one(Type::Number).minimum(Some(0_usize)).description(Some("How long ago that was, in hours, to two decimals."));
-        body = with(body, "cache_age_hours", Is::Always, hours.into());
+        let hours = one(Type::Number)
+            .minimum(Some(0_usize))
+            .description(Some("How long ago that was, in hours, to two decimals; not on an answer from the past."));
+        // What is past has no age that its source could be judged by.
+        body = with(body, "cache_age_hours", Is::Sometimes, hours.into());
     }
     let degraded = object([("code", Is::Always, text("A stable word.")), ("message", Is::Always, text("In words."))]);
+    let revision = one(Type::Integer).minimum(Some(0_usize)).description(Some("Which revision it is, on an answer from the past."));
     let as_of = super::parts::moment("The moment that was asked for, on an answer from the past.");
     let sometimes = [
         ("force_refreshed", flag("True on the answer to a forced refresh that succeeded.")),
         ("expired", flag("True where the data are older than the source's `max_stale`.")),
         ("degraded", degraded.description(Some("Why the last refresh failed or was refused; the last good data are served."))),
+        ("revision", revision),
         ("as_of", as_of),
     ];
     let refreshing = flag("Whether a refresh of these data runs now.");
@@ -80,20 +85,15 @@ fn body(spec: &SourceSpec) -> ObjectBuilder {
 }
 
 /// Adds the routes of a source.
-pub(super) fn paths(paths: &mut Paths, spec: &SourceSpec, items: &Items, has_token: bool, told: Told) {
+pub(super) fn paths(paths: &mut Paths, spec: &SourceSpec, items: &Items, has_token: bool) {
     let name = &spec.name;
     let mut add = |path: String, item: PathItem| drop(paths.paths.insert(path, item));
-    add(format!("/api/{name}"), PathItem::new(HttpMethod::Get, read(spec, items, told)));
-    if told.formats {
-        for (extension, format) in Format::ALL {
-            let operation = read_as(spec, items, extension, format, told);
-            add(format!("/api/{name}.{extension}"), PathItem::new(HttpMethod::Get, operation));
-        }
+    add(format!("/api/{name}"), PathItem::new(HttpMethod::Get, read(spec, items)));
+    for (extension, format) in Format::ALL {
+        add(format!("/api/{name}.{extension}"), PathItem::new(HttpMethod::Get, read_as(spec, items, extension, format)));
     }
     add(format!("/api/{name}/status"), PathItem::new(HttpMethod::Get, status(spec)));
-    if told.history {
-        add(format!("/api/{name}/history"), PathItem::new(HttpMethod::Get, history(spec)));
-    }
+    add(format!("/api/{name}/history"), PathItem::new(HttpMethod::Get, history(spec)));
     if spec.manual_refresh {
         add(format!("/api/{name}/refresh"), PathItem::new(HttpMethod::Post, refresh(spec, has_token)));
     }
@@ -110,44 +110,42 @@ fn operation(spec: &SourceSpec, id: String, summary: &str, parameters: Vec<Param
 }
 
 /// What a read answers beside the data.
-fn read_responses(operation: OperationBuilder, told: Told) -> OperationBuilder {
-    let operation = operation.response("304", Ref::from_response_name("NotModified"));
-    // There were no data at the moment that was asked for.
-    if told.query_words { operation.response("404", Ref::from_response_name("NotFound")) } else { operation }
+fn read_responses(operation: OperationBuilder) -> OperationBuilder {
+    // 404: there were no data at the moment that was asked for, or they cannot be written so.
+    operation.response("304", Ref::from_response_name("NotModified")).response("404", Ref::from_response_name("NotFound"))
 }
 
 /// What of a query a read takes.
-fn asked(spec: &SourceSpec, items: &Items, told: Told) -> Vec<Parameter> {
+fn asked(spec: &SourceSpec, items: &Items) -> Vec<Parameter> {
     let mut parameters = words::declared(spec);
-    if told.query_words {
-        parameters.extend(words::choosing(items));
-        parameters.extend(words::choosing_when());
-    }
+    parameters.extend(words::choosing(items));
+    parameters.extend(words::choosing_when());
     parameters
 }
 
 /// The headers of data.
 const OF_DATA: [&str; 6] = ["ETag", "Last-Modified", "Cache-Control", "Cache-Status", "Vary", "Age"];
 
-fn read(spec: &SourceSpec, items: &Items, told: Told) -> OperationBuilder {
+fn read(spec: &SourceSpec, items: &Items) -> OperationBuilder {
     let summary = format!("The data of `{}`, at once", spec.name);
     let found = json("The stored data, fresh or not.", "application/json", schema_ref(&body_of(spec)));
-    let operation = operation(spec, format!("read_{}", spec.name), &summary, asked(spec, items, told));
+    let operation = operation(spec, format!("read_{}", spec.name), &summary, asked(spec, items));
     let operation = operation.description(spec.description.as_deref()).response("200", sends(found, &OF_DATA));
-    read_responses(operation, told)
+    read_responses(operation)
 }
 
-fn read_as(spec: &SourceSpec, items: &Items, extension: &str, format: Format, told: Told) -> OperationBuilder {
+fn read_as(spec: &SourceSpec, items: &Items, extension: &str, format: Format) -> OperationBuilder {
     let summary = format!("The items of `{}` as {extension}", spec.name);
     let media_type = format.media_type();
-    let media_type = media_type.to_str().unwrap_or_default();
+    // Whoever looks an answer's type up does so without its parameters.
+    let media_type = media_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     let found = if format == Format::Json {
         json("The stored data, fresh or not.", media_type, schema_ref(&body_of(spec)))
     } else {
         ResponseBuilder::new().description("The stored items, fresh or not.").content(media_type, Content::default())
     };
-    let operation = operation(spec, format!("read_{}_as_{extension}", spec.name), &summary, asked(spec, items, told));
-    read_responses(operation.response("200", sends(found, &OF_DATA)), told)
+    let operation = operation(spec, format!("read_{}_as_{extension}", spec.name), &summary, asked(spec, items));
+    read_responses(operation.response("200", sends(found, &OF_DATA)))
 }
 
 fn status(spec: &SourceSpec) -> OperationBuilder {
@@ -161,13 +159,14 @@ fn history(spec: &SourceSpec) -> OperationBuilder {
     let summary = format!("The revisions of `{}`, newest first", spec.name);
     let found = json("What is kept of its past.", "application/json", schema_ref("History"));
     let operation = operation(spec, format!("history_of_{}", spec.name), &summary, words::declared(spec));
-    operation.response("200", sends(found, &["Cache-Control"]))
+    let operation = operation.response("200", sends(found, &["ETag", "Last-Modified", "Cache-Control", "Vary"]));
+    operation.response("304", Ref::from_response_name("NotModified"))
 }
 
 fn refresh(spec: &SourceSpec, has_token: bool) -> OperationBuilder {
     let summary = format!("Refresh `{}` now", spec.name);
     let mut parameters = words::declared(spec);
-    parameters.push(words::wait("How long to wait for it, as in `2s`; `0` not at all."));
+    parameters.push(words::patience());
     let done = json(
         "The data after it. Where it failed or came too soon, those before, with `degraded`.",
         "application/json",

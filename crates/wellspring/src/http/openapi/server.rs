@@ -27,7 +27,7 @@ pub(super) fn paths(paths: &mut Paths) {
         ("/openapi.json", "openapi", "This document", document(), unavailable),
     ] {
         let is_document = path == "/openapi.json";
-        let headers: &[&str] = if is_document { &["ETag", "Cache-Control"] } else { &["Cache-Control"] };
+        let headers: &[&str] = if is_document { &["ETag", "Cache-Control", "Vary"] } else { &["Cache-Control"] };
         let found = sends(json(summary, "application/json", schema), headers);
         let operation = OperationBuilder::new().tag(TAG).operation_id(Some(id)).summary(Some(summary)).response("200", found);
         let operation =

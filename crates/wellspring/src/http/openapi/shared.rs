@@ -4,7 +4,6 @@ use serde_json::Value;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, ObjectBuilder, RefOr, ResponseBuilder, Schema, Type};
 
-use super::Told;
 use super::parts::{
     Is, count, count_or_null, header, json, list, moment, moment_or_null, object, one, or_null, schema_ref, sends, text, with, word,
 };
@@ -12,11 +11,8 @@ use super::parts::{
 const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Everything that routes refer to.
-pub(super) fn components(components: ComponentsBuilder, has_token: bool, told: Told) -> ComponentsBuilder {
+pub(super) fn components(components: ComponentsBuilder, has_token: bool) -> ComponentsBuilder {
     let mut components = schemas(responses(headers(components)));
-    if told.history {
-        components = components.schema("History", history());
-    }
     if has_token {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.description = Some("The configured `admin_token`.".to_owned());
@@ -50,7 +46,7 @@ fn responses(components: ComponentsBuilder) -> ComponentsBuilder {
         ("BadRequest", sends(problem("Something of the query is not taken; `parameter` names it."), &["Cache-Control"])),
         ("Unauthorized", sends(problem("No bearer token, or another one."), &["Cache-Control", "WWW-Authenticate"])),
         ("Forbidden", sends(problem("Without a token: not from here."), &["Cache-Control"])),
-        ("NotFound", sends(problem("There is no such thing, or was none then."), &["Cache-Control"])),
+        ("NotFound", sends(problem("There were no data at that moment, or they cannot be written in this format."), &["Cache-Control"])),
         ("Unavailable", sends(problem("There are no data yet, or the server starts or ends."), &["Cache-Control", "Retry-After"])),
         ("Problem", sends(problem("Whatever else is wrong."), &["Cache-Control"])),
     ]
@@ -59,7 +55,12 @@ fn responses(components: ComponentsBuilder) -> ComponentsBuilder {
 }
 
 fn schemas(components: ComponentsBuilder) -> ComponentsBuilder {
-    components.schema("Problem", problem()).schema("Status", status()).schema("Index", index()).schema("Readiness", readiness())
+    components
+        .schema("Problem", problem())
+        .schema("Status", status())
+        .schema("Index", index())
+        .schema("Readiness", readiness())
+        .schema("History", history())
 }
 
 fn problem() -> ObjectBuilder {
@@ -143,6 +144,7 @@ fn index() -> ObjectBuilder {
     let links = object([
         ("data", Is::Always, text("The data.")),
         ("status", Is::Always, text("The state of its key.")),
+        ("history", Is::Always, text("Its past revisions.")),
         ("refresh", Is::Sometimes, text("The forced refresh (POST), where it is allowed.")),
     ]);
     let source = object([

@@ -7,13 +7,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use wellspring_core::source::{Defaults, parse_sources};
 
-use super::{Told, document};
+use super::document;
 use crate::engine::hot::Content;
 
-const ALL: Told = Told { query_words: true, formats: true, history: true };
-
 /// The document of a config; `items` is what its first source has stored.
-fn documented(toml: &str, items: Option<&str>, has_token: bool, told: Told) -> Value {
+fn documented(toml: &str, items: Option<&str>, has_token: bool) -> Value {
     let sources = parse_sources("test.toml", toml, Defaults::default(), &|name| (name == "SECRET").then(|| "canary".to_owned())).unwrap();
     let content = items.map(|items| Content {
         items: Bytes::from(items.to_owned()),
@@ -24,7 +22,7 @@ fn documented(toml: &str, items: Option<&str>, has_token: bool, told: Told) -> V
     });
     let content = content.map(Arc::new);
     let sources: Vec<_> = sources.iter().map(|source| (&source.value, content.as_deref())).collect();
-    serde_json::to_value(document(&sources, has_token, told)).unwrap()
+    serde_json::to_value(document(&sources, has_token)).unwrap()
 }
 
 /// A line for each operation: parameters (`*` is needed), statuses with what they carry.
@@ -79,14 +77,18 @@ required = ["title"]
 
 #[test]
 fn every_route_of_a_source_is_told() {
-    let document = documented(CINEMA, None, true, ALL);
+    let document = documented(CINEMA, None, true);
     assert_eq!(document["openapi"], "3.1.0");
     assert_snapshot!(outline(&document), @r#"
     get /api/cinema (limit fields max_age wait as_of): 200 application/json, 304, 400, 404, 503, default
     get /api/cinema.json (limit fields max_age wait as_of): 200 application/json, 304, 400, 404, 503, default
     get /api/cinema.ndjson (limit fields max_age wait as_of): 200 application/x-ndjson, 304, 400, 404, 503, default
+    get /api/cinema.csv (limit fields max_age wait as_of): 200 text/csv, 304, 400, 404, 503, default
+    get /api/cinema.rss (limit fields max_age wait as_of): 200 application/rss+xml, 304, 400, 404, 503, default
+    get /api/cinema.atom (limit fields max_age wait as_of): 200 application/atom+xml, 304, 400, 404, 503, default
+    get /api/cinema.ics (limit fields max_age wait as_of): 200 text/calendar, 304, 400, 404, 503, default
     get /api/cinema/status (): 200 application/json, 400, 503, default
-    get /api/cinema/history (): 200 application/json, 400, 503, default
+    get /api/cinema/history (): 200 application/json, 304, 400, 503, default
     post /api/cinema/refresh (wait): 200 application/json, 202 application/json, 400, 401, 403, 503, default
     get / (): 200 application/json, 503, default
     get /api (): 200 application/json, 503, default
@@ -97,30 +99,24 @@ fn every_route_of_a_source_is_told() {
 }
 
 #[test]
-fn what_is_not_answered_yet_is_not_told() {
-    let document = documented(
-        &CINEMA.replace("report_age = true", "manual_refresh = false"),
-        None,
-        false,
-        Told { query_words: false, formats: false, history: false },
-    );
-    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().filter(|path| path.starts_with("/api/")).collect();
-    assert_eq!(paths, ["/api/cinema", "/api/cinema/status"]);
-    assert_eq!(document["paths"]["/api/cinema"]["get"]["parameters"], Value::Null);
+fn what_a_source_refuses_is_not_told() {
+    let document = documented(&CINEMA.replace("report_age = true", "manual_refresh = false"), None, false);
+    assert_eq!(document["paths"]["/api/cinema/refresh"], Value::Null);
+    assert_eq!(document["components"]["schemas"]["cinema.running"], Value::Null);
     assert_eq!(document["components"]["securitySchemes"], Value::Null);
 }
 
 #[test]
 fn the_body_has_the_members_of_the_contract() {
-    let document = documented(CINEMA, None, false, ALL);
+    let document = documented(CINEMA, None, false);
     let body = &document["components"]["schemas"]["cinema"];
-    assert_snapshot!(body["required"], @r#"["films","from_cache","cache_valid","cache_date","fetched_at","cache_age_hours","refreshing_in_background"]"#);
-    assert_snapshot!(body["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), @r#"films from_cache cache_valid cache_date fetched_at cache_age_hours refreshing_in_background force_refreshed expired degraded as_of"#);
+    assert_snapshot!(body["required"], @r#"["films","from_cache","cache_valid","cache_date","fetched_at","refreshing_in_background"]"#);
+    assert_snapshot!(body["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), @r#"films from_cache cache_valid cache_date fetched_at cache_age_hours refreshing_in_background force_refreshed expired degraded revision as_of"#);
 }
 
 #[test]
 fn fields_have_the_types_that_their_rules_give() {
-    let document = documented(CINEMA, None, false, ALL);
+    let document = documented(CINEMA, None, false);
     assert_snapshot!(lines(&document["components"]["schemas"]["cinema.item"]["properties"]), @r#"
     title: {"type":"string"}
     link: {"type":["string","null"]}
@@ -136,7 +132,7 @@ fn fields_have_the_types_that_their_rules_give() {
 fn what_rules_leave_open_is_taken_from_the_data() {
     let toml = "[source.news]\nfresh_for = \"1h\"\nurl = \"https://news.example/\"\nformat = \"json\"\n";
     let items = r#"[{"id": 1, "at": null, "by": {"name": "a"}, "tags": ["x"]}, {"id": 2.5, "at": "now", "by": null, "tags": []}]"#;
-    let document = documented(toml, Some(items), false, ALL);
+    let document = documented(toml, Some(items), false);
     let item = &document["components"]["schemas"]["news.item"];
     assert_snapshot!(lines(&item["properties"]), @r#"
     id: {"type":["number","null"]}
@@ -146,7 +142,7 @@ fn what_rules_leave_open_is_taken_from_the_data() {
     "#);
     assert_eq!(item["type"], "object");
     assert_eq!(item["examples"].as_array().unwrap().len(), 2);
-    let unseen = documented(toml, None, false, ALL);
+    let unseen = documented(toml, None, false);
     assert_eq!(unseen["components"]["schemas"]["news.item"], serde_json::json!({}));
 }
 
@@ -154,7 +150,7 @@ fn what_rules_leave_open_is_taken_from_the_data() {
 fn examples_are_few_and_short() {
     let toml = "[source.news]\nfresh_for = \"1h\"\nurl = \"https://news.example/\"\nformat = \"json\"\n";
     let check = |items: &str, shown: usize| {
-        let document = documented(toml, Some(items), false, ALL);
+        let document = documented(toml, Some(items), false);
         assert_eq!(
             document["components"]["schemas"]["news.item"]["examples"].as_array().map_or(0, Vec::len),
             shown,
@@ -184,7 +180,7 @@ page = { type = "integer", min = 1, default = 1 }
 on = { type = "boolean", default = true }
 day = { type = "date", default = "2026-03-02" }
 "#;
-    let document = documented(toml, None, false, ALL);
+    let document = documented(toml, None, false);
     let parameters = document["paths"]["/api/asked"]["get"]["parameters"].as_array().unwrap();
     let told = parameters.iter().map(|p| format!("{} {}: {}", p["name"], p["required"], p["schema"])).collect::<Vec<_>>().join("\n");
     assert_snapshot!(told, @r#"
@@ -194,8 +190,8 @@ day = { type = "date", default = "2026-03-02" }
     "on" false: {"type":"string","default":"true","enum":["true","false","1","0","yes","no","on","off"]}
     "day" false: {"type":"string","format":"date","default":"2026-03-02"}
     "limit" false: {"type":"integer","maximum":1000000,"minimum":0}
-    "fields" false: {"type":"array","items":{"type":"string","enum":["title"]},"minItems":1,"uniqueItems":true}
-    "max_age" false: {"type":"string","pattern":"^(?=.)(\\d{1,4}w)?(\\d{1,4}d)?(\\d{1,4}h)?(\\d{1,4}m)?(\\d{1,6}s)?(\\d{1,9}ms)?$"}
+    "fields" false: {"type":"array","items":{"type":"string","enum":["title"]},"minItems":1}
+    "max_age" false: {"type":"string","pattern":"^(0|(?=.)([0-4]?\\d{1,3}w)?(\\d{1,3}d)?(\\d{1,4}h)?(\\d{1,4}m)?(\\d{1,6}s)?(\\d{1,9}ms)?)$"}
     "wait" false: {"type":"string","pattern":"^(0|([1-5]?\\d|60)s|[1-5]?\\d{1,4}ms|60000ms|1m)$"}
     "as_of" false: {"type":"string","format":"date-time","description":"RFC 3339, with an offset or `Z`."}
     "#);
@@ -203,7 +199,7 @@ day = { type = "date", default = "2026-03-02" }
 
 #[test]
 fn every_reference_leads_somewhere() {
-    let document = documented(CINEMA, Some(r#"[{"title": "Up"}]"#), true, ALL);
+    let document = documented(CINEMA, Some(r#"[{"title": "Up"}]"#), true);
     let mut open = vec![&document];
     let mut followed = 0;
     while let Some(value) = open.pop() {
@@ -218,6 +214,6 @@ fn every_reference_leads_somewhere() {
 
 #[test]
 fn no_secret_is_told() {
-    let text = documented(CINEMA, None, true, ALL).to_string();
+    let text = documented(CINEMA, None, true).to_string();
     assert!(!text.contains("canary") && !text.contains("tix.example"));
 }
