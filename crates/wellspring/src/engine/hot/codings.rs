@@ -51,22 +51,27 @@ impl Codings {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
     use std::sync::atomic::AtomicUsize;
+    use std::sync::{Arc, Barrier};
 
     use super::*;
+    use crate::lifecycle::thread;
 
     #[test]
     fn of_a_crowd_one_makes_it_and_one_result_is_kept() {
-        let codings = Codings::default();
-        let (barrier, claims) = (Barrier::new(8), AtomicUsize::new(0));
-        let reader = || {
-            barrier.wait();
-            claims.fetch_add(usize::from(codings.claim(1)), Ordering::Relaxed);
+        let shared = Arc::new((Codings::default(), Barrier::new(8), AtomicUsize::new(0)));
+        let reader = |_| {
+            let shared = Arc::clone(&shared);
+            thread("reader", move || {
+                let (codings, barrier, claims) = &*shared;
+                barrier.wait();
+                claims.fetch_add(usize::from(codings.claim(1)), Ordering::Relaxed);
+            })
         };
-        #[expect(clippy::disallowed_methods, reason = "a crowd of threads, which ends here")]
-        std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(reader))));
-        assert_eq!((claims.into_inner(), codings.claim(1), codings.claim(0)), (1, false, true));
+        let crowd: Vec<_> = (0..8).map(reader).collect();
+        crowd.into_iter().for_each(|reader| reader.unwrap().join().unwrap());
+        let (codings, _, claims) = &*shared;
+        assert_eq!((claims.load(Ordering::Relaxed), codings.claim(1), codings.claim(0)), (1, false, true));
         assert!(codings.coded(1).is_none() && codings.coded(7).is_none());
         let of = |text: &'static str| {
             Some(Coded { bytes: Bytes::from_static(text.as_bytes()), etag: HeaderValue::from_static("x"), length: HeaderValue::from(1) })
