@@ -69,7 +69,9 @@ mod tests {
             })
         };
         let crowd: Vec<_> = (0..8).map(reader).collect();
-        crowd.into_iter().for_each(|reader| reader.unwrap().join().unwrap());
+        for reader in crowd {
+            reader.unwrap().join().unwrap();
+        }
         let (codings, _, claims) = &*shared;
         assert_eq!((claims.load(Ordering::Relaxed), codings.claim(1), codings.claim(0)), (1, false, true));
         assert!(codings.coded(1).is_none() && codings.coded(7).is_none());
