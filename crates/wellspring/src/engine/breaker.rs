@@ -2,6 +2,7 @@
 //! Backoffs are a key's own; without this a thousand keys would each find out by themselves that their host is down.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,18 +24,23 @@ const TRIAL: Duration = Duration::from_secs(30);
 
 /// The hosts that are in trouble.
 #[derive(Debug, Default)]
-pub struct Breaker(Mutex<HashMap<Arc<str>, Trouble>>);
+pub struct Breaker {
+    hosts: Mutex<HashMap<Arc<str>, Trouble>>,
+    seed: RandomState,
+}
 
 #[derive(Debug)]
 struct Trouble {
     failures: u32,
+    /// Digests of the addresses whose own errors are among them.
+    blamed: Vec<u64>,
     rests_until: Mono,
 }
 
 impl Breaker {
     /// Why a host is not asked now; `None` where it may be. After a rest one asker is let through, to try.
     pub fn refusal(&self, host: &str, now: Mono) -> Option<Failure> {
-        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let trouble = hosts.get_mut(host)?;
         if now >= trouble.rests_until {
             if trouble.failures >= RUN {
@@ -47,17 +53,25 @@ impl Breaker {
         Some(Failure { retry_after: Some(wait), ..Failure::retryable(Code::HostResting, words) })
     }
 
-    /// What asking a host came to. What a browser does by itself says nothing of the host, neither good nor bad.
-    pub fn report(&self, host: &Arc<str>, failure: Option<&Failure>, now: Mono) {
+    /// What asking a host for `address` came to. What a browser does by itself says nothing of the host, neither good nor bad. An
+    /// error that one address answers over and over counts once: it must not take its neighbours offline.
+    pub fn report(&self, host: &Arc<str>, address: &str, failure: Option<&Failure>, now: Mono) {
         if failure.is_some_and(|failure| is_of_the_browser(failure.code)) {
             return;
         }
-        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(failure) = failure.filter(|f| is_of_the_host(f)) else {
             hosts.remove(host);
             return;
         };
-        let trouble = hosts.entry(Arc::clone(host)).or_insert(Trouble { failures: 0, rests_until: now });
+        let trouble = hosts.entry(Arc::clone(host)).or_insert(Trouble { failures: 0, blamed: Vec::new(), rests_until: now });
+        if trouble.failures < RUN && may_be_of_one_address(failure) {
+            let digest = self.seed.hash_one(address);
+            if trouble.blamed.contains(&digest) {
+                return;
+            }
+            trouble.blamed.push(digest);
+        }
         trouble.failures = trouble.failures.saturating_add(1);
         let rest = match trouble.failures.checked_sub(RUN) {
             Some(more) => FIRST_REST.saturating_mul(1 << more.min(20)).min(LONGEST_REST),
@@ -66,6 +80,11 @@ impl Breaker {
         let asked = failure.retry_after.unwrap_or_default().min(LONGEST_ASKED);
         trouble.rests_until = now.after(rest.max(asked));
     }
+}
+
+/// True for an error that an address answers (a 500), where the host does not ask to be left alone.
+fn may_be_of_one_address(failure: &Failure) -> bool {
+    failure.code == Code::UpstreamStatus && failure.kind == Kind::Retryable && failure.retry_after.is_none()
 }
 
 /// True for failures that another address of the same host would likely meet too.
@@ -95,18 +114,18 @@ mod tests {
     fn a_run_of_failures_gives_a_host_a_rest_and_a_success_ends_it() {
         let (breaker, host) = (Breaker::default(), Arc::from("a"));
         for _ in 0..4 {
-            breaker.report(&host, Some(&broken()), NOW);
+            breaker.report(&host, "/", Some(&broken()), NOW);
             assert_eq!(breaker.refusal(&host, NOW), None);
         }
-        breaker.report(&host, Some(&broken()), NOW);
+        breaker.report(&host, "/", Some(&broken()), NOW);
         assert_eq!(breaker.refusal(&host, after(9)).unwrap().retry_after, Some(Duration::from_secs(1)));
         assert_eq!(breaker.refusal("b", NOW), None, "another host is another matter");
         // One tries; the others wait for what comes of it.
         assert_eq!(breaker.refusal(&host, after(10)), None);
         assert!(breaker.refusal(&host, after(10)).is_some());
-        breaker.report(&host, Some(&broken()), after(11));
+        breaker.report(&host, "/", Some(&broken()), after(11));
         assert_eq!(breaker.refusal(&host, after(11)).unwrap().retry_after, Some(Duration::from_secs(20)));
-        breaker.report(&host, None, after(12));
+        breaker.report(&host, "/", None, after(12));
         assert_eq!(breaker.refusal(&host, after(12)), None);
     }
 
@@ -115,10 +134,10 @@ mod tests {
         let (breaker, host) = (Breaker::default(), Arc::from("a"));
         let asked =
             |seconds| Failure { retry_after: Some(Duration::from_secs(seconds)), ..Failure::retryable(Code::UpstreamStatus, "429") };
-        breaker.report(&host, Some(&asked(60)), NOW);
+        breaker.report(&host, "/", Some(&asked(60)), NOW);
         assert!(breaker.refusal(&host, after(59)).is_some());
         assert_eq!(breaker.refusal(&host, after(60)), None);
-        breaker.report(&host, Some(&asked(1_000_000)), NOW);
+        breaker.report(&host, "/", Some(&asked(1_000_000)), NOW);
         assert_eq!(breaker.refusal(&host, after(3_600)), None);
     }
 
@@ -127,12 +146,12 @@ mod tests {
         let (breaker, host) = (Breaker::default(), Arc::from("a"));
         let by_itself = [Code::BrowserMissing, Code::BrowserFailed, Code::PageFailed, Code::WaitFailed];
         for code in by_itself.into_iter().cycle().take(20) {
-            breaker.report(&host, Some(&Failure::retryable(code, "")), NOW);
+            breaker.report(&host, "/", Some(&Failure::retryable(code, "")), NOW);
         }
         assert_eq!(breaker.refusal(&host, NOW), None);
         for _ in 0..5 {
-            breaker.report(&host, Some(&broken()), NOW);
-            breaker.report(&host, Some(&Failure::retryable(Code::PageFailed, "")), NOW);
+            breaker.report(&host, "/", Some(&broken()), NOW);
+            breaker.report(&host, "/", Some(&Failure::retryable(Code::PageFailed, "")), NOW);
         }
         assert!(breaker.refusal(&host, NOW).is_some());
     }
@@ -141,9 +160,24 @@ mod tests {
     fn what_is_wrong_with_one_address_is_not_held_against_its_host() {
         let (breaker, host) = (Breaker::default(), Arc::from("a"));
         for _ in 0..20 {
-            breaker.report(&host, Some(&Failure::permanent(Code::UpstreamStatus, "404")), NOW);
-            breaker.report(&host, Some(&Failure::retryable(Code::GateFailed, "0 items")), NOW);
+            breaker.report(&host, "/", Some(&Failure::permanent(Code::UpstreamStatus, "404")), NOW);
+            breaker.report(&host, "/", Some(&Failure::retryable(Code::GateFailed, "0 items")), NOW);
         }
         assert_eq!(breaker.refusal(&host, NOW), None);
+    }
+
+    #[test]
+    fn an_address_that_answers_errors_counts_once_and_several_are_the_host() {
+        let (breaker, host) = (Breaker::default(), Arc::from("a"));
+        let error = Failure::retryable(Code::UpstreamStatus, "500");
+        for _ in 0..20 {
+            breaker.report(&host, "/broken", Some(&error), NOW);
+        }
+        assert_eq!(breaker.refusal(&host, NOW), None);
+        for path in ["/a", "/b", "/c", "/d"] {
+            assert_eq!(breaker.refusal(&host, NOW), None);
+            breaker.report(&host, path, Some(&error), NOW);
+        }
+        assert!(breaker.refusal(&host, NOW).is_some());
     }
 }

@@ -52,12 +52,11 @@ impl Admission {
     /// Where a forced refresh would be refused, or another site's page asks.
     pub fn judge_read(&self, headers: &HeaderMap) -> Result<(), Box<Problem>> {
         self.judge(headers)?;
-        let site = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin" || site == "none");
         let own = |referer: &HeaderValue| {
             let authority = referer.to_str().ok()?.split_once("://")?.1.split(['/', '?', '#']).next()?;
             Some(Some(authority.as_bytes()) == headers.get(HOST).map(HeaderValue::as_bytes))
         };
-        if self.token.is_some() || site && headers.get(REFERER).is_none_or(|referer| own(referer) == Some(true)) {
+        if self.token.is_some() || headers.get(REFERER).is_none_or(|referer| own(referer) == Some(true)) {
             return Ok(());
         }
         Err(Box::new(Problem::new(StatusCode::FORBIDDEN, "forbidden", "a page of another site asks")))
@@ -81,10 +80,13 @@ impl Admission {
         let own = |origin: &str| {
             origin.split_once("://").map(|(_, authority)| authority.as_bytes()) == headers.get(HOST).map(HeaderValue::as_bytes)
         };
-        match headers.get(ORIGIN) {
-            Some(origin) if !origin.to_str().is_ok_and(own) => Err("the request's `Origin` is another site".to_owned()),
-            _ => Ok(()),
+        if headers.get(ORIGIN).is_some_and(|origin| !origin.to_str().is_ok_and(own)) {
+            return Err("the request's `Origin` is another site".to_owned());
         }
+        if headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
+            return Err("a page of another site asks (`Sec-Fetch-Site`)".to_owned());
+        }
+        Ok(())
     }
 
     fn knows(&self, host: &Host<String>) -> bool {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, VARY};
 use http::{Method, StatusCode};
 use http_body::Body as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::error;
 use wellspring_core::freshness::Freshness;
 
@@ -40,6 +40,11 @@ impl Default for Coder {
 }
 
 impl Coder {
+    /// A place among those that may compute for long at the same time; `None` once there is nothing to wait for.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+
     /// The body of a view in the coding that its reader likes best. Where that is not made yet it will be, and this reader
     /// gets the body as it is.
     pub fn hit<'a>(&self, view: &Arc<View>, freshness: Freshness, tail: &'a Tail, accepts: Accepts) -> Option<(Coding, &'a Coded)> {
@@ -106,7 +111,7 @@ impl Coder {
             encode(&[&plain], coding)
         } else {
             let plain = plain.clone();
-            let place = Arc::clone(&self.places).acquire_owned().await;
+            let place = self.place().await;
             let made = lifecycle::blocking(move || encode(&[&plain], coding)).await;
             drop(place);
             made.unwrap_or_else(|panic| Err(std::io::Error::other(panic)))

@@ -17,6 +17,14 @@ pub(super) fn refuse<B>(request: &Request<B>) -> Option<Problem> {
         let detail = "an HTTP/1.1 request names one `Host`";
         return Some(closing(Problem::new(StatusCode::BAD_REQUEST, "bad_host", detail)));
     }
+    // RFC 9112 §3.2.2: the target's authority would count in place of `Host`. Whoever names two means to be taken for another.
+    let host = headers.get(HOST).map(http::HeaderValue::as_bytes);
+    if request.uri().authority().is_some_and(|asked| host.is_none_or(|host| !host.eq_ignore_ascii_case(asked.as_str().as_bytes())))
+        && *request.method() != Method::CONNECT
+    {
+        let detail = "the target names another host than the `Host` header";
+        return Some(closing(Problem::new(StatusCode::BAD_REQUEST, "bad_host", detail)));
+    }
     if *request.method() == Method::CONNECT {
         let detail = "this is no proxy: `CONNECT` is not known here";
         return Some(closing(Problem::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail)));

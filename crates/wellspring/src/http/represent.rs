@@ -85,7 +85,15 @@ pub(super) async fn represent(
             Ok((written, digest))
         }
     };
-    let made = if content.items.len() > LARGE { lifecycle::blocking(work).await.map_err(|_| fault("a writer broke off"))? } else { work() };
+    let made = if content.items.len() > LARGE {
+        // Few at once: each holds the items several times over while it writes.
+        let place = site.coder.place().await;
+        let made = lifecycle::blocking(work).await.map_err(|_| fault("a writer broke off"))?;
+        drop(place);
+        made
+    } else {
+        work()
+    };
     let (items, digest) = made.map_err(|unmade| match unmade {
         Unmade::Items(bad) => fault(&bad.to_string()),
         Unmade::Format(unwritable) => Box::new(Problem::new(StatusCode::NOT_FOUND, unwritable.code(), unwritable.to_string())),

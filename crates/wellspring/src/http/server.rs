@@ -71,6 +71,8 @@ pub(super) async fn connection(stream: TcpStream, service: Answers) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(socket::LARGEST_HEAD)
+        // Who has asked and will ask no more (`nc -N`) is still owed the answer.
+        .half_close(true)
         .serve_connection(TokioIo::new(socket), service);
     tokio::pin!(connection);
     let ended = tokio::select! {

@@ -37,6 +37,8 @@ async fn without_a_token_only_the_machine_itself_may() {
     check(&origin, &app, &[("origin", "null")], 403).await;
     check(&origin, &app, &[("origin", "http://127.0.0.1:1")], 403).await;
     check(&origin, &app, &[("x-forwarded-proto", "https")], 403).await;
+    check(&origin, &app, &[("sec-fetch-site", "same-origin")], 200).await;
+    check(&origin, &app, &[("sec-fetch-site", "cross-site")], 403).await;
     app.stop().await;
 }
 

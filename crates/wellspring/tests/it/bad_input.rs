@@ -61,6 +61,36 @@ async fn what_is_no_request_hears_so() {
     check(&app, b"GET /api/cinema HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400, "bad_request").await;
     check(&app, b"GET /api/cinema HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n\r\n", 400, "bad_request").await;
     check(&app, b"GET /api/ cinema HTTP/1.1\r\nhost: x\r\n\r\n", 400, "bad_request").await;
+    check(&app, b"GET http://evil.example/api/cinema HTTP/1.1\r\nhost: x\r\n\r\n", 400, "bad_host").await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_asked_and_asks_no_more_is_answered() {
+    let origin = Origin::start().await;
+    origin.script("/", tix::films(&["Dune"]));
+    let source = tix::source("cinema", &origin, "/", "fresh_for = \"1h\"\nwarm = false");
+    let app = TestApp::with_source(&source).await;
+    origin.hold("/");
+    let asking = async |path: &str| {
+        let mut stream = TcpStream::connect(app.address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        stream
+    };
+    let answered = async |mut stream: TcpStream| {
+        let mut answer = String::new();
+        tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("the server closes").unwrap();
+        answer
+    };
+    // One that has to wait for the origin, one that a handler answers, and a hit.
+    let cold = asking("/api/cinema").await;
+    assert!(answered(asking("/health").await).await.ends_with("\"status\": \"ok\"\n}\n"));
+    origin.release("/");
+    for stream in [cold, asking("/api/cinema").await] {
+        let answer = answered(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"Dune\"") && answer.ends_with('}'), "{answer}");
+    }
     app.stop().await;
 }
 

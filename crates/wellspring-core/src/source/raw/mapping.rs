@@ -55,7 +55,7 @@ pub struct RawCalendarMapping {
     pub location: Option<At<String>>,
     /// More about it, as text.
     pub summary: Option<At<String>>,
-    /// Its page.
+    /// The address of its page.
     pub link: Option<At<String>>,
     /// What tells one event from all others, for good.
     pub id: Option<At<String>>,

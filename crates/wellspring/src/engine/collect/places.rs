@@ -124,8 +124,9 @@ impl Collector {
         let started = self.clock.mono();
         request.within = request.within.min(started.until(deadline));
         let fetched = self.fetcher.fetch(&request).await.map_err(Miss::from);
+        let failure = fetched.as_ref().err().map(|miss| &miss.failure);
         let ended = self.clock.mono();
-        self.breaker.report(host, fetched.as_ref().err().map(|miss| &miss.failure), ended);
+        self.breaker.report(host, request.url.expose(), failure, ended);
         if let Some(slot) = slot {
             slot.leave().await;
         }
