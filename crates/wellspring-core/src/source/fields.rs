@@ -8,7 +8,6 @@ use super::parse::Reader;
 use super::raw::{RawField, RawFieldTable, RawPlaces};
 use super::words::Table;
 use super::{Anchor, At, Field, Format, Many, Nested, Origin, Piece, Places};
-use crate::template::place_at;
 
 /// Keys that stand beside `compose`; a `default` stands beside everything.
 const WITH_COMPOSE: [&str; 8] = ["compose", "regex", "parse", "format", "zone", "as", "currency", "decimal"];
@@ -251,30 +250,14 @@ impl Reader<'_> {
     }
 
     fn compose(&mut self, at: &At<String>, parts: &Parts<'_>) -> Option<Vec<Piece>> {
-        let mut pieces = Vec::new();
-        let mut text = String::new();
-        let mut rest = at.value.as_str();
-        while let Some(start) = rest.find('{') {
-            text.push_str(&rest[..start]);
-            rest = &rest[start..];
-            if let Some((name, after)) = place_at(rest, |name| parts.find(name).is_some()) {
-                if let Err((message, help)) = parts.usable(name) {
-                    self.error(&at.span, message, Some(&help));
-                    return None;
-                }
-                if !text.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut text)));
-                }
-                pieces.push(Piece::Name(name.to_owned()));
-                rest = after;
-            } else {
-                text.push('{');
-                rest = &rest[1..];
+        let pieces = Piece::split(&at.value, |name| parts.find(name).is_some());
+        for piece in &pieces {
+            if let Piece::Name(name) = piece
+                && let Err((message, help)) = parts.usable(name)
+            {
+                self.error(&at.span, message, Some(&help));
+                return None;
             }
-        }
-        text.push_str(rest);
-        if !text.is_empty() {
-            pieces.push(Piece::Text(text));
         }
         if !pieces.iter().any(|piece| matches!(piece, Piece::Name(_))) {
             let help = "write {name} where a field, a parameter or a capture goes; a value that never changes is a default";

@@ -6,7 +6,6 @@ use super::document::suggestion;
 use super::parse::Reader;
 use super::raw::{RawCalendarMapping, RawFeedMapping};
 use super::{Alternative, At, Piece};
-use crate::template::place_at;
 
 /// What items are as entries of a feed. What is `None` is guessed from the items.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,32 +162,13 @@ impl Reader<'_> {
     /// A field's name, or a text with names in braces.
     fn mapped(&mut self, at: Option<&At<String>>, known: &Known<'_>) -> Option<Mapped> {
         let at = at?;
-        let mut pieces = Vec::new();
-        let mut text = String::new();
-        let mut rest = at.value.as_str();
-        while let Some(start) = rest.find('{') {
-            text.push_str(&rest[..start]);
-            rest = &rest[start..];
-            if let Some((name, after)) = place_at(rest, |name| known.has(name)) {
-                self.is_field(at, name, known);
-                if !text.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut text)));
-                }
-                pieces.push(Piece::Name(name.to_owned()));
-                rest = after;
-            } else {
-                text.push('{');
-                rest = &rest[1..];
-            }
-        }
-        text.push_str(rest);
-        if pieces.is_empty() {
+        let pieces = Piece::split(&at.value, |name| known.has(name));
+        let mut names = pieces.iter().filter_map(|piece| if let Piece::Name(name) = piece { Some(name) } else { None }).peekable();
+        if names.peek().is_none() {
             self.is_field(at, &at.value, known);
             return Some(Mapped::Field(at.value.clone()));
         }
-        if !text.is_empty() {
-            pieces.push(Piece::Text(text));
-        }
+        names.for_each(|name| self.is_field(at, name, known));
         Some(Mapped::Text(pieces))
     }
 

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::At;
+use crate::template::place_at;
 
 /// What a body is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -146,6 +147,32 @@ pub enum Piece {
     Text(String),
     /// The value of a field, a parameter or a capture of this name.
     Name(String),
+}
+
+impl Piece {
+    /// A text and the names that stand in it like `{places}`: what `known` knows, or what looks like a name.
+    pub(super) fn split(text: &str, known: impl Fn(&str) -> bool) -> Vec<Self> {
+        let (mut pieces, mut plain, mut rest) = (Vec::new(), String::new(), text);
+        while let Some(start) = rest.find('{') {
+            plain.push_str(&rest[..start]);
+            rest = &rest[start..];
+            if let Some((name, after)) = place_at(rest, &known) {
+                if !plain.is_empty() {
+                    pieces.push(Self::Text(std::mem::take(&mut plain)));
+                }
+                pieces.push(Self::Name(name.to_owned()));
+                rest = after;
+            } else {
+                plain.push('{');
+                rest = &rest[1..];
+            }
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            pieces.push(Self::Text(plain));
+        }
+        pieces
+    }
 }
 
 /// A list of rows within a row.

@@ -50,14 +50,12 @@ impl Lanes {
         (0..cores).map(|_| Lane::start(service.clone(), patience)).collect::<io::Result<_>>().map(Self)
     }
 
-    /// Gives a connection to the one that has the fewest.
-    pub(super) fn take(&self, stream: net::TcpStream, client: IpAddr) {
-        let Some(lane) = self.0.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed)) else { return };
+    /// Gives a connection to the one that has the fewest; false where that one has broken off, and would be chosen for ever,
+    /// since it has none.
+    pub(super) fn take(&self, stream: net::TcpStream, client: IpAddr) -> bool {
+        let Some(lane) = self.0.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed)) else { return false };
         lane.open.fetch_add(1, Ordering::Relaxed);
-        // A lane that is gone has panicked, and the connection closes.
-        if lane.accepted.send((stream, client)).is_err() {
-            lane.open.fetch_sub(1, Ordering::Relaxed);
-        }
+        lane.accepted.send((stream, client)).is_ok()
     }
 
     /// Takes no more, and waits for the end of what is open; how many connections were cut.

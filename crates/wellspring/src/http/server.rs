@@ -46,7 +46,10 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer.ip()))) {
-                Ok((stream, client)) => lanes.take(stream, client),
+                Ok((stream, client)) => if !lanes.take(stream, client) {
+                    error!("a thread that answers has broken off");
+                    return;
+                },
                 Err(error) => {
                     warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -121,14 +124,8 @@ impl Service<Request<Incoming>> for Answers {
         let log = self.site.access_log.as_ref();
         let noted = log.map(|log| log.note(&request, self.client, self.site.engine.clock()));
         self.owed.store(!request.body().is_end_stream(), Ordering::Relaxed);
-        if let Some(problem) = intake::refuse(&request) {
-            let response = read::made(problem);
-            if let (Some(log), Some(noted)) = (log, noted) {
-                log.answered(noted, &response, self.site.engine.clock());
-            }
-            return Answer::Ready(Some(response));
-        }
-        if let Some(response) = read::hit(&self.site, &request) {
+        let at_once = intake::refuse(&request).map(read::made).or_else(|| read::hit(&self.site, &request));
+        if let Some(response) = at_once {
             if let (Some(log), Some(noted)) = (log, noted) {
                 log.answered(noted, &response, self.site.engine.clock());
             }
