@@ -8,6 +8,7 @@ use crate::engine::Engine;
 
 pub mod access;
 pub mod admin;
+mod assets;
 pub mod body;
 pub mod coded;
 pub mod coding;

@@ -19,7 +19,7 @@ use super::formats::Format;
 use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::query::{Params, shown};
-use super::{Site, Stage, history, index, openapi, read, refresh};
+use super::{Site, Stage, assets, history, index, openapi, read, refresh};
 use crate::engine::catalog::Source;
 
 /// The routes.
@@ -33,9 +33,8 @@ pub fn router(site: Site) -> Router {
         .route("/api/{source}/history", get(history_of_source))
         .route("/health", get(health))
         .route("/ready", get(ready))
-        .route("/openapi.json", get(document))
-        .fallback(nowhere)
-        .with_state(site.clone());
+        .route("/openapi.json", get(document));
+    let routes = assets::routes(routes).fallback(nowhere).with_state(site.clone());
     // Around the whole router, not its routes: there a 405 has its `Allow` already.
     Router::new().fallback_service(routes).layer(from_fn_with_state(site, finish))
 }
