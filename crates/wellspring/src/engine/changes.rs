@@ -99,6 +99,12 @@ impl Listener {
         *self.last.borrow_and_update()
     }
 
+    /// One who hears of what a test says.
+    #[cfg(test)]
+    pub(crate) fn of(last: &watch::Sender<u64>) -> Self {
+        Self { last: last.subscribe(), listeners: Arc::new(AtomicUsize::new(1)) }
+    }
+
     /// Waits for one after that; false once there will be none.
     pub async fn more(&mut self) -> bool {
         self.last.changed().await.is_ok()

@@ -55,7 +55,8 @@ pub fn stream(site: &Site, query: &str, request: &HeaderMap) -> Result<Response,
     let engine = site.engine.clone();
     let mut news = News::new(asked);
     let tell_news = move |since, text: &mut String| news.tell(&engine, since, text);
-    lifecycle::spawn(tell(tell_news, epoch, since, listener, site.stage.clone(), out));
+    let teller = Teller { epoch, listener, stage: site.stage.clone(), heartbeat: HEARTBEAT, out };
+    lifecycle::spawn(teller.tell(tell_news, since));
     let mut response = Response::new(Body::new(Chunks(chunks)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -71,40 +72,45 @@ fn resumed(epoch: u64, id: &str) -> Option<u64> {
     if of == format!("{epoch:x}") { number.parse().ok() } else { None }
 }
 
-/// Tells until the listener or the server goes. `news` adds what one does not know that knows everything up to a number.
-async fn tell(
-    mut news: impl FnMut(Option<u64>, &mut String),
+/// Who tells one listener.
+struct Teller {
+    /// What this process is called in the ids of events.
     epoch: u64,
-    mut since: Option<u64>,
-    mut listener: Listener,
-    mut stage: watch::Receiver<Stage>,
+    listener: Listener,
+    stage: watch::Receiver<Stage>,
+    heartbeat: Duration,
     out: mpsc::Sender<Bytes>,
-) {
-    // Told at once in any case: a browser takes the connection for open when its first bytes are there.
-    let mut text = format!("retry: {RETRY_MS}\n\n");
-    loop {
-        // Before looking: what changes meanwhile is looked at again.
-        let number = listener.last();
-        let before = text.len();
-        news(since, &mut text);
-        if text.len() > before {
-            // The last event carries the id of all of them: of what is cut off before it, all is told again.
-            text.pop();
-            let _infallible = write!(text, "id: {epoch:x}-{number}\n\n");
-        }
-        since = Some(number);
-        if !text.is_empty() {
-            let text = Bytes::from(std::mem::take(&mut text));
-            tokio::select! {
-                sent = out.send(text) => if sent.is_err() { return },
-                () = draining(&mut stage) => return,
+}
+
+impl Teller {
+    /// Tells until the listener or the server goes. `news` adds what one does not know that knows everything up to a number.
+    async fn tell(mut self, mut news: impl FnMut(Option<u64>, &mut String), mut since: Option<u64>) {
+        // Told at once in any case: a browser takes the connection for open when its first bytes are there.
+        let mut text = format!("retry: {RETRY_MS}\n\n");
+        loop {
+            // Before looking: what changes meanwhile is looked at again.
+            let number = self.listener.last();
+            let before = text.len();
+            news(since, &mut text);
+            if text.len() > before {
+                // The last event carries the id of all of them: of what is cut off before it, all is told again.
+                text.pop();
+                let _infallible = write!(text, "id: {:x}-{number}\n\n", self.epoch);
             }
-        }
-        tokio::select! {
-            more = listener.more() => if !more { return },
-            () = tokio::time::sleep(HEARTBEAT) => text.push_str("event: heartbeat\ndata: {}\n\n"),
-            () = out.closed() => return,
-            () = draining(&mut stage) => return,
+            since = Some(number);
+            if !text.is_empty() {
+                let text = Bytes::from(std::mem::take(&mut text));
+                tokio::select! {
+                    sent = self.out.send(text) => if sent.is_err() { return },
+                    () = draining(&mut self.stage) => return,
+                }
+            }
+            tokio::select! {
+                more = self.listener.more() => if !more { return },
+                () = tokio::time::sleep(self.heartbeat) => text.push_str("event: heartbeat\ndata: {}\n\n"),
+                () = self.out.closed() => return,
+                () = draining(&mut self.stage) => return,
+            }
         }
     }
 }
