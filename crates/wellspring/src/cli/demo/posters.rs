@@ -51,11 +51,14 @@ fn drawn(slug: &str) -> String {
 fn lines(slug: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in slug.split('-').filter(|word| !word.is_empty()) {
-        let word = if word.len() > 2 { word[..1].to_uppercase() + &word[1..] } else { word.to_owned() };
+        let word = if word.len() > 2 || lines.is_empty() { word[..1].to_uppercase() + &word[1..] } else { word.to_owned() };
         match lines.last_mut() {
             // What is left of a genitive.
             Some(line) if word == "s" => line.push_str("\u{2019}s"),
-            Some(line) if line.len() + 1 + word.len() <= LINE => *line += &format!(" {word}"),
+            Some(line) if line.len() + 1 + word.len() <= LINE => {
+                line.push(' ');
+                line.push_str(&word);
+            }
             _ => lines.push(word),
         }
     }

@@ -43,6 +43,8 @@ function draw(list, items) {
     return row;
   });
   list.classList.toggle('posters', Boolean(items[0] && roles(items[0]).picture));
+  // What scrolls sideways has to be reachable by keyboard.
+  if (list.classList.contains('posters')) list.tabIndex = 0;
   list.classList.toggle('ranks', items.some(item => 'search_volume' in item));
   list.replaceChildren(...rows);
 }
