@@ -2,7 +2,7 @@
 // sources in two tabs leave the browser connections for everything else.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, request as ask } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -124,8 +124,77 @@ async function twoTabs({ browser, base, assert }, next) {
   await left.page.close();
 }
 
+/** A page of another origin, and the server behind a prefix: what a front end elsewhere has. */
+async function elsewhere({ browser, base, assert }, next) {
+  const inner = new URL(base);
+  const through = createServer((request, response) => {
+    if (!request.url.startsWith('/behind/')) return response.writeHead(404).end();
+    const onward = { host: inner.hostname, port: inner.port, path: request.url.slice(7), headers: { ...request.headers, host: inner.host } };
+    const asked = ask(onward, answer => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    asked.on('error', () => response.destroy());
+    response.on('close', () => asked.destroy());
+    return asked.end();
+  });
+  const front = createServer((request, response) => {
+    response.setHeader('content-type', 'text/html');
+    response.end(`<!doctype html><html lang="id"><link rel="icon" href="data:,"><p id="badge"></p><ul id="list"></ul><script type="module">
+      import { watch } from '${at(through)}/behind/wellspring.js';
+      globalThis.drawn = 0;
+      globalThis.stop = watch('/api/one?fields=title', items => {
+        globalThis.drawn += 1;
+        document.querySelector('#list').textContent = items.map(item => item.title).join();
+      }, { badge: '#badge', words: { fresh: age => 'Segar: ' + age } });
+      watch('/api/absent', () => {}, { onerror: error => { globalThis.refused = error.status; } });
+    </script>`);
+  });
+  for (const server of [through, front]) await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
+  try {
+    for (const locks of [true, false]) {
+      const seen = await tab(browser, 'about:blank');
+      const { page } = seen;
+      // What no such source answers is an error in the console too.
+      seen.mayFail = true;
+      if (!locks) await page.evaluateOnNewDocument(() => Object.defineProperty(navigator, 'locks', { value: undefined }));
+      await page.goto(at(front));
+      const shows = edition => page.waitForFunction(`document.querySelector('#list').textContent === '/one edition ${edition}'`, LONG);
+      await shows(next());
+      await page.waitForFunction(() => /^Segar: (sekarang|.* yang lalu)$/.test(document.querySelector('#badge').textContent), LONG);
+      await page.waitForFunction(() => globalThis.refused === 404, LONG);
+      assert(seen.streams > 0, 'a source that is not there costs the others no stream');
+
+      // Put aside, as a page that its reader leaves is, and taken up again.
+      await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide')));
+      const [drawn, streams] = [await page.evaluate(() => globalThis.drawn), seen.streams];
+      const edition = next();
+      await new Promise(resolve => setTimeout(resolve, 6_000));
+      assert.equal(await page.evaluate(() => globalThis.drawn), drawn, 'a page that is put aside asks for nothing');
+      await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
+      await shows(edition);
+      assert(seen.streams > streams, 'it listens again');
+
+      await page.evaluate(() => globalThis.stop());
+      const last = await page.evaluate(() => globalThis.drawn);
+      next();
+      await new Promise(resolve => setTimeout(resolve, 6_000));
+      assert.equal(await page.evaluate(() => globalThis.drawn), last, 'what was stopped draws nothing');
+      assert.deepEqual(seen.wrong, []);
+      await page.close();
+    }
+  } finally {
+    for (const server of [through, front]) server.close();
+  }
+}
+
+const at = server => `http://127.0.0.1:${server.address().port}`;
+
 /** `server.program` is the built program; `server.restart()` ends the demo and starts it again at the same address. */
 export async function scenario({ browser, base, server, assert }) {
   await shipped({ browser, base, server, assert });
-  await eight(server.program ?? process.env.WELLSPRING, (own, next) => twoTabs({ browser, base: own, assert }, next));
+  await eight(server.program ?? process.env.WELLSPRING, async (own, next) => {
+    await twoTabs({ browser, base: own, assert }, next);
+    await elsewhere({ browser, base: own, assert }, next);
+  });
 }

@@ -62,9 +62,9 @@ impl Listener {
         loop {
             let line = self.line().await?;
             match line.split_once(": ") {
-                Some(("event", value)) => name = value.to_owned(),
-                Some(("data", value)) => data = value.to_owned(),
-                Some(("id", value)) => self.last_id = value.to_owned(),
+                Some(("event", value)) => name = value.into(),
+                Some(("data", value)) => data = value.into(),
+                Some(("id", value)) => self.last_id = value.into(),
                 Some(("retry", _)) => {}
                 _ if line.is_empty() && !data.is_empty() => {
                     return Some(Event { name, data: serde_json::from_str(&data).unwrap() });
