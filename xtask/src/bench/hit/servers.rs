@@ -40,14 +40,16 @@ fn own_paths(name: &str) -> [String; 3] {
     ["fresh", "slow", "stall"].map(|path| format!("/{path}?{name}"))
 }
 
-pub(super) fn nginx(folder: &Path, origin: u16, gzip: bool) -> Result<Server, String> {
-    let name = if gzip { "nginx+gzip" } else { "nginx" };
-    let (port, folder) = (free_port()?, folder.join(name));
+/// By its name with gzip, or with an access log as most have it: combined, buffered.
+pub(super) fn nginx(folder: &Path, origin: u16, name: &'static str) -> Result<Server, String> {
+    let word = name.replace([' ', '+'], "");
+    let (port, folder) = (free_port()?, folder.join(&word));
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let (at, switch) = (folder.display(), if gzip { "on" } else { "off" });
+    let (at, switch) = (folder.display(), if name == "nginx+gzip" { "on" } else { "off" });
+    let log = if name == "nginx + log" { format!("{at}/access.log combined buffer=64k flush=1s") } else { "off".to_owned() };
     let config = format!(
         "daemon off; user root; worker_processes 1; error_log {at}/error.log; pid {at}/pid;\nevents {{ worker_connections 8192; }}\n\
-         http {{ access_log off; keepalive_requests 1000000000; default_type application/json; tcp_nodelay on;\n\
+         http {{ access_log {log}; keepalive_requests 1000000000; default_type application/json; tcp_nodelay on;\n\
          gzip {switch}; gzip_types application/json; gzip_proxied any; gzip_vary on;\n\
          proxy_cache_path {at}/cache keys_zone=c:10m; proxy_temp_path {at}/proxy; client_body_temp_path {at}/body;\n\
          fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;\n\
@@ -56,7 +58,7 @@ pub(super) fn nginx(folder: &Path, origin: u16, gzip: bool) -> Result<Server, St
     );
     let file = folder.join("nginx.conf");
     fs::write(&file, config).map_err(|error| error.to_string())?;
-    start(name, port, own_paths(name), "nginx", &["-c", &file.to_string_lossy()])
+    start(name, port, own_paths(&word), "nginx", &["-c", &file.to_string_lossy()])
 }
 
 pub(super) fn varnish(folder: &Path, origin: u16) -> Result<Server, String> {
@@ -76,7 +78,7 @@ pub(super) fn varnish(folder: &Path, origin: u16) -> Result<Server, String> {
 }
 
 pub(super) fn ours(folder: &Path, program: &Path, origin: u16, log: bool) -> Result<Server, String> {
-    let name = if log { "us + access log" } else { "us" };
+    let name = if log { "us + log" } else { "us" };
     let port = free_port()?;
     let source = |name: &str, path: &str, fresh: &str| {
         format!(
