@@ -21,8 +21,12 @@ pub(super) fn free_port() -> Result<u16, String> {
 }
 
 fn start(name: &'static str, port: u16, paths: [String; 3], program: &str, words: &[&str]) -> Result<Server, String> {
+    begin(name, port, paths, program, words, Stdio::null())
+}
+
+fn begin(name: &'static str, port: u16, paths: [String; 3], program: &str, words: &[&str], out: Stdio) -> Result<Server, String> {
     let mut command = Command::new("taskset");
-    command.args(["-c", "0", program]).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["-c", "0", program]).args(words).stdin(Stdio::null()).stdout(out).stderr(Stdio::null());
     let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
     let server = Server { name, port, paths, child };
     super::wire::until(port, &server.paths[0], "", |answer| answer.head.starts_with("http/1.1 200"))
@@ -97,7 +101,9 @@ pub(super) fn ours(folder: &Path, program: &Path, origin: u16, log: bool) -> Res
     fs::write(&file, config).map_err(|error| error.to_string())?;
     let paths = ["fresh", "slow", "stall"].map(|name| format!("/api/{name}"));
     let words = ["serve", "--config", &file.to_string_lossy()];
-    start(name, port, paths, &program.to_string_lossy(), &words)
+    // Where there is a log, it goes where nginx's goes: into a file.
+    let out = fs::File::create(file.with_extension("log")).map_err(|error| error.to_string())?;
+    begin(name, port, paths, &program.to_string_lossy(), &words, out.into())
 }
 
 impl Server {
