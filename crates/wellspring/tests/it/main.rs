@@ -12,6 +12,7 @@ mod captured;
 mod coded;
 mod command_line;
 mod details;
+mod direct;
 mod edges_engine;
 mod edges_http;
 mod fetch;
