@@ -257,6 +257,7 @@ impl App {
             access_log: config.server.access_log.then(|| AccessLog::start(std::io::stdout())).transpose().map_err(StartError::Log)?,
             admission: Arc::clone(&admission),
             documents: Arc::default(),
+            gauges: Arc::default(),
             stage: watched,
         };
         let router = router::router(site.clone());

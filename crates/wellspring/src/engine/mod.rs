@@ -1,6 +1,6 @@
 //! The refresh engine: what is stored is answered at once, what is stale is refreshed behind the answer, one flight a key.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,7 +12,7 @@ use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::refresh::{Event, Phase, Trigger};
 
 use crate::clock::Clock;
-use crate::fetch::Fetcher;
+use crate::fetch::{self, Fetcher};
 use crate::store::Store;
 
 pub mod breaker;
@@ -25,6 +25,7 @@ pub mod extraction;
 pub mod hot;
 pub mod keys;
 pub mod limits;
+mod line;
 mod load;
 pub mod manners;
 pub mod pages;
@@ -35,6 +36,7 @@ pub mod runner;
 mod seeds;
 mod shared;
 pub mod status;
+pub mod tally;
 pub mod worker;
 
 use catalog::{Catalog, Crowded, Source};
@@ -49,6 +51,7 @@ use runner::{Next, Runner};
 use seeds::Seeds;
 use shared::{Shared, Stage};
 use status::Status;
+use tally::{STORE_BOUNDS, Spread};
 
 /// However far the next timer is, the engine looks again after this: triggers are hints, the scan repairs.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -142,6 +145,7 @@ impl Engine {
             wake,
             stage: watch::Sender::new(Stage::Running),
             airborne: watch::Sender::new(0),
+            writes: Mutex::new(Spread::new(STORE_BOUNDS)),
         }))
     }
 
@@ -163,6 +167,16 @@ impl Engine {
     /// Where snapshots outlive the process.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.collector.store
+    }
+
+    /// How long the store took to make the results of refreshes durable.
+    pub fn writes(&self) -> Spread {
+        self.0.writes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the way out tells of itself.
+    pub fn outward(&self) -> fetch::Figures {
+        self.0.collector.fetcher.figures()
     }
 
     /// The cell of a key of `source`, made where it is not held yet.

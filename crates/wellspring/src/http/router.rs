@@ -19,7 +19,7 @@ use super::formats::Format;
 use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::query::{Params, shown};
-use super::{Site, Stage, history, index, openapi, read, refresh};
+use super::{Site, Stage, history, index, metrics, openapi, read, refresh};
 use crate::engine::catalog::Source;
 
 /// The routes.
@@ -34,6 +34,7 @@ pub fn router(site: Site) -> Router {
         .route("/health", get(health))
         .route("/ready", get(ready))
         .route("/openapi.json", get(document))
+        .route("/metrics", get(figures))
         .fallback(nowhere)
         .with_state(site.clone());
     // Around the whole router, not its routes: there a 405 has its `Allow` already.
@@ -102,6 +103,10 @@ async fn document(State(site): State<Site>, request: HeaderMap) -> Response {
     openapi::answer(&site, &request)
 }
 
+async fn figures(State(site): State<Site>, request: HeaderMap) -> Response {
+    metrics::answer(&site, &request).await
+}
+
 async fn nowhere(State(site): State<Site>, request: Request) -> Response {
     if *request.method() == Method::OPTIONS && request.uri().path() == "*" {
         // Asks for the server and not for a route.
@@ -117,7 +122,8 @@ async fn nowhere(State(site): State<Site>, request: Request) -> Response {
         "/api/{source}/refresh",
         "/health",
         "/ready",
-        "/openapi.json"
+        "/openapi.json",
+        "/metrics"
     ]);
     let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at `{path}`"));
     problem.with("routes", routes).with("known_sources", json!(known(&site))).into_response()

@@ -18,6 +18,7 @@ mod history;
 mod hosts;
 mod keys;
 mod manners;
+mod metrics;
 mod openapi;
 mod processes;
 mod query;

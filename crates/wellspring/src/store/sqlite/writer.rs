@@ -162,6 +162,7 @@ impl Writer {
 
     /// Lets go of a file that failed, sets it aside where it is corrupt, and tries once, at once, to go on.
     fn fail(&mut self, fault: &Fault) {
+        self.shared.failed();
         tracing::warn!(path = %self.file.path().display(), why = fault.why(), "the store's file failed: it is opened again");
         self.let_go();
         if let Fault::Corrupt(why) = fault
@@ -204,6 +205,7 @@ impl Writer {
                 tracing::info!(path = %self.file.path().display(), "the store's file is open, everything in memory is durable");
             }
             Err(fault) => {
+                self.shared.failed();
                 if let Fault::Corrupt(why) = &fault {
                     // The next try starts a new one; where it cannot be renamed, that try says so again.
                     let _ = self.set_aside(why);
