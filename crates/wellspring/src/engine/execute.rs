@@ -313,6 +313,7 @@ impl Drop for Flight {
         };
         line.write();
         self.shared.count(&self.cell.key, word, took);
+        self.shared.news.tell(&self.cell.key);
         self.cell.remember(Attempt {
             at: self.started.wall,
             trigger: self.trigger,

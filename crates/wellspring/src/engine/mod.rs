@@ -28,6 +28,7 @@ pub mod limits;
 mod line;
 mod load;
 pub mod manners;
+pub mod news;
 pub mod pages;
 mod past;
 pub mod queue;
@@ -45,6 +46,7 @@ use collect::{Bounds, Collector};
 use extraction::Extractor;
 use hot::View;
 use limits::Limits;
+use news::News;
 use pages::Pages;
 use queue::Queue;
 use runner::{Next, Runner};
@@ -145,6 +147,7 @@ impl Engine {
             wake,
             stage: watch::Sender::new(Stage::Running),
             airborne: watch::Sender::new(0),
+            news: News::default(),
             writes: Mutex::new(Spread::new(STORE_BOUNDS)),
         }))
     }
@@ -167,6 +170,11 @@ impl Engine {
     /// Where snapshots outlive the process.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.collector.store
+    }
+
+    /// Which keys were refreshed, for who wants to know.
+    pub fn news(&self) -> &News {
+        &self.0.news
     }
 
     /// How long the store took to make the results of refreshes durable.
@@ -297,6 +305,19 @@ impl Engine {
 
     /// Starts nothing more, lets what flies go on for `patience`, ends it then, and closes the store.
     pub async fn drain(&self, patience: Duration) {
+        self.drain_beside(patience, async {}).await;
+    }
+
+    /// The same, and lets something else come to its end meanwhile, for which the store is still open.
+    pub async fn drain_beside(&self, patience: Duration, other: impl Future<Output = ()>) {
+        tokio::join!(self.land(patience), other);
+        let shared = &self.0;
+        shared.collector.extractor.close().await;
+        shared.collector.fetcher.close().await;
+        shared.collector.store.close().await;
+    }
+
+    async fn land(&self, patience: Duration) {
         let shared = &self.0;
         shared.stage.send_replace(Stage::Draining);
         for cell in shared.runner.clear() {
@@ -308,8 +329,5 @@ impl Engine {
             // Collections end at once; what is being stored is let finish.
             drop(timeout(Duration::from_secs(2), airborne.wait_for(|n| *n == 0)).await);
         }
-        shared.collector.extractor.close().await;
-        shared.collector.fetcher.close().await;
-        shared.collector.store.close().await;
     }
 }

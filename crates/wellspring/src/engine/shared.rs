@@ -13,6 +13,7 @@ use wellspring_core::refresh::{Effect, Event, Trigger, step};
 use super::catalog::{Catalog, Source};
 use super::cell::{Cell, Inner, Legacy};
 use super::collect::{Bounds, Collector};
+use super::news::News;
 use super::queue::Queue;
 use super::runner::Runner;
 use super::seeds::Seeds;
@@ -34,6 +35,7 @@ pub(super) struct Shared {
     pub(super) wake: Arc<Notify>,
     pub(super) stage: watch::Sender<Stage>,
     pub(super) airborne: watch::Sender<usize>,
+    pub(super) news: News,
     /// How long results took to be stored.
     pub(super) writes: Mutex<Spread>,
 }

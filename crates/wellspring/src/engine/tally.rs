@@ -27,6 +27,8 @@ pub struct Counted {
     pub outcomes: BTreeMap<&'static str, u64>,
     /// How long they took, from their turn on.
     pub took: Spread,
+    /// Messages about them that were sent to people, by how that came out: `delivered` or `failed`.
+    pub told: BTreeMap<&'static str, u64>,
 }
 
 /// How durations are spread: how many were no longer than each bound.
@@ -66,7 +68,7 @@ impl Default for Tally {
     /// Nothing counted yet. The good outcomes stand there from the start, so that a rate over them has a beginning.
     fn default() -> Self {
         let outcomes = [("confirmed", 0), ("stored", 0)].into();
-        Self(Mutex::new(Counted { outcomes, took: Spread::new(REFRESH_BOUNDS) }))
+        Self(Mutex::new(Counted { outcomes, took: Spread::new(REFRESH_BOUNDS), told: BTreeMap::new() }))
     }
 }
 
@@ -78,6 +80,11 @@ impl Tally {
         if outcome != "cancelled" {
             counted.took.add(took);
         }
+    }
+
+    /// Counts a message that was delivered, or given up.
+    pub fn count_told(&self, outcome: &'static str) {
+        *self.lock().told.entry(outcome).or_default() += 1;
     }
 
     /// All so far.

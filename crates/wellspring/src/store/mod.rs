@@ -204,6 +204,10 @@ pub trait Store: Send + Sync + Debug + 'static {
     async fn slot(&self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Result<Option<Slot>, StoreError>;
     /// Gives a place back.
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError>;
+    /// Small texts that outlive the process, by name; no key's data. A lost one costs a message, not a snapshot.
+    async fn notes(&self) -> Result<Vec<(String, String)>, StoreError>;
+    /// Keeps such a text, or forgets it. Durable as [`Store::put_if`] is.
+    async fn note(&self, name: &str, text: Option<&str>) -> Result<(), StoreError>;
     /// Hints of what changes from now on.
     fn watch(&self) -> broadcast::Receiver<Change>;
     /// How the store is. Answers at once.

@@ -57,8 +57,9 @@ impl SqliteStore {
     /// file of ours or where its folder does not allow it; the message says what to do.
     pub fn open(path: &Path, retention: Retention) -> Result<Self, StoreError> {
         let file = DataFile::claim(path)?;
-        let (conn, entries) = load::first(&file)?;
-        let shared = Arc::new(Shared { local: Mutex::new(Local::new(entries)), health: Mutex::new(Health::Ok), errors: AtomicU64::new(0) });
+        let load::First { conn, entries, notes } = load::first(&file)?;
+        let shared =
+            Arc::new(Shared { local: Mutex::new(Local::new(entries, notes)), health: Mutex::new(Health::Ok), errors: AtomicU64::new(0) });
         let (jobs, queue) = mpsc::channel();
         let mut writer = Writer::new(file, conn, retention, Arc::clone(&shared), queue);
         writer.settle();
@@ -185,6 +186,18 @@ impl Store for SqliteStore {
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
         self.shared.local().leave(slot);
         Ok(())
+    }
+
+    async fn notes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(self.shared.local().notes())
+    }
+
+    async fn note(&self, name: &str, text: Option<&str>) -> Result<(), StoreError> {
+        self.change(|local| {
+            local.note(name, text);
+            Ok(Write::Note(name.to_owned(), text.map(str::to_owned)))
+        })
+        .await
     }
 
     fn watch(&self) -> broadcast::Receiver<Change> {

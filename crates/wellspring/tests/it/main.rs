@@ -19,6 +19,7 @@ mod hosts;
 mod keys;
 mod manners;
 mod metrics;
+mod notify;
 mod openapi;
 mod processes;
 mod query;

@@ -131,6 +131,15 @@ fn counted(page: &mut Page, sources: &[Told<'_>]) {
             refreshes.of(&[("source", told.source.name()), ("outcome", outcome)], *count);
         }
     }
+    if sources.iter().any(|told| !told.counted.told.is_empty()) {
+        let mut messages =
+            page.counter("wellspring_notifications", "Messages about a source to [[notify]], by outcome: delivered or failed.");
+        for told in sources {
+            for (outcome, count) in &told.counted.told {
+                messages.of(&[("source", told.source.name()), ("outcome", outcome)], *count);
+            }
+        }
+    }
     let mut took =
         page.histogram("wellspring_refresh_duration_seconds", "How long refreshes took from their turn on, failed ones included.");
     for told in sources {
