@@ -65,10 +65,10 @@ pub struct Held {
 }
 
 impl Default for Tally {
-    /// Nothing counted yet. The good outcomes stand there from the start, so that a rate over them has a beginning.
+    /// Nothing counted yet. What is usual stands there from the start, so that a rate over it has a beginning.
     fn default() -> Self {
         let outcomes = [("confirmed", 0), ("stored", 0)].into();
-        Self(Mutex::new(Counted { outcomes, took: Spread::new(REFRESH_BOUNDS), told: BTreeMap::new() }))
+        Self(Mutex::new(Counted { outcomes, took: Spread::new(REFRESH_BOUNDS), told: [("delivered", 0), ("failed", 0)].into() }))
     }
 }
 

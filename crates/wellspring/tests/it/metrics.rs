@@ -118,6 +118,7 @@ async fn the_names_are_these() {
     wellspring_build_info gauge
     wellspring_reads_total counter
     wellspring_refreshes_total counter
+    wellspring_notifications_total counter
     wellspring_refresh_duration_seconds histogram
     wellspring_refreshes_in_flight gauge
     wellspring_refreshes_queued gauge

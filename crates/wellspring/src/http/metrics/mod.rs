@@ -131,13 +131,10 @@ fn counted(page: &mut Page, sources: &[Told<'_>]) {
             refreshes.of(&[("source", told.source.name()), ("outcome", outcome)], *count);
         }
     }
-    if sources.iter().any(|told| !told.counted.told.is_empty()) {
-        let mut messages =
-            page.counter("wellspring_notifications", "Messages about a source to [[notify]], by outcome: delivered or failed.");
-        for told in sources {
-            for (outcome, count) in &told.counted.told {
-                messages.of(&[("source", told.source.name()), ("outcome", outcome)], *count);
-            }
+    let mut messages = page.counter("wellspring_notifications", "Messages about a source to [[notify]], by outcome: delivered or failed.");
+    for told in sources {
+        for (outcome, count) in &told.counted.told {
+            messages.of(&[("source", told.source.name()), ("outcome", outcome)], *count);
         }
     }
     let mut took =
