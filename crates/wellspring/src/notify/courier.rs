@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{info, warn};
+use url::Url;
 use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::snapshot::Validator;
 use wellspring_core::telling::Change;
@@ -126,11 +127,23 @@ pub async fn send(hook: &Hook, message: &Message) -> Result<u16, FetchError> {
         page: None,
     };
     match hook.fetcher.fetch(&request).await {
+        // Nothing that was sent is sent on to another origin: what answered there was asked without the message.
+        Ok(Fetched::Body(response)) if !is_at_home(&response.url, hook) => {
+            let host = response.url.host_str().unwrap_or("elsewhere").to_owned();
+            Err(FetchError::BadRedirect {
+                host,
+                reason: "the message was not sent on to where `url` redirects: name that address".to_owned(),
+            })
+        }
         Ok(Fetched::Body(response)) => Ok(response.status),
         // Only a success has a body that is read, and nobody here wants it.
         Ok(_) | Err(FetchError::TooLarge { .. }) => Ok(200),
         Err(error) => Err(error),
     }
+}
+
+fn is_at_home(url: &Url, hook: &Hook) -> bool {
+    Url::parse(hook.url.expose()).is_ok_and(|asked| asked.origin() == url.origin())
 }
 
 /// Whether it may be taken another time. A certificate may be renewed.

@@ -298,3 +298,15 @@ async fn a_test_message_says_what_came_back_and_no_secret() {
     ");
     assert_eq!(setting.states(1).await, ["test"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_that_loses_the_message_is_no_success() {
+    let (setting, elsewhere) = (Setting::start().await, Origin::start().await);
+    elsewhere.script("/login", Answer::html("<h1>Welcome</h1>"));
+    setting.origin.script("/hook", Answer::redirect(302, elsewhere.url("/login")));
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &setting, &setting.hook(""), true);
+    let output = program::run(folder.path(), &["notify", "json"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), text.contains("name that address")), (Some(1), true), "{text}");
+}
