@@ -17,6 +17,7 @@ use wellspring_core::template::{Environment, Filled, Secret};
 mod browser;
 mod files;
 mod machine;
+mod notify;
 mod raw;
 mod read;
 mod schema;
@@ -25,6 +26,7 @@ mod sections;
 mod tests;
 
 pub use self::browser::find_browser;
+pub use self::notify::Notify;
 pub use self::schema::schema;
 pub use self::sections::{LISTEN_HELP, listen_address};
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub fetch: FetchOptions,
     /// How pages are rendered.
     pub browser: BrowserOptions,
+    /// Who is told how sources are.
+    pub notify: Vec<Notify>,
     /// The sources, in the order of their files.
     pub sources: Vec<Source>,
     /// The variables of the environment that were asked for, by name.
