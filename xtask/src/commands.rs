@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{bench, lint_http, score, test};
+use crate::{bench, lint_http, lint_packaging, score, test};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -57,6 +57,12 @@ const COMMANDS: &[Command] = &[
         usage: "lint-http",
         about: "the server's HTTP judged by others: REDbot, Schemathesis, readers of feeds, calendars and CSV",
         run: lint_http::run,
+    },
+    Command {
+        name: "lint-packaging",
+        usage: "lint-packaging",
+        about: "Dockerfile, compose file and systemd units judged by hadolint, the Compose schema and systemd-analyze",
+        run: lint_packaging::run,
     },
     Command { name: "help", usage: "help", about: "this list", run: |_| Ok(help()) },
 ];

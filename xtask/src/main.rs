@@ -3,6 +3,8 @@
 mod bench;
 mod commands;
 mod lint_http;
+mod lint_packaging;
+mod python;
 mod report;
 mod score;
 mod steps;

@@ -167,6 +167,16 @@ impl Config {
         Self::load_with(path, &environment)
     }
 
+    /// What holds where there is no file and no source: where the server listens, as the environment says.
+    ///
+    /// # Errors
+    /// A diagnostic where the environment is wrong.
+    pub fn bare() -> Result<Self, Vec<Diagnostic>> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+        let environment = |name: &str| std::env::var(name).ok();
+        Self::parse("no config", "", &environment)
+    }
+
     /// [`Config::load`] with an environment of one's own.
     ///
     /// # Errors
