@@ -2,7 +2,7 @@
 //! here and nowhere else.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use wellspring_core::key::SourceName;
 use wellspring_core::source::{Document, SourceSpec};
 use wellspring_core::template::{Environment, Filled, Secret};
 
+mod behind_proxy;
 mod browser;
 mod files;
 mod machine;
@@ -76,6 +77,10 @@ pub struct Server {
     pub cors_origins: CorsOrigins,
     /// Whether each request is noted on standard output.
     pub access_log: bool,
+    /// The path that a proxy puts before ours: it begins with a slash and ends without one. Empty: none.
+    pub base_path: String,
+    /// The networks of proxies whose word counts on where a request comes from: their first address, and how many bits of it count.
+    pub trusted_proxies: Vec<(IpAddr, u8)>,
 }
 
 /// Whose pages may read answers in a browser.

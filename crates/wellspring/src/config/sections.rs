@@ -15,6 +15,7 @@ use wellspring_core::source::words::Period;
 use wellspring_core::source::{At, Defaults, Document, zone_named};
 use wellspring_core::template::{Environment, Filled, Secret, Template};
 
+use super::behind_proxy;
 use super::raw::{RawBrowser, RawFetch, RawOrigins, RawServer, RawStore};
 use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Server, StoreUrl};
 
@@ -119,6 +120,13 @@ impl<'a> Reader<'a> {
             hosts: raw.hosts.unwrap_or_default().into_iter().filter_map(|host| self.host(&host)).collect(),
             cors_origins: raw.cors_origins.map_or(CorsOrigins::Any, |origins| self.origins(origins)),
             access_log: raw.access_log.unwrap_or(false),
+            base_path: raw.base_path.and_then(|at| self.sound(&at, behind_proxy::base_path(&at.value))).unwrap_or_default(),
+            trusted_proxies: raw
+                .trusted_proxies
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|at| self.sound(at, behind_proxy::network(&at.value)))
+                .collect(),
         }
     }
 
@@ -302,6 +310,11 @@ impl<'a> Reader<'a> {
         Template::expand(&at.value, self.environment)
             .map_err(|bad| self.error(at, bad.to_string(), "set it before the server starts, or write the value itself"))
             .ok()
+    }
+
+    /// A value, or what is wrong with it noted.
+    fn sound<T>(&mut self, at: &At<String>, judged: Result<T, behind_proxy::Complaint>) -> Option<T> {
+        judged.map_err(|(message, help)| self.error(at, message, &help)).ok()
     }
 
     fn error<T>(&mut self, at: &At<T>, message: impl Into<String>, help: &str) {

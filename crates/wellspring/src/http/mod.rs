@@ -8,6 +8,7 @@ use crate::engine::Engine;
 
 pub mod access;
 pub mod admin;
+pub mod base;
 pub mod body;
 pub mod coded;
 pub mod coding;
@@ -19,6 +20,7 @@ mod intake;
 mod lanes;
 pub mod openapi;
 pub mod problem;
+pub mod proxies;
 pub mod query;
 pub mod read;
 pub mod refresh;
