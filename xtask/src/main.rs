@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod dist;
 mod lint_http;
 mod lint_packaging;
 mod python;
