@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{bench, dist, lint_http, lint_packaging, score, test};
+use crate::{bench, book, dist, lint_http, lint_packaging, score, test};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -63,6 +63,12 @@ const COMMANDS: &[Command] = &[
         usage: "lint-packaging",
         about: "Dockerfile, compose file and systemd units judged by hadolint, the Compose schema and systemd-analyze",
         run: lint_packaging::run,
+    },
+    Command {
+        name: "book",
+        usage: "book",
+        about: "the documents as a book, into target/book; builds mdBook once where it is not there",
+        run: book::run,
     },
     Command {
         name: "dist",

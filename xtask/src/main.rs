@@ -1,6 +1,7 @@
 //! What a person or CI runs on this repository. `cargo xtask help` lists it.
 
 mod bench;
+mod book;
 mod commands;
 mod dist;
 mod lint_http;
