@@ -64,8 +64,8 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
     fs::write(&notices, third_parties(&root)?).map_err(|error| failed(&notices, &error))?;
     let archive = format!("{name}.tar.gz");
     // Whose machine made it, and when, is nobody's business.
-    let anonymous = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"];
-    succeeds(Command::new("tar").args(anonymous).args(["-czf", &archive, &name]).current_dir(&folder).env("GZIP", "-n"))?;
+    let anonymous = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "--use-compress-program=gzip -9n"];
+    succeeds(Command::new("tar").args(anonymous).args(["-cf", &archive, &name]).current_dir(&folder))?;
     let sum = output(Command::new("sha256sum").arg(&archive).current_dir(&folder))?;
     fs::write(folder.join(format!("{archive}.sha256")), &sum).map_err(|error| failed(&folder, &error))?;
     println!("{}\n{}", folder.join(&archive).display(), String::from_utf8_lossy(&sum).trim());
