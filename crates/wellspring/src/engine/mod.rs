@@ -188,13 +188,19 @@ impl Engine {
 
     /// What is served of a key. Remakes an age that is told and has changed.
     pub fn view(&self, cell: &Cell, now: Mono) -> Option<Arc<View>> {
+        self.viewed(cell, now, Arc::clone)
+    }
+
+    /// What `look` makes of what is served of a key, without counting that somebody has it: cores that read one key side by side
+    /// would pass that count back and forth. Remakes an age that is told and has changed.
+    pub fn viewed<T>(&self, cell: &Cell, now: Mono, look: impl FnOnce(&Arc<View>) -> T) -> Option<T> {
         let view = cell.view();
-        let view = view.as_ref()?;
-        if now < view.aged_at {
-            return Some(Arc::clone(view));
+        let seen = view.as_ref()?;
+        if now < seen.aged_at {
+            return Some(look(seen));
         }
-        cell.refresh_age(view, now);
-        cell.view().clone()
+        cell.refresh_age(seen, now);
+        cell.view().as_ref().map(look)
     }
 
     /// Says that a reader found a key stale or absent. Never blocks; whatever number of readers says so, one flight starts.

@@ -8,7 +8,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -149,7 +149,7 @@ async fn finish(State(site): State<Site>, request: Request, next: Next) -> Respo
         response = Problem::new(response.status(), "bad_request", "the request's path or query cannot be read").into_response();
     }
     if reads {
-        site.cors.apply(&headers, response.headers_mut());
+        site.cors.apply(headers.get(ORIGIN).map(HeaderValue::as_bytes), response.headers_mut());
     }
     site.coder.finish(&method, &headers, response).await
 }

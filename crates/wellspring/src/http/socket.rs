@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
@@ -25,6 +26,8 @@ const LINGER_BYTES: usize = 8 << 20;
 #[derive(Debug)]
 pub(super) struct Socket<S> {
     inner: S,
+    /// What was read of it before, and not yet by hyper.
+    begun: Bytes,
     /// Whether a line has ended since the last answer: what is too large is the target, or the headers.
     line_ended: bool,
     /// An answer of ours in place of hyper's, and how far it is written.
@@ -41,9 +44,9 @@ struct Linger {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Wraps a stream; `owed` is told of each request whether it has a body.
-    pub(super) fn new(inner: S, owed: Arc<AtomicBool>) -> Self {
-        Self { inner, line_ended: false, refusal: None, owed, linger: None }
+    /// Wraps a stream of which these bytes were read; `owed` is told of each request whether it has a body.
+    pub(super) fn new(inner: S, begun: Vec<u8>, owed: Arc<AtomicBool>) -> Self {
+        Self { inner, begun: begun.into(), line_ended: false, refusal: None, owed, linger: None }
     }
 
     /// Takes hyper's own refusal out of its hands; true where this is one.
@@ -90,7 +93,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        if self.begun.is_empty() {
+            ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        } else {
+            let length = self.begun.len().min(buffer.remaining());
+            buffer.put_slice(&self.begun.split_to(length));
+        }
         if !self.line_ended {
             self.line_ended = buffer.filled()[before..].contains(&b'\n');
         }
