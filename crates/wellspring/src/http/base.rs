@@ -29,6 +29,12 @@ impl BasePath {
         format!("{}{path}", self.as_str())
     }
 
+    /// The target with the path taken off, where what is left is one as it stands: that of every source is.
+    pub fn rest_of<'a>(&self, target: &'a str) -> &'a str {
+        let Some(base) = &self.0 else { return target };
+        target.strip_prefix(&**base).filter(|rest| rest.starts_with('/')).unwrap_or(target)
+    }
+
     /// The request with the path taken off its target, where it is there. Without a base path this costs a comparison.
     pub fn take_off<B>(&self, mut request: Request<B>) -> Request<B> {
         let Some(base) = &self.0 else { return request };
@@ -74,6 +80,14 @@ mod tests {
         check("", "/wellspring/api", "/wellspring/api");
         check("/", "/api", "/api");
         check("/wellspring", "*", "*");
+    }
+
+    #[test]
+    fn a_target_of_a_source_is_cut() {
+        let base = BasePath::new("/wellspring");
+        let rests = ["/wellspring/api/a?b=c", "/wellspringer/api", "/wellspring", "/api/a"].map(|target| base.rest_of(target));
+        assert_eq!(rests, ["/api/a?b=c", "/wellspringer/api", "/wellspring", "/api/a"]);
+        assert_eq!(BasePath::default().rest_of("/api/a"), "/api/a");
     }
 
     #[test]

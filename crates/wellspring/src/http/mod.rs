@@ -63,6 +63,10 @@ pub struct Site {
     pub coder: Arc<Coder>,
     /// Where every request is noted, where that is wanted.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The path that a proxy puts before ours.
+    pub base: base::BasePath,
+    /// Whose word counts on where a request comes from.
+    pub proxies: Arc<proxies::Proxies>,
     /// Who may force a refresh; a reload may change it.
     pub admission: Arc<arc_swap::ArcSwap<Admission>>,
     /// What it answers, for programs.

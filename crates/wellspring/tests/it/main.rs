@@ -20,6 +20,7 @@ mod keys;
 mod manners;
 mod openapi;
 mod processes;
+mod proxied;
 mod query;
 mod rendering;
 mod robots;
