@@ -91,7 +91,9 @@ fn judged(name: &str, command: &mut Command) -> usize {
     };
     println!("{name}: {} in {:.1} s", if faults { "FAULTS" } else { "nothing wrong" }, begun.elapsed().as_secs_f64());
     if faults {
-        said.iter().for_each(|line| println!("  {line}"));
+        for line in said {
+            println!("  {line}");
+        }
     }
     usize::from(faults)
 }

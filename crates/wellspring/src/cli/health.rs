@@ -15,7 +15,9 @@ pub(super) fn run(config: Option<&Path>, server: Option<&Url>) -> ExitCode {
     let config = match Config::load(config).or_else(|_| Config::bare()) {
         Ok(config) => config,
         Err(found) => {
-            found.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
+            for diagnostic in found {
+                eprintln!("{diagnostic}");
+            }
             return ExitCode::FAILURE;
         }
     };
