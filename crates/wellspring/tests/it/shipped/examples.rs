@@ -22,7 +22,11 @@ fn tomls(folder: &Path) -> Vec<PathBuf> {
 /// The sources of a config, whose rules compile.
 fn sources(name: &str, text: &str) -> Vec<String> {
     let shown = |found: Vec<_>| found.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n");
-    let secret = |variable: &str| matches!(variable, "WELLSPRING_TOKEN" | "HARBOUR_KEY").then(|| "t0ken".to_owned());
+    let secret = |variable: &str| match variable {
+        "WELLSPRING_TOKEN" | "HARBOUR_KEY" | "TOKEN" => Some("t0ken".to_owned()),
+        "SLACK_WEBHOOK" => Some("https://hooks.example/t0ken".to_owned()),
+        _ => None,
+    };
     let config = Config::parse(name, text, &secret).unwrap_or_else(|found| panic!("{}", shown(found)));
     let recipes = app::recipes(&config).unwrap_or_else(|found| panic!("{}", shown(found)));
     recipes.iter().map(|recipe| recipe.spec.name.to_string()).collect()
@@ -34,6 +38,7 @@ fn what_the_documents_show_compiles() {
         ("README.md", include_str!("../../../../../README.md")),
         ("docs/config.md", include_str!("../../../../../docs/config.md")),
         ("docs/formats.md", include_str!("../../../../../docs/formats.md")),
+        ("docs/notify.md", include_str!("../../../../../docs/notify.md")),
         ("docs/check.md", include_str!("../../../../../docs/check.md")),
     ] {
         let examples = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
