@@ -18,6 +18,7 @@ use crate::store::Store;
 pub mod breaker;
 pub mod catalog;
 pub mod cell;
+pub mod changes;
 pub mod collect;
 pub mod demand;
 mod execute;
@@ -42,6 +43,7 @@ pub mod worker;
 
 use catalog::{Catalog, Crowded, Source};
 use cell::Cell;
+use changes::{Changes, Listener};
 use collect::{Bounds, Collector};
 use extraction::Extractor;
 use hot::View;
@@ -136,6 +138,7 @@ impl Engine {
             extractor: parts.extractor,
             clock: Arc::clone(&parts.clock),
         };
+        let seeds = Seeds::new();
         Self(Arc::new(Shared {
             collector,
             clock: parts.clock,
@@ -143,8 +146,10 @@ impl Engine {
             settings: ArcSwap::from_pointee(settings),
             queue: Queue::new(Arc::clone(&wake)),
             runner: Runner::new(limits, Arc::clone(&wake)),
-            seeds: Seeds::new(),
+            epoch: seeds.next(),
+            seeds,
             wake,
+            changes: Changes::new(),
             stage: watch::Sender::new(Stage::Running),
             airborne: watch::Sender::new(0),
             news: News::default(),
@@ -170,6 +175,26 @@ impl Engine {
     /// Where snapshots outlive the process.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.collector.store
+    }
+
+    /// What this process is called among those that number changes.
+    pub fn epoch(&self) -> u64 {
+        self.0.epoch
+    }
+
+    /// Listens to the changes of every key; `None` while too many do. See [`changes::Changed`].
+    pub fn listen(&self) -> Option<Listener> {
+        self.0.changes.listen()
+    }
+
+    /// How many listen.
+    pub fn listeners(&self) -> usize {
+        self.0.changes.listeners()
+    }
+
+    /// The number of the change that gave the catalog in force.
+    pub fn catalog_changed(&self) -> u64 {
+        self.0.changes.catalog()
     }
 
     /// Which keys were refreshed, for who wants to know.
@@ -210,13 +235,19 @@ impl Engine {
 
     /// What is served of a key. Remakes an age that is told and has changed.
     pub fn view(&self, cell: &Cell, now: Mono) -> Option<Arc<View>> {
+        self.viewed(cell, now, Arc::clone)
+    }
+
+    /// What `look` makes of what is served of a key, without counting that somebody has it: cores that read one key side by side
+    /// would pass that count back and forth. Remakes an age that is told and has changed.
+    pub fn viewed<T>(&self, cell: &Cell, now: Mono, look: impl FnOnce(&Arc<View>) -> T) -> Option<T> {
         let view = cell.view();
-        let view = view.as_ref()?;
-        if now < view.aged_at {
-            return Some(Arc::clone(view));
+        let seen = view.as_ref()?;
+        if now < seen.aged_at {
+            return Some(look(seen));
         }
-        cell.refresh_age(view, now);
-        cell.view().clone()
+        cell.refresh_age(seen, now);
+        cell.view().as_ref().map(look)
     }
 
     /// Says that a reader found a key stale or absent. Never blocks; whatever number of readers says so, one flight starts.

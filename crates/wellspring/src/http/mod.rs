@@ -8,12 +8,15 @@ use crate::engine::Engine;
 
 pub mod access;
 pub mod admin;
+mod assets;
 pub mod body;
 pub mod coded;
 pub mod coding;
+mod direct;
 pub mod formats;
 pub mod headers;
 pub mod history;
+mod hit;
 pub mod index;
 mod intake;
 mod lanes;
@@ -29,6 +32,7 @@ pub mod router;
 pub mod selection;
 pub mod server;
 mod socket;
+pub mod stream;
 
 use access::AccessLog;
 use admin::Admission;

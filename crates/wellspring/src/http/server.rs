@@ -25,7 +25,7 @@ use super::body::Body;
 use super::lanes::Lanes;
 use super::problem::Problem;
 use super::socket::{self, Socket};
-use super::{Site, Stage, intake, read};
+use super::{Site, Stage, direct, intake, read};
 use crate::lifecycle;
 
 /// How long a client may take to send its request's head.
@@ -65,11 +65,12 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
     }
 }
 
-pub(super) async fn connection(stream: TcpStream, service: Answers) {
+pub(super) async fn connection(mut stream: TcpStream, service: Answers) {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
+    let Some(begun) = direct::serve(&mut stream, &service.site, service.client).await else { return };
     let mut stage: watch::Receiver<Stage> = service.site.stage.clone();
-    let socket = Socket::new(stream, Arc::clone(&service.owed));
+    let socket = Socket::new(stream, begun, Arc::clone(&service.owed));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -93,7 +94,8 @@ pub(super) async fn connection(stream: TcpStream, service: Answers) {
     }
 }
 
-async fn draining(stage: &mut watch::Receiver<Stage>) {
+/// Ends when no more is to be begun.
+pub(super) async fn draining(stage: &mut watch::Receiver<Stage>) {
     // A closed channel means that the server is gone, which is as good a reason.
     drop(stage.wait_for(|s| *s == Stage::Draining).await);
 }
@@ -127,7 +129,7 @@ impl Service<Request<Incoming>> for Answers {
         let at_once = intake::refuse(&request).map(read::made).or_else(|| read::hit(&self.site, &request));
         if let Some(response) = at_once {
             if let (Some(log), Some(noted)) = (log, noted) {
-                log.answered(noted, &response, self.site.engine.clock());
+                log.answered(&noted, &response, self.site.engine.clock());
             }
             return Answer::Ready(Some(response));
         }
@@ -137,7 +139,7 @@ impl Service<Request<Incoming>> for Answers {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
             let response = response.map(Body::Made);
             if let (Some(log), Some(noted)) = (&site.access_log, noted) {
-                log.answered(noted, &response, site.engine.clock());
+                log.answered(&noted, &response, site.engine.clock());
             }
             response
         })))
