@@ -19,6 +19,7 @@ pub mod index;
 mod intake;
 mod lanes;
 pub mod openapi;
+mod page;
 pub mod problem;
 pub mod query;
 pub mod read;

@@ -1,0 +1,263 @@
+// The script of Wellspring's pages. They are whole without it; it counts ages on, shows what changes when it does, and asks for the
+// admin token where a refresh needs one. The server renders everything; what changed is fetched and laid over what is there.
+
+const body = document.body;
+const root = new URL(body.dataset.root, location.href);
+const skew = Number(body.dataset.now) - Date.now();
+const now = () => Date.now() + skew;
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const one = (selector, within = document) => within.querySelector(selector);
+
+// --- Ages, in the words of the server's own `span`.
+
+function span(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const [minutes, hours, days] = [60, 3600, 86400].map((unit) => Math.floor(seconds / unit));
+  const two = (large, unit, small, part) => (small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${part}`);
+  if (minutes === 0) return `${seconds} s`;
+  if (hours === 0) return two(minutes, 'min', seconds % 60, 's');
+  if (days === 0) return two(hours, 'h', minutes % 60, 'min');
+  return two(days, 'd', hours % 24, 'h');
+}
+
+function tick() {
+  const moment = now();
+  for (const time of all('time[data-count]')) {
+    const at = Date.parse(time.dateTime);
+    const ago = time.dataset.count === 'ago';
+    const words = ago ? `${span(moment - at)} ago` : at > moment ? `in ${span(at - moment)}` : 'now';
+    if (time.textContent !== words) time.textContent = words;
+  }
+  // What turns stale by itself sends no event.
+  for (const part of all('[data-turns]')) {
+    if (Number(part.dataset.turns) <= moment && part.turned !== part.dataset.turns) {
+      part.turned = part.dataset.turns;
+      changed(part.dataset.source);
+    }
+  }
+}
+
+// --- Laying the new over the old: elements stay, so that focus, selection and loaded pictures do.
+
+function lay(next, over) {
+  if (over.nodeType !== next.nodeType || over.nodeName !== next.nodeName) {
+    over.replaceWith(next.cloneNode(true));
+    return;
+  }
+  if (over.nodeType !== Node.ELEMENT_NODE) {
+    if (over.nodeValue !== next.nodeValue) over.nodeValue = next.nodeValue;
+    return;
+  }
+  if (over.dataset.busy !== undefined) return;
+  for (const { name, value } of [...next.attributes]) {
+    if (over.getAttribute(name) !== value) over.setAttribute(name, value);
+  }
+  for (const { name } of [...over.attributes]) {
+    const ours = name === 'hidden' && over.nodeName === 'IMG' && over.getAttribute('src') === next.getAttribute('src');
+    if (!next.hasAttribute(name) && !ours && !(name === 'open' && over.nodeName === 'DETAILS')) over.removeAttribute(name);
+  }
+  const [olds, news] = [[...over.childNodes], [...next.childNodes]];
+  news.forEach((child, index) => (olds[index] ? lay(child, olds[index]) : over.append(child.cloneNode(true))));
+  olds.slice(news.length).forEach((child) => child.remove());
+}
+
+async function markup(address) {
+  const answer = await fetch(address, { headers: { Accept: 'text/html' } });
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return new DOMParser().parseFromString(await answer.text(), 'text/html');
+}
+
+async function update(source) {
+  const card = document.getElementById(`source-${source}`);
+  if (card) {
+    const next = one('article', await markup(new URL(`sources/${source}/card`, root)));
+    const landed = card.dataset.revision !== next.dataset.revision;
+    lay(next, card);
+    // Only in memory of what this page saw: a style may show it, nothing depends on it.
+    if (landed) card.classList.add('landed');
+    card.addEventListener('animationend', () => card.classList.remove('landed'), { once: true });
+  }
+  if (one(`[data-live][data-source="${source}"]`)) {
+    const next = await markup(location.href);
+    for (const part of all('[data-live]')) {
+      const other = next.getElementById(part.id);
+      if (other) lay(other, part);
+    }
+  }
+  mend();
+  tick();
+}
+
+const waiting = new Map();
+let summing = 0;
+
+// What changes several times at once is fetched once.
+function changed(source) {
+  if (!source || waiting.has(source)) return;
+  const later = async () => {
+    waiting.delete(source);
+    await update(source).catch(() => {});
+    const summary = document.getElementById('summary');
+    if (!summary) return;
+    clearTimeout(summing);
+    summing = setTimeout(() => sum(summary).catch(() => {}), 300);
+  };
+  waiting.set(source, setTimeout(later, 150));
+}
+
+async function sum(summary) {
+  const next = (await markup(new URL('?part=summary', root))).getElementById('summary');
+  if (next) lay(next, summary);
+}
+
+// --- What changed: one stream for all, and the index now and then where there is no stream.
+
+const shown = () => [...new Set(all('[data-source]').map((part) => part.dataset.source))];
+const pulse = one('[data-pulse]');
+
+function beat(state, word) {
+  if (!pulse) return;
+  pulse.hidden = false;
+  pulse.dataset.pulse = state;
+  one('[data-pulse-word]', pulse).textContent = word;
+}
+
+function listen() {
+  const stream = new EventSource(new URL('api/stream', root));
+  let broken = false;
+  const news = (event) => changed(JSON.parse(event.data).source);
+  stream.addEventListener('snapshot', news);
+  stream.addEventListener('status', news);
+  stream.addEventListener('open', () => {
+    beat('live', 'Live');
+    if (broken) shown().forEach(changed);
+    broken = false;
+  });
+  stream.addEventListener('error', () => {
+    broken = true;
+    beat('lost', 'Reconnecting');
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+  });
+  addEventListener('pagehide', () => stream.close(), { once: true });
+}
+
+// --- Refreshing by hand.
+
+const said = one('[data-said]');
+const TOKEN = 'wellspring-admin-token';
+let hush = 0;
+
+function say(words, lasting) {
+  clearTimeout(hush);
+  said.textContent = words;
+  if (!lasting) hush = setTimeout(() => (said.textContent = ''), 6000);
+}
+
+// The token, once for each tab; null where the asker is turned away.
+function ask(why) {
+  const dialog = one('[data-ask]');
+  const field = one('input', dialog);
+  if (why) one('[data-ask-why]', dialog).textContent = why;
+  dialog.returnValue = '';
+  field.value = '';
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes' ? field.value.trim() : null), { once: true });
+  });
+}
+
+function force(form, token) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const address = new URL(form.action);
+  address.searchParams.set('wait', '1m');
+  return fetch(address, { method: 'POST', headers });
+}
+
+async function refresh(form, source) {
+  let token = sessionStorage.getItem(TOKEN);
+  let answer = await force(form, token);
+  while (answer.status === 401) {
+    sessionStorage.removeItem(TOKEN);
+    token = await ask(token ? 'That was not the configured token. Once more, please.' : '');
+    if (!token) return say('Nothing was refreshed: it needs the admin token.', true);
+    answer = await force(form, token);
+    if (answer.status !== 401) sessionStorage.setItem(TOKEN, token);
+  }
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) return say(`${source} was not refreshed: ${told.detail ?? `the server answered ${answer.status}`}.`, true);
+  if (answer.status === 202) return say(`${source} is still being refreshed.`);
+  if (told.degraded) return say(`${source} was not refreshed: ${told.degraded.message}.`, true);
+  return say(`${source} is fresh.`);
+}
+
+document.addEventListener('submit', async (event) => {
+  const source = event.target.dataset.refresh;
+  if (source === undefined) return;
+  event.preventDefault();
+  const button = one('button', event.target);
+  if (button.dataset.busy !== undefined) return;
+  button.dataset.busy = '';
+  button.setAttribute('aria-disabled', 'true');
+  const word = button.firstChild;
+  const before = word.nodeValue;
+  word.nodeValue = 'Refreshing…';
+  try {
+    await refresh(event.target, source);
+  } catch {
+    say('The server cannot be reached.', true);
+  } finally {
+    delete button.dataset.busy;
+    button.removeAttribute('aria-disabled');
+    word.nodeValue = before;
+    changed(source);
+  }
+});
+
+one('[data-ask-no]').addEventListener('click', () => one('[data-ask]').close(''));
+
+// --- Pictures that are dead hide themselves.
+
+function bury(image) {
+  image.hidden = true;
+  const list = image.closest('.pictured');
+  if (list && all('img', list).every((other) => other.hidden)) list.classList.remove('pictured');
+}
+
+function mend() {
+  all('.picture img').forEach((image) => {
+    if (image.complete && image.naturalWidth === 0 && image.getAttribute('src')) bury(image);
+    else if (image.complete) image.hidden = false;
+  });
+}
+
+document.addEventListener('error', (event) => event.target instanceof HTMLImageElement && bury(event.target), true);
+document.addEventListener('load', (event) => event.target instanceof HTMLImageElement && (event.target.hidden = false), true);
+
+// --- The filter.
+
+const filter = one('[data-filter]');
+
+function sift() {
+  const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const cards = all('[data-cards] > .card');
+  let found = 0;
+  for (const card of cards) {
+    const text = `${card.dataset.source} ${one('.about', card)?.textContent ?? ''}`.toLowerCase();
+    card.hidden = !words.every((word) => text.includes(word));
+    found += card.hidden ? 0 : 1;
+  }
+  one('[data-filter-count]').textContent = words.length ? `${found} of ${cards.length} sources` : '';
+}
+
+if (filter) {
+  one('[data-filter-go]').hidden = true;
+  filter.form.addEventListener('submit', (event) => event.preventDefault());
+  filter.addEventListener('input', sift);
+  if (!location.search) sift();
+}
+
+mend();
+tick();
+setInterval(() => document.hidden || tick(), 1000);
+document.addEventListener('visibilitychange', () => document.hidden || tick());
+if (shown().length > 0) listen();

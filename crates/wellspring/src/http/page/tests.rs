@@ -1,0 +1,1 @@
+//! What people read, and what must never be read by them.
