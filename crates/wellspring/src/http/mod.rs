@@ -30,6 +30,7 @@ pub mod router;
 pub mod selection;
 pub mod server;
 mod socket;
+pub mod stream;
 
 use access::AccessLog;
 use admin::Admission;

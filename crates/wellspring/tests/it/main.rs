@@ -31,6 +31,7 @@ mod store_damage;
 mod store_faults;
 mod store_kit;
 mod store_model;
+mod stream;
 mod support;
 mod traps_engine;
 mod traps_http;

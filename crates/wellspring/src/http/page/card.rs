@@ -27,7 +27,8 @@ pub(super) fn card(viewer: &Viewer<'_>, source: &Source) -> Markup {
     let class = glance.as_ref().map_or("is-absent", Glance::class);
     let turns = glance.as_ref().and_then(|glance| glance.turns_at).map(|at| at.as_millisecond());
     html! {
-        article.card.(class) id={ "source-" (name) } data-source=(name) data-turns=[turns]
+        article.card.(class) id={ "source-" (name) } data-source=(name) data-key=[spec.default_key()] data-turns=[turns]
+            data-sign=[glance.as_ref().map(Glance::sign)]
             data-revision=[glance.as_ref().and_then(|glance| glance.status.revision)] aria-labelledby={ "name-" (name) } {
             header {
                 h2 id={ "name-" (name) } { a href={ (up) "sources/" (name) } { (name) } }
@@ -156,7 +157,7 @@ pub(super) fn refresh(viewer: &Viewer<'_>, spec: &SourceSpec, query: &str) -> Ma
     html! {
         @if spec.manual_refresh {
             form method="post" action={ (viewer.up) "api/" (name) "/refresh" (query) } data-refresh=(name) {
-                button type="submit" { "Refresh" span.unseen { " " (name) } }
+                button.plain type="submit" { "Refresh" span.unseen { " " (name) } }
             }
         } @else {
             span.locked title="manual_refresh = false" { "Refreshes by reads only" }

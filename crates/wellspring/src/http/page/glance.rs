@@ -73,6 +73,15 @@ impl Glance {
         }
     }
 
+    /// What the stream's `status` would say, for the script: where it says something else, something has changed.
+    pub(super) fn sign(&self) -> String {
+        let status = &self.status;
+        let or = |text: Option<String>| text.unwrap_or_default();
+        let revision = or(status.revision.map(|revision| revision.to_string()));
+        let checked = or(status.checked_at.map(|at| at.to_string()));
+        format!("{revision}|{}|{checked}|{}", status.phase, or(status.last_error.as_ref().map(|error| error.message.clone())))
+    }
+
     pub(super) fn is_degraded(&self) -> bool {
         self.status.last_error.is_some()
     }
@@ -136,7 +145,7 @@ impl Glance {
                 div {
                     @match (self.stale_at, self.freshness) {
                         (Some(at), Freshness::Fresh) => { dt { "Turns stale" } dd { (ahead(at, now, &viewer.told(at))) } }
-                        (Some(at), _) => { dt { "Stale since" } dd { (ago(at, now, &viewer.told(at))) } }
+                        (Some(at), _) => { dt { "Turned stale" } dd { (ago(at, now, &viewer.told(at))) } }
                         (None, _) => { dt { "Turns stale" } dd { "–" } }
                     }
                 }
@@ -157,7 +166,7 @@ impl Glance {
                 (_, _, Freshness::Fresh) if spec.policy.mode == RefreshMode::Always => {
                     @if let Some(at) = self.stale_at { (ahead(at, now, &viewer.told(at))) }
                 },
-                (_, _, Freshness::Fresh) => "by a read after that",
+                (_, _, Freshness::Fresh) => "on demand",
                 _ => "by the next read",
             }
         }

@@ -38,7 +38,7 @@ pub(super) fn home(viewer: &Viewer<'_>, query: &str) -> Markup {
                 p.count role="status" data-filter-count { @if !wanted.is_empty() { (shown.len()) " of " (count(sources.len(), "source")) } }
             }
         }
-        div.cards data-cards { @for source in shown { (card(viewer, source)) } }
+        div.cards.many[sources.len() >= MANY] data-cards { @for source in shown { (card(viewer, source)) } }
     };
     frame(viewer, Part::Sources, "Sources", &content)
 }
@@ -88,7 +88,7 @@ fn summary(sources: &[(Urgency, &Arc<Source>)]) -> Markup {
                     _ => { (troubled) " of " (count(all, "source")) " need a look" },
                 }
             }
-            @if all > 0 { p { (told.join(" · ")) } }
+            @if well < all { p { (told.join(" · ")) } }
         }
     }
 }

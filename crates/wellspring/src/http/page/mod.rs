@@ -15,18 +15,22 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use jiff::Timestamp;
-use maud::Markup;
+use maud::{Markup, html};
 use url::Url;
 use wellspring_core::moment::Moment;
 
 use super::headers::Caching;
-use super::problem::Problem;
 use super::{Site, Stage};
 
+mod attempts;
 mod card;
+mod docs;
 mod frame;
 mod glance;
 mod home;
+mod past;
+mod rows;
+mod source;
 mod spark;
 #[cfg(test)]
 mod tests;
@@ -77,13 +81,48 @@ impl<'a> Viewer<'a> {
 
 /// The routes of pages, but for `/`, which is the index of programs too.
 pub(super) fn routes(router: Router<Site>) -> Router<Site> {
-    router.route("/sources/{name}/card", get(card_of_source))
+    router.route("/sources/{name}", get(source_page)).route("/sources/{name}/card", get(card_of_source)).route("/docs", get(reference))
 }
 
 /// `GET /` for people.
 pub(super) fn home(site: &Site, query: Option<&str>, request: &HeaderMap) -> Response {
     let viewer = Viewer::new(site, request, "");
     page(&home::home(&viewer, query.unwrap_or("")))
+}
+
+async fn source_page(State(site): State<Site>, Path(name): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+    if let Some(starting) = starting(&site) {
+        return starting;
+    }
+    let viewer = Viewer::new(&site, &request, "../");
+    let source = site.engine.catalog().source(&name).cloned();
+    let Some(source) = source else { return not_found(&viewer, &name) };
+    let (status, markup) = source::source(&viewer, &source, query.as_deref().unwrap_or("")).await;
+    let mut response = page(&markup);
+    *response.status_mut() = status;
+    response
+}
+
+/// The reference.
+async fn reference(State(site): State<Site>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+    if let Some(starting) = starting(&site) {
+        return starting;
+    }
+    let viewer = Viewer::new(&site, &request, "");
+    page(&docs::docs(&viewer, query.as_deref().unwrap_or("")))
+}
+
+/// 404 for people.
+fn not_found(viewer: &Viewer<'_>, name: &str) -> Response {
+    let problem = super::router::unknown(viewer.site, name);
+    let content = html! {
+        h1 { "There is no such source" }
+        p.lead { (problem.detail()) "." }
+        p { a href=(viewer.up) { "All sources" } }
+    };
+    let mut response = page(&frame::frame(viewer, frame::Part::Sources, "Not found", &content));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 async fn card_of_source(State(site): State<Site>, Path(name): Path<String>, RawQuery(_): RawQuery, request: HeaderMap) -> Response {
@@ -143,13 +182,5 @@ fn dress(response: &mut Response) {
 /// Says that an answer differs by what its client takes.
 pub(super) fn vary_by_accept(mut response: Response) -> Response {
     response.headers_mut().insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-    response
-}
-
-/// 404 for people.
-#[expect(dead_code, reason = "later")]
-fn not_found(problem: &Problem) -> Response {
-    let mut response = (StatusCode::NOT_FOUND, problem.detail().to_owned()).into_response();
-    dress(&mut response);
     response
 }

@@ -32,7 +32,7 @@ function tick() {
   for (const part of all('[data-turns]')) {
     if (Number(part.dataset.turns) <= moment && part.turned !== part.dataset.turns) {
       part.turned = part.dataset.turns;
-      changed(part.dataset.source);
+      changed(part.dataset.key);
     }
   }
 }
@@ -67,17 +67,17 @@ async function markup(address) {
   return new DOMParser().parseFromString(await answer.text(), 'text/html');
 }
 
-async function update(source) {
-  const card = document.getElementById(`source-${source}`);
+async function update(key) {
+  const parts = shows(key);
+  const card = parts.find((part) => part.matches('.card'));
   if (card) {
-    const next = one('article', await markup(new URL(`sources/${source}/card`, root)));
+    const next = one('article', await markup(new URL(`sources/${key.split('?')[0]}/card`, root)));
     const landed = card.dataset.revision !== next.dataset.revision;
     lay(next, card);
-    // Only in memory of what this page saw: a style may show it, nothing depends on it.
+    // A style may show it; nothing depends on it.
     if (landed) card.classList.add('landed');
     card.addEventListener('animationend', () => card.classList.remove('landed'), { once: true });
-  }
-  if (one(`[data-live][data-source="${source}"]`)) {
+  } else if (parts.length > 0) {
     const next = await markup(location.href);
     for (const part of all('[data-live]')) {
       const other = next.getElementById(part.id);
@@ -92,17 +92,17 @@ const waiting = new Map();
 let summing = 0;
 
 // What changes several times at once is fetched once.
-function changed(source) {
-  if (!source || waiting.has(source)) return;
+function changed(key) {
+  if (!key || waiting.has(key)) return;
   const later = async () => {
-    waiting.delete(source);
-    await update(source).catch(() => {});
+    waiting.delete(key);
+    await update(key).catch(() => {});
     const summary = document.getElementById('summary');
     if (!summary) return;
     clearTimeout(summing);
     summing = setTimeout(() => sum(summary).catch(() => {}), 300);
   };
-  waiting.set(source, setTimeout(later, 150));
+  waiting.set(key, setTimeout(later, 150));
 }
 
 async function sum(summary) {
@@ -110,9 +110,12 @@ async function sum(summary) {
   if (next) lay(next, summary);
 }
 
-// --- What changed: one stream for all, and the index now and then where there is no stream.
+// --- What changed: one stream for all of this page. It tells the present first, which is shown already as a rule.
 
-const shown = () => [...new Set(all('[data-source]').map((part) => part.dataset.source))];
+const keys = () => [...new Set(all('[data-key]').map((part) => part.dataset.key))];
+const shows = (key) => all('[data-key]').filter((part) => part.dataset.key === key);
+const sign = ({ revision, phase, checked_at: checked, degraded }) => [revision, phase, checked, degraded?.message].map((part) => part ?? '').join('|');
+
 const pulse = one('[data-pulse]');
 
 function beat(state, word) {
@@ -123,22 +126,23 @@ function beat(state, word) {
 }
 
 function listen() {
-  const stream = new EventSource(new URL('api/stream', root));
-  let broken = false;
-  const news = (event) => changed(JSON.parse(event.data).source);
-  stream.addEventListener('snapshot', news);
-  stream.addEventListener('status', news);
-  stream.addEventListener('open', () => {
-    beat('live', 'Live');
-    if (broken) shown().forEach(changed);
-    broken = false;
+  const address = new URL('api/stream', root);
+  // On a page of one key that key, whichever it is; else what bare reads answer with.
+  if (one('[data-live]')) address.searchParams.set('source', keys().join(','));
+  const stream = new EventSource(address);
+  stream.addEventListener('status', (event) => {
+    const told = JSON.parse(event.data);
+    const part = shows(told.key).find((other) => other.dataset.sign !== undefined);
+    if (part && part.dataset.sign !== sign(told)) changed(told.key);
   });
+  stream.addEventListener('open', () => beat('live', 'Live'));
   stream.addEventListener('error', () => {
-    broken = true;
     beat('lost', 'Reconnecting');
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
   });
+  // A page that is kept for going back must not keep a connection.
   addEventListener('pagehide', () => stream.close(), { once: true });
+  addEventListener('pageshow', (event) => event.persisted && listen(), { once: true });
 }
 
 // --- Refreshing by hand.
@@ -209,7 +213,7 @@ document.addEventListener('submit', async (event) => {
     delete button.dataset.busy;
     button.removeAttribute('aria-disabled');
     word.nodeValue = before;
-    changed(source);
+    changed(event.target.closest('[data-key]')?.dataset.key);
   }
 });
 
@@ -256,8 +260,11 @@ if (filter) {
   if (!location.search) sift();
 }
 
+// Examples name the address under which this server is seen.
+all('[data-origin]').forEach((part) => (part.textContent = root.href));
+
 mend();
 tick();
 setInterval(() => document.hidden || tick(), 1000);
 document.addEventListener('visibilitychange', () => document.hidden || tick());
-if (shown().length > 0) listen();
+if (keys().length > 0) listen();
