@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{bench, lint_http, score, test};
+use crate::{bench, lint_http, lint_page, score, test};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -57,6 +57,18 @@ const COMMANDS: &[Command] = &[
         usage: "lint-http",
         about: "the server's HTTP judged by others: REDbot, Schemathesis, readers of feeds, calendars and CSV",
         run: lint_http::run,
+    },
+    Command {
+        name: "lint-page",
+        usage: "lint-page [--pictures DIR]",
+        about: "the pages in a real browser: states, live changes, refreshing, policy, accessibility; needs node and npm",
+        run: lint_page::run,
+    },
+    Command {
+        name: "look",
+        usage: "look [DIR]",
+        about: "pictures of the pages, at phone and desktop width, light and dark",
+        run: lint_page::look,
     },
     Command { name: "help", usage: "help", about: "this list", run: |_| Ok(help()) },
 ];

@@ -3,6 +3,7 @@
 mod bench;
 mod commands;
 mod lint_http;
+mod lint_page;
 mod report;
 mod score;
 mod steps;

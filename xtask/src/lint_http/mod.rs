@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::steps;
+use crate::{steps, tools};
 use origin::Origin;
 use server::Server;
 
@@ -62,7 +62,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let program = built(&root, &target)?;
+    let program = tools::built(&root, &target)?;
     let origin = Origin::start().map_err(|error| format!("no origin: {error}"))?;
     let server = Server::start(&program, &leavings, &origin)?;
     let places = Places { scripts: root.join("xtask/lint"), leavings, python };
@@ -99,16 +99,6 @@ fn environment(leavings: &Path) -> Result<PathBuf, String> {
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"]).args(PACKAGES))?;
     fs::write(&marker, wanted).map_err(|error| format!("{}: {error}", marker.display()))?;
     Ok(python)
-}
-
-/// The server's debug build.
-fn built(root: &Path, target: &Path) -> Result<PathBuf, String> {
-    let built = Command::new("cargo").current_dir(root).args(["build", "--quiet", "-p", "wellspring", "--bin", "wellspring"]).status();
-    if built.is_ok_and(|status| status.success()) {
-        Ok(target.join("debug/wellspring"))
-    } else {
-        Err("the server does not build".to_owned())
-    }
 }
 
 /// The document is valid, and what is described is what is answered.

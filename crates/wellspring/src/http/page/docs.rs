@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Viewer;
 use super::frame::{Part, frame};
-use super::words::short;
+use super::words::{prose, short};
 use crate::http::formats::Format;
 use crate::http::openapi;
 use crate::http::query::Params;
@@ -134,7 +134,7 @@ fn route(viewer: &Viewer<'_>, document: Document<'_>, method: &str, path: &str, 
             summary {
                 span.verb.post[method == "post"] { (method.to_uppercase()) }
                 code { (path) }
-                span.what { (operation["summary"].as_str().unwrap_or_default()) }
+                span.what { (prose(operation["summary"].as_str().unwrap_or_default())) }
             }
             div {
                 @if let Some(text) = operation["description"].as_str() { p { (text) } }
@@ -159,7 +159,7 @@ fn parameters(document: Document<'_>, operation: &Value) -> Markup {
                     tbody { @for one in parameters { tr {
                         td { code { (one["name"].as_str().unwrap_or_default()) } @if one["required"] == true { br; span.type { "needed" } } }
                         td { (kind(document, &one["schema"])) }
-                        td.wordy { (one["description"].as_str().unwrap_or_default()) }
+                        td.wordy { (prose(one["description"].as_str().unwrap_or_default())) }
                     } } }
                 }
             }
@@ -177,7 +177,7 @@ fn answers(document: Document<'_>, operation: &Value) -> Markup {
                     thead { tr { th scope="col" { "Status" } th scope="col" { "When" } } }
                     tbody { @for (status, answer) in answers { tr {
                         td { code { (if status == "default" { "else" } else { status }) } }
-                        td.wordy { (document.resolve(answer)["description"].as_str().unwrap_or_default()) }
+                        td.wordy { (prose(document.resolve(answer)["description"].as_str().unwrap_or_default())) }
                     } } }
                 }
             }
@@ -245,7 +245,7 @@ fn pairs(title: &str, first: &str, pairs: &[(String, String)]) -> Markup {
             div.scroll tabindex="0" role="region" aria-label=(title) {
                 table {
                     thead { tr { th scope="col" { (first) } th scope="col" { "Says" } } }
-                    tbody { @for (name, words) in pairs { tr { td { code { (name) } } td.wordy { (words) } } } }
+                    tbody { @for (name, words) in pairs { tr { td { code { (name) } } td.wordy { (prose(words)) } } } }
                 }
             }
         }

@@ -58,7 +58,7 @@ fn table(viewer: &Viewer<'_>, spec: &SourceSpec, key: &Key, content: &Content) -
     let shown = &names[..names.len().min(FIELDS)];
     let is_number = |name: &str| rows.iter().filter_map(|row| row.get(name)).all(|value| value.is_number() || value.is_null());
     html! {
-        div.scroll tabindex="0" role="region" aria-labelledby="rows-title" {
+        div.scroll.tall tabindex="0" role="region" aria-label="Table of rows" {
             table {
                 thead { tr { @for name in shown { th.number[is_number(name)] scope="col" { (short(name, 40)) } } } }
                 tbody {

@@ -171,7 +171,7 @@ fn keys(viewer: &Viewer<'_>, source: &Source) -> Markup {
         section #keys aria-labelledby="keys-title" {
             h2 #keys-title { "Keys" }
             p { (count(cells.len(), "combination")) " of parameters held, each fetched by itself; at most " (source.recipe.spec.max_keys) "." }
-            div.scroll tabindex="0" role="region" aria-labelledby="keys-title" {
+            div.scroll tabindex="0" role="region" aria-label="Table of keys" {
                 table {
                     thead { tr { th scope="col" { "Key" } th scope="col" { "State" } th scope="col" { "Checked" } th.number scope="col" { "Items" } } }
                     tbody {

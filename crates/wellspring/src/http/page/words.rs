@@ -78,6 +78,15 @@ pub(super) fn ahead(at: Timestamp, now: Timestamp, told: &str) -> Markup {
     }
 }
 
+/// A sentence whose `words in backquotes` are code.
+pub(super) fn prose(text: &str) -> Markup {
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
