@@ -44,7 +44,7 @@ async function states(context) {
     source('paid', '/paid', 'manual_refresh = false\nwarm = false'),
     source('asked', '/asked?city={city}', '[source.asked.params.city]\npattern = "[a-z]+"'),
     source('hostile', '/hostile', 'description = "<script>globalThis.hit = 1</script>"'),
-    source('secret', '/ok?key=${LINT_SECRET}', '[source.secret.headers]\nAuthorization = "Bearer ${LINT_SECRET}"'),
+    source('secret', '/secret?key=${LINT_SECRET}', '[source.secret.headers]\nAuthorization = "Bearer ${LINT_SECRET}"'),
   ];
   const server = await serve('states', config('admin_token = "${LINT_TOKEN}"', sources.join('')), { LINT_TOKEN: TOKEN, LINT_SECRET: 'canary-9f2' });
   base = server.base;
@@ -101,9 +101,10 @@ async function states(context) {
   assert.equal(await page.evaluate(() => globalThis.hit), undefined);
   assert.deepEqual([seen.dialogs, seen.requests.filter((one) => one.startsWith(`${base}/api/paid`))], [0, []]);
   await page.goto(`${base}/sources/good`, { waitUntil: 'load' });
-  assert.match(await page.$eval('#history', (part) => part.textContent), /added/);
+  assert.match(await page.$eval('#history', (part) => part.textContent), /changed.*→/s);
+  const next = visits.get('/ok') + 1;
   await page.click('#state button');
-  await page.waitForFunction(`document.querySelector('#rows').textContent.includes('visit ${visits.get('/ok') + 1}')`, LONG);
+  await page.waitForFunction(`document.querySelector('#rows').textContent.includes('visit ${next}')`, LONG);
   assert.deepEqual([seen.wrong, other.wrong], [[], []]);
   await Promise.all([page.close(), other.page.close()]);
   for (const path of ['/', '/sources/hostile', '/sources/failing', '/sources/asked?city=9', '/docs?source=asked']) {
@@ -142,11 +143,11 @@ async function many({ browser, assert, serve }) {
   const took = Date.now() - begun;
   assert(took < 8_000, `500 sources took ${took} ms`);
   await page.type('#filter', 'number 04');
-  assert.equal(await page.$$eval('.card:not([hidden])', (all) => all.length), 10);
-  assert.equal(await page.$eval('[data-filter-count]', (part) => part.textContent), '10 of 500 sources');
+  assert.equal(await page.$$eval('.card:not([hidden])', (all) => all.length), 15);
+  assert.equal(await page.$eval('[data-filter-count]', (part) => part.textContent), '15 of 500 sources');
   // Without a script, the server filters.
   const text = await (await fetch(`${server.base}/?q=number+04`, { headers: { accept: 'text/html' } })).text();
-  assert.equal(text.split('<article').length - 1, 10);
+  assert.equal(text.split('<article').length - 1, 15);
   assert.deepEqual(wrong, []);
   await page.close();
 }

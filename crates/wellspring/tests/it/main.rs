@@ -19,6 +19,7 @@ mod hosts;
 mod keys;
 mod manners;
 mod openapi;
+mod pages;
 mod processes;
 mod query;
 mod rendering;

@@ -152,7 +152,7 @@ fn parameters(document: Document<'_>, operation: &Value) -> Markup {
     let title = format!("Parameters of {}", operation["operationId"].as_str().unwrap_or_default());
     html! {
         @if !parameters.is_empty() {
-            h4 { "Parameters" }
+            p.label { "Parameters" }
             div.scroll tabindex="0" role="region" aria-label=(title) {
                 table {
                     thead { tr { th scope="col" { "Name" } th scope="col" { "Takes" } th scope="col" { "What it does" } } }
@@ -171,7 +171,7 @@ fn answers(document: Document<'_>, operation: &Value) -> Markup {
     let title = format!("Answers of {}", operation["operationId"].as_str().unwrap_or_default());
     html! {
         @if let Some(answers) = operation["responses"].as_object() {
-            h4 { "Answers" }
+            p.label { "Answers" }
             div.scroll tabindex="0" role="region" aria-label=(title) {
                 table {
                     thead { tr { th scope="col" { "Status" } th scope="col" { "When" } } }
@@ -222,7 +222,7 @@ fn general(viewer: &Viewer<'_>, document: Document<'_>, any: Option<&str>) -> Ma
         section #errors aria-labelledby="errors-title" {
             h2 #errors-title { "Errors" }
             p { "Always " code { "application/problem+json" } " (RFC 9457), with a sentence in " code { "detail" } " that says the way out." }
-            (pairs("Errors", "Answer", &members(Some(&document.0["components"]["responses"]))))
+            (pairs("Answers that are errors", "Answer", &members(Some(&document.0["components"]["responses"]))))
             (pairs("Members of a problem", "Member", &members(Some(&document.schema("Problem")["properties"]))))
         }
         section #live aria-labelledby="live-title" {

@@ -32,8 +32,6 @@ mod past;
 mod rows;
 mod source;
 mod spark;
-#[cfg(test)]
-mod tests;
 mod words;
 
 /// The media type of pages.

@@ -1,1 +1,0 @@
-//! What people read, and what must never be read by them.
