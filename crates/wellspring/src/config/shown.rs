@@ -106,7 +106,7 @@ fn still_open<'q>(line: &str, open: Option<&'q str>) -> Option<&'q str> {
             continue;
         }
         let next = ["\"\"\"", "'''"].into_iter().filter_map(|quotes| Some((rest.find(quotes)?, quotes))).min();
-        let Some((at, quotes)) = next else { return None };
+        let (at, quotes) = next?;
         rest = &rest[at + 3..];
         match rest.find(quotes) {
             Some(end) => rest = &rest[end + 3..],
@@ -221,10 +221,9 @@ fn clean_address(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::Config;
 
-    const TEXT: &str = r##"# The whole file.
+    const TEXT: &str = r#"# The whole file.
 [server]
 admin_token = "canary-admin"
 
@@ -252,18 +251,42 @@ seen = "canary-cookie"
 url = "https://b.example/"
 fresh_for = "1h"
 format = "feed"
-"##;
+"#;
 
     fn shown(name: &str) -> String {
-        let environment = |name: &str| Some(format!("canary-{name}"));
+        let environment = |name: &str| (name != "PORT").then(|| format!("canary-{name}"));
         let config = Config::parse("a.toml", TEXT, &environment).unwrap_or_else(|wrong| panic!("{}", wrong[0]));
         config.sources.iter().find(|source| source.spec.name.as_str() == name).unwrap().shown()
     }
 
     #[test]
     fn a_source_is_shown_as_it_was_written_without_secrets() {
-        insta::assert_snapshot!(shown("films"), @"");
-        insta::assert_snapshot!(shown("other"), @"");
+        insta::assert_snapshot!(shown("films"), @r#"
+        # Films.
+        [source.films]
+        url = "https://***@a.example/list?api_key=***&q=${QUERY}&page=1"   # all of them
+        fresh_for = "1h"
+        format = "html"
+        items = """
+        [source.other]
+        li"""
+        # Its fields.
+        [source.films.fields]
+        token = "a@data-token"
+        [source.films.headers]
+        Authorization = "***"
+        X-Key = "${API_KEY}"
+        Accept = "text/html"
+        [source.films.cookies]
+        seen = "***"
+        "#);
+        insta::assert_snapshot!(shown("other"), @r#"
+        # Another one.
+        [source.other]
+        url = "https://b.example/"
+        fresh_for = "1h"
+        format = "feed"
+        "#);
     }
 
     #[test]

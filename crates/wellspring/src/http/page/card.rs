@@ -1,5 +1,6 @@
 //! A source as a card: what it is, some of its rows, how it is, and what can be done about it.
 
+use jiff::Timestamp;
 use maud::{Markup, html};
 use wellspring_core::key::Key;
 use wellspring_core::source::{Alternative, Format, Render, SourceSpec};
@@ -25,7 +26,7 @@ pub(super) fn card(viewer: &Viewer<'_>, source: &Source) -> Markup {
     let up = viewer.up;
     let glance = source.default.as_ref().map(|cell| Glance::of(&viewer.site.engine, cell, viewer.now));
     let class = glance.as_ref().map_or("is-absent", Glance::class);
-    let turns = glance.as_ref().and_then(|glance| glance.turns_at).map(|at| at.as_millisecond());
+    let turns = glance.as_ref().and_then(|glance| glance.turns_at).map(Timestamp::as_millisecond);
     html! {
         article.card.(class) id={ "source-" (name) } data-source=(name) data-key=[spec.default_key()] data-turns=[turns]
             data-sign=[glance.as_ref().map(Glance::sign)]

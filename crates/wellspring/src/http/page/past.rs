@@ -31,10 +31,17 @@ const VALUE: usize = 80;
 pub(super) struct Changes {
     added: Vec<String>,
     gone: Vec<String>,
-    /// Which row, and which of its fields, before and after.
-    changed: Vec<(String, Vec<(String, String, String)>)>,
+    changed: Vec<Changed>,
     /// The same rows in another order.
     moved: bool,
+}
+
+/// A row that is another than it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Changed {
+    title: String,
+    /// Which fields, before and after.
+    fields: Vec<(String, String, String)>,
 }
 
 /// Revisions, newest first, with what each changed where that is known.
@@ -92,7 +99,7 @@ fn changes(recipe: &Recipe, zone: &TimeZone, before: &Snapshot, after: &Snapshot
             let told = |value: Option<&serde_json::Value>| value.and_then(listing::line).unwrap_or_else(|| "nothing".to_owned());
             let differing = names.filter(|name| old.get(*name) != fields.get(*name));
             let fields = differing.map(|name| (name.clone(), told(old.get(name)), told(fields.get(name)))).collect();
-            changes.changed.push((row.title.clone(), fields));
+            changes.changed.push(Changed { title: row.title.clone(), fields });
         }
     }
     let still: std::collections::HashSet<usize> = kept.iter().copied().collect();
@@ -150,7 +157,7 @@ fn told(changes: &Changes) -> Markup {
         ul.changes {
             @if !added.is_empty() { li.added { span.sign { "+ " (added.len()) " added" } span { (names(added)) } } }
             @if !gone.is_empty() { li.gone { span.sign { "− " (gone.len()) " gone" } span { (names(gone)) } } }
-            @for (title, fields) in changed.iter().take(NAMED) {
+            @for Changed { title, fields } in changed.iter().take(NAMED) {
                 li.changed {
                     span.sign { "~ changed" }
                     span {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use jiff::Timestamp;
 use maud::{Markup, html};
 use wellspring_core::key::Key;
 use wellspring_core::source::{Param, SourceSpec, Takes};
@@ -42,7 +43,7 @@ async fn of_key(viewer: &Viewer<'_>, source: &Arc<Source>, key: &Key) -> Markup 
     let glance = Glance::of(engine, &cell, viewer.now);
     let past = past::past(engine, &source.recipe, key, viewer.site.renderer.zone()).await;
     let query = key.as_str().split_once('?').map_or_else(String::new, |(_, query)| format!("?{query}"));
-    let turns = glance.turns_at.map(|at| at.as_millisecond());
+    let turns = glance.turns_at.map(Timestamp::as_millisecond);
     html! {
         (head(viewer, spec, Some(key)))
         div.state #state data-live data-key=(key) data-turns=[turns] data-sign=(glance.sign()) {
