@@ -98,7 +98,7 @@ async fn stream_of_changes(State(site): State<Site>, RawQuery(query): RawQuery, 
     if *site.stage.borrow() == Stage::Starting {
         return starting().into_response();
     }
-    stream::stream(&site, query.as_deref().unwrap_or(""), &request).unwrap_or_else(|problem| problem.into_response())
+    stream::stream(&site, query.as_deref().unwrap_or(""), &request).unwrap_or_else(axum::response::IntoResponse::into_response)
 }
 
 async fn health() -> Response {

@@ -3,6 +3,7 @@
 
 mod admission;
 mod answers;
+mod assets;
 mod bad_input;
 mod browser;
 mod browser_proxy;

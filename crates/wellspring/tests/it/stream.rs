@@ -62,9 +62,9 @@ impl Listener {
         loop {
             let line = self.line().await?;
             match line.split_once(": ") {
-                Some(("event", value)) => name = value.to_owned(),
-                Some(("data", value)) => data = value.to_owned(),
-                Some(("id", value)) => self.last_id = value.to_owned(),
+                Some(("event", value)) => name = value.into(),
+                Some(("data", value)) => data = value.into(),
+                Some(("id", value)) => self.last_id = value.into(),
                 Some(("retry", _)) => {}
                 _ if line.is_empty() && !data.is_empty() => {
                     return Some(Event { name, data: serde_json::from_str(&data).unwrap() });
@@ -167,7 +167,7 @@ async fn a_listener_is_told_the_present_and_then_what_changes() {
     app.clock.pass(Duration::from_secs(3_600));
     app.get("/api/cinema").await;
     let failed = listener.status("backing_off").await;
-    assert_eq!((&failed["degraded"]["code"], &failed["revision"]), (&"http_status".into(), &2.into()));
+    assert_eq!((&failed["degraded"]["code"], &failed["revision"]), (&"upstream_status".into(), &2.into()));
     app.stop().await;
 }
 
@@ -214,7 +214,7 @@ async fn what_there_is_not_is_refused_as_everywhere() {
     insta::assert_snapshot!(problem("?source=cinema,").await, @"400 `source` takes the names of 1 to 256 sources with commas between them, as in source=cinema,events");
     insta::assert_snapshot!(problem("?source=cinema&source=cinema").await, @"400 `source` is given more than once; it takes names with commas between them");
     insta::assert_snapshot!(problem("?sources=cinema").await, @"400 `sources` is no parameter here; a stream takes `source`, as in source=cinema,events");
-    insta::assert_snapshot!(problem("?source=cinema%3Fgeo=ID").await, @"");
+    insta::assert_snapshot!(problem("?source=cinema%3Fgeo=ID").await, @"400 `geo` is no parameter of this source; it takes none");
     insta::assert_snapshot!(problem(&format!("?source={}", ["cinema"; 257].join(","))).await, @"400 `source` takes the names of 1 to 256 sources with commas between them, as in source=cinema,events");
     let posted = app.post("/api/stream").await;
     assert_eq!((posted.status.as_u16(), posted.header("allow")), (405, "GET, HEAD"));

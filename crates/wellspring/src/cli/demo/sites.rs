@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
+use super::posters::poster;
 use crate::lifecycle::Tasks;
 
 const FILMS: [&str; 20] = [
@@ -85,8 +86,9 @@ pub(super) async fn serve(listener: TcpListener, delay: RangeInclusive<Duration>
         .route("/", get(|State(site): State<Site>| async move { page(&site, films).await }))
         .route("/tix-events/", get(|State(site): State<Site>| async move { page(&site, events).await }))
         .route("/trending/rss", get(|State(site): State<Site>| async move { page(&site, trends).await }))
-        .route("/posters/{film}", get(|Path(film): Path<String>| async move { picture(&film, 2) }))
-        .route("/events/{event}", get(|Path(event): Path<String>| async move { picture(&event, 5) }))
+        // At once: what is slow about such a site is its list.
+        .route("/posters/{name}", get(poster))
+        .route("/events/{name}", get(poster))
         .with_state(site);
     let mut connections = Tasks::default();
     while let Ok((stream, _)) = listener.accept().await {
@@ -140,25 +142,4 @@ fn trends(visit: usize) -> (&'static str, String) {
     }
     let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<rss version=\"2.0\" xmlns:ht=\"https://trends.google.com/trending/rss\"><channel><title>Daily Search Trends</title>";
     ("application/rss+xml", format!("{head}\n{items}</channel></rss>\n"))
-}
-
-/// A poster, always the same for the same name: two colours, a sun or a few hills, and no waiting.
-fn picture(name: &str, salt: u32) -> impl IntoResponse + use<> {
-    let seed = name.bytes().fold(salt, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
-    let hue = seed % 360;
-    let (far, near) = ((hue + 40) % 360, (hue + 200) % 360);
-    let (x, y, r) = (30 + seed / 7 % 60, 40 + seed / 11 % 50, 14 + seed / 13 % 20);
-    let (left, right) = (95 + seed / 17 % 40, 95 + seed / 19 % 40);
-    let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 120 180\"><defs><linearGradient id=\"a\" x2=\"0\" y2=\"1\">\
-         <stop stop-color=\"hsl({hue} 45% 30%)\"/><stop offset=\"1\" stop-color=\"hsl({far} 70% 68%)\"/></linearGradient></defs>\
-         <rect width=\"120\" height=\"180\" fill=\"url(#a)\"/><circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" fill=\"hsl({far} 90% 86%)\"/>\
-         <path d=\"M0 {left}Q40 {} 70 {right}T120 {left}V180H0z\" fill=\"hsl({near} 35% 34%)\" opacity=\".75\"/>\
-         <path d=\"M0 {}Q50 {} 120 {}V180H0z\" fill=\"hsl({near} 40% 20%)\"/></svg>",
-        left - 40,
-        right + 30,
-        right - 5,
-        left + 35
-    );
-    ([(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"))], svg)
 }

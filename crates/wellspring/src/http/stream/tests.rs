@@ -10,7 +10,7 @@ fn teller(heartbeat: Duration) -> (Teller, watch::Sender<u64>, watch::Sender<Sta
 /// A listener that is told what it is taken to know.
 fn listening(since: Option<u64>) -> (watch::Sender<u64>, watch::Sender<Stage>, mpsc::Receiver<Bytes>) {
     let (teller, last, stage, told) = teller(Duration::MAX);
-    lifecycle::spawn(teller.tell(|since, text| *text += &format!("data: after {since:?}\n\n"), since));
+    lifecycle::spawn(teller.tell(|since, text| write!(text, "data: after {since:?}\n\n").unwrap(), since));
     (last, stage, told)
 }
 
