@@ -1,5 +1,5 @@
 // Runs every scenario of a folder in one real browser, each with a demo server of its own, and prints a line for each.
-// Started by `cargo xtask lint-page`, which brings what it imports: PROGRAM BROWSER SCENARIOS LEAVINGS [PICTURES]
+// Started by `cargo xtask lint-page`, which brings what it imports: PROGRAM BROWSER SCENARIOS LEAVINGS NAME|- [PICTURES]
 import strict from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [program, executable, scenarios, leavings, pictures] = process.argv.slice(2);
+const [program, executable, scenarios, leavings, only, pictures] = process.argv.slice(2);
 // Packages stand beside what the run leaves, not beside this file.
 const bring = createRequire(join(leavings, 'package.json'));
 const puppeteer = (await import(pathToFileURL(bring.resolve('puppeteer-core')))).default;
@@ -55,28 +55,32 @@ async function serve(name, words, config, env = {}) {
   return server;
 }
 
-const browser = await puppeteer.launch({ executablePath: executable, headless: 'shell', args: process.getuid() === 0 ? ['--no-sandbox'] : [] });
-const wanted = pictures ? ['pictures.mjs'] : (await readdir(scenarios)).filter((name) => name.endsWith('.mjs') && name !== 'pictures.mjs').sort();
+// One for each scenario: tabs that compete for one browser are slowed down by it.
+const open = () => puppeteer.launch({ executablePath: executable, headless: 'shell', args: process.getuid() === 0 ? ['--no-sandbox'] : [] });
+const wanted = pictures ? ['pictures.mjs'] : (await readdir(scenarios)).filter((name) => name.endsWith('.mjs') && name !== 'pictures.mjs' && (only === '-' || name === `${only}.mjs`)).sort();
+if (wanted.length === 0) throw new Error(`there is no scenario ${only}`);
 
 async function one(file) {
   const name = file.replace(/\.mjs$/, '');
   const begun = Date.now();
+  const browser = await open();
   try {
     const { scenario } = await import(pathToFileURL(join(scenarios, file)));
     const server = await serve(name, ['demo']);
     const more = { axe, pictures, serve: (label, config, env) => serve(`${name}-${label}`, ['serve'], config, env) };
-    const late = new Promise((_, reject) => setTimeout(() => reject(new Error('it took longer than 80 s')), 80_000).unref());
+    const late = new Promise((_, reject) => setTimeout(() => reject(new Error('it took longer than 120 s')), 120_000).unref());
     await Promise.race([scenario({ browser, base: server.base, server, assert: strict, ...more }), late]);
     console.log(`${name}: nothing wrong in ${((Date.now() - begun) / 1000).toFixed(1)} s`);
     return true;
   } catch (error) {
     console.log(`${name}: FAULT: ${error.stack ?? error}`);
     return false;
+  } finally {
+    await browser.close();
   }
 }
 
 // At once: they wait for the same slow sites most of the time.
 const passed = await Promise.all(wanted.map(one));
-await browser.close();
 await Promise.all(started.map((server) => server.stop().catch(() => {})));
 process.exit(passed.every(Boolean) ? 0 : 1);

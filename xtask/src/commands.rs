@@ -60,7 +60,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "lint-page",
-        usage: "lint-page [--pictures DIR]",
+        usage: "lint-page",
         about: "the pages in a real browser: states, live changes, refreshing, policy, accessibility; needs node and npm",
         run: lint_page::run,
     },

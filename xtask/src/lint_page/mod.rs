@@ -10,15 +10,16 @@ use crate::{steps, tools};
 /// What is installed, from the npm registry. A change here installs anew.
 const PACKAGES: [&str; 2] = ["puppeteer-core@24.43.1", "axe-core@4.14.1"];
 
-/// Runs every scenario; with `--pictures DIR` takes pictures instead.
+/// Runs every scenario, or the one that is named; with `--pictures DIR` takes pictures instead.
 ///
 /// # Errors
 /// Where the server cannot be built.
 pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
-    let pictures = match words {
-        [] => None,
-        [option, folder] if option == "--pictures" => Some(PathBuf::from(folder)),
-        _ => return Err("usage: cargo xtask lint-page [--pictures DIR]".to_owned()),
+    let (only, pictures) = match words {
+        [] => ("-", None),
+        [name] if !name.starts_with('-') => (name.as_str(), None),
+        [option, folder] if option == "--pictures" => ("-", Some(PathBuf::from(folder))),
+        _ => return Err("usage: cargo xtask lint-page [SCENARIO | --pictures DIR]".to_owned()),
     };
     let root = steps::root();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
@@ -33,7 +34,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
     };
     let program = tools::built(&root, &target)?;
     let mut command = Command::new("node");
-    command.arg(root.join("xtask/lint/page.mjs")).arg(&program).arg(browser).arg(root.join("xtask/web")).arg(&leavings);
+    command.arg(root.join("xtask/lint/page.mjs")).arg(&program).arg(browser).arg(root.join("xtask/web")).arg(&leavings).arg(only);
     if let Some(folder) = &pictures {
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         command.arg(fs::canonicalize(folder).map_err(|error| error.to_string())?);

@@ -161,7 +161,7 @@ fn told(changes: &Changes) -> Markup {
                 li.changed {
                     span.sign { "~ changed" }
                     span {
-                        (short(title, VALUE)) ": "
+                        bdi { (short(title, VALUE)) } ": "
                         @for (index, (name, before, after)) in fields.iter().take(NAMED).enumerate() {
                             @if index > 0 { "; " }
                             (name) " " del { (short(before, VALUE)) } " → " ins { (short(after, VALUE)) }
