@@ -179,8 +179,9 @@ impl Glance {
             p.trouble {
                 strong { "The last refresh failed" }
                 @if let Some(at) = error.at { " " (ago(at, viewer.now.wall, &viewer.told(at))) }
-                ": " bdi { (error.message) }
+                ": " bdi { (error.message.trim_end_matches('.')) }
                 @if self.status.failures > 1 { " (" (self.status.failures) " times in a row)" }
+                "."
                 @if self.content.is_some() { " What was there before is still served." }
             }
         }

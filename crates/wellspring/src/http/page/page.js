@@ -125,24 +125,58 @@ function beat(state, word) {
   one('[data-pulse-word]', pulse).textContent = word;
 }
 
+let stream = null;
+
 function listen() {
   const address = new URL('api/stream', root);
   // On a page of one key that key, whichever it is; else what bare reads answer with.
   if (one('[data-live]')) address.searchParams.set('source', keys().join(','));
-  const stream = new EventSource(address);
-  stream.addEventListener('status', (event) => {
+  const own = new EventSource(address);
+  stream = own;
+  own.addEventListener('status', (event) => {
     const told = JSON.parse(event.data);
-    const part = shows(told.key).find((other) => other.dataset.sign !== undefined);
+    const parts = told.phase === 'gone' ? [] : shows(told.key);
+    const part = parts.find((other) => other.dataset.sign !== undefined);
     if (part && part.dataset.sign !== sign(told)) changed(told.key);
+    if (parts.length === 0) regroup();
   });
-  stream.addEventListener('open', () => beat('live', 'Live'));
-  stream.addEventListener('error', () => {
+  own.addEventListener('open', () => beat('live', 'Live'));
+  own.addEventListener('error', () => {
     beat('lost', 'Reconnecting');
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+    if (own.readyState === EventSource.CLOSED) setTimeout(() => stream === own && listen(), 5000);
   });
-  // A page that is kept for going back must not keep a connection.
-  addEventListener('pagehide', () => stream.close(), { once: true });
-  addEventListener('pageshow', (event) => event.persisted && listen(), { once: true });
+}
+
+function silence() {
+  stream?.close();
+  stream = null;
+}
+
+// A browser has six connections to a server for all its tabs: one that nobody sees gives its own back after a while, and hears the
+// present again when it is seen.
+let leaving = 0;
+document.addEventListener('visibilitychange', () => {
+  clearTimeout(leaving);
+  if (document.hidden) leaving = setTimeout(silence, 20000);
+  else if (!stream && keys().length > 0) listen();
+});
+addEventListener('pagehide', silence);
+addEventListener('pageshow', (event) => event.persisted && keys().length > 0 && listen());
+
+// After a reload of the server's config there are other sources than those that are shown.
+let regrouping = 0;
+
+function regroup() {
+  const cards = one('[data-cards]');
+  if (!cards || location.search) return;
+  clearTimeout(regrouping);
+  regrouping = setTimeout(async () => {
+    const next = await markup(root).catch(() => null);
+    if (next && one('[data-cards]', next)) lay(one('[data-cards]', next), cards);
+    if (next) lay(next.getElementById('summary'), document.getElementById('summary'));
+    mend();
+    tick();
+  }, 500);
 }
 
 // --- Refreshing by hand.
@@ -188,7 +222,7 @@ async function refresh(form, source) {
     if (answer.status !== 401) sessionStorage.setItem(TOKEN, token);
   }
   const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) return say(`${source} was not refreshed: ${told.detail ?? `the server answered ${answer.status}`}.`, true);
+  if (!answer.ok) return say(`${source} was not refreshed: ${(told.detail ?? `the server answered ${answer.status}`).replace(/\.$/, '')}.`, true);
   if (answer.status === 202) return say(`${source} is still being refreshed.`);
   if (told.degraded) return say(`${source} was not refreshed: ${told.degraded.message}.`, true);
   return say(`${source} is fresh.`);
