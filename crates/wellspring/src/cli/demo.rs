@@ -15,6 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::lifecycle;
 
+mod posters;
 mod sites;
 
 /// The config of the demo: the shipped rules, pointed at the built-in sites, with periods short enough to watch.
@@ -71,6 +72,7 @@ fn welcome(address: SocketAddr) -> String {
   Three slow sites (3–8 s an answer) are behind this server. Look at
 
     http://{address}/                    every source and its state
+    http://{address}/demo                the three of them live, and the two lines that do it
     http://{address}/api/cinema          fresh for 15 s
     http://{address}/api/events          fresh for 30 s
     http://{address}/api/google_trend    fresh for 45 s; says `cache_age_hours`

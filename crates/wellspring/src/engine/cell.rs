@@ -18,6 +18,7 @@ use wellspring_core::rung::{Rung, Rungs};
 use wellspring_core::snapshot::{Attempts, Digest, Validators};
 
 use super::catalog::Recipe;
+use super::changes::Changed;
 use super::hot::{AGE_STEP, Content, Facts, View};
 
 /// How many attempts a key's status tells of.
@@ -30,6 +31,8 @@ pub struct Cell {
     pub key: Key,
     /// How it is read.
     pub recipe: Arc<Recipe>,
+    /// When it last changed.
+    pub changed: Changed,
     view: ArcSwapOption<View>,
     /// From when on a reader that finds it stale takes the trouble to nudge.
     nudge_from: AtomicI64,
@@ -153,6 +156,7 @@ impl Cell {
             recent: legacy.recent,
         };
         let cell = Self {
+            changed: Changed::default(),
             view: ArcSwapOption::empty(),
             nudge_from: AtomicI64::new(inner.state.nudge_from().as_nanos()),
             last_read: AtomicI64::new(now.mono.as_nanos()),

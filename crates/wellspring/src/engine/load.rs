@@ -48,6 +48,7 @@ impl Engine {
         let sources = made.into_iter().map(|(recipe, made)| shared.source(&recipe, made, now, &mut started));
         let catalog = Catalog::new(sources.collect());
         shared.catalog.store(Arc::new(catalog));
+        shared.changes.announce_catalog(started.iter().map(|(cell, _)| cell));
         shared.set_going(started, now);
         Ok(served)
     }
@@ -93,6 +94,7 @@ impl Engine {
             info!(source = gone.name(), "no longer configured; its snapshots stay in the store");
         }
         shared.catalog.store(Arc::new(catalog));
+        shared.changes.announce_catalog(made.iter().map(|(cell, _)| cell));
         // Keys that readers have added to the old sources meanwhile.
         for late in replaced.iter().flat_map(|source| source.cells()).filter(|cell| !cell.is_retired()) {
             shared.dismiss(&late);

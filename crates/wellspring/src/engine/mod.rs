@@ -18,6 +18,7 @@ use crate::store::Store;
 pub mod breaker;
 pub mod catalog;
 pub mod cell;
+pub mod changes;
 pub mod collect;
 pub mod demand;
 mod execute;
@@ -39,6 +40,7 @@ pub mod worker;
 
 use catalog::{Catalog, Crowded, Source};
 use cell::Cell;
+use changes::{Changes, Listener};
 use collect::{Bounds, Collector};
 use extraction::Extractor;
 use hot::View;
@@ -131,6 +133,7 @@ impl Engine {
             extractor: parts.extractor,
             clock: Arc::clone(&parts.clock),
         };
+        let seeds = Seeds::new();
         Self(Arc::new(Shared {
             collector,
             clock: parts.clock,
@@ -138,8 +141,10 @@ impl Engine {
             settings: ArcSwap::from_pointee(settings),
             queue: Queue::new(Arc::clone(&wake)),
             runner: Runner::new(limits, Arc::clone(&wake)),
-            seeds: Seeds::new(),
+            epoch: seeds.next(),
+            seeds,
             wake,
+            changes: Changes::new(),
             stage: watch::Sender::new(Stage::Running),
             airborne: watch::Sender::new(0),
         }))
@@ -163,6 +168,26 @@ impl Engine {
     /// Where snapshots outlive the process.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.collector.store
+    }
+
+    /// What this process is called among those that number changes.
+    pub fn epoch(&self) -> u64 {
+        self.0.epoch
+    }
+
+    /// Listens to the changes of every key; `None` while too many do. See [`changes::Changed`].
+    pub fn listen(&self) -> Option<Listener> {
+        self.0.changes.listen()
+    }
+
+    /// How many listen.
+    pub fn listeners(&self) -> usize {
+        self.0.changes.listeners()
+    }
+
+    /// The number of the change that gave the catalog in force.
+    pub fn catalog_changed(&self) -> u64 {
+        self.0.changes.catalog()
     }
 
     /// The cell of a key of `source`, made where it is not held yet.

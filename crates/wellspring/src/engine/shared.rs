@@ -7,10 +7,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use wellspring_core::failure::Failure;
 use wellspring_core::key::Key;
-use wellspring_core::refresh::{Effect, Event, Trigger, step};
+use wellspring_core::refresh::{Effect, Event, State, Trigger, step};
 
 use super::catalog::{Catalog, Source};
 use super::cell::{Cell, Inner, Legacy};
+use super::changes::Changes;
 use super::collect::{Bounds, Collector};
 use super::queue::Queue;
 use super::runner::Runner;
@@ -30,6 +31,9 @@ pub(super) struct Shared {
     pub(super) runner: Runner,
     pub(super) seeds: Seeds,
     pub(super) wake: Arc<Notify>,
+    pub(super) changes: Changes,
+    /// What this process is called among those that number changes.
+    pub(super) epoch: u64,
     pub(super) stage: watch::Sender<Stage>,
     pub(super) airborne: watch::Sender<usize>,
 }
@@ -110,6 +114,8 @@ impl Shared {
             inner.read_by = Some(cell.recipe.spec.rules);
         }
         let changed = state != before;
+        let revision = |state: &State| state.standing.as_ref().map(|standing| standing.revision);
+        let is_revision = revision(&state) != revision(&before);
         inner.state = state;
         if changed {
             cell.publish(&inner, now);
@@ -119,6 +125,9 @@ impl Shared {
             cell.flight_started(&mut inner);
         }
         drop(inner);
+        if changed {
+            self.changes.announce(cell, is_revision);
+        }
         for effect in &effects {
             // A retired cell that lands late must not take its successor's place in the queue.
             if let Effect::WakeAt(at) = effect
@@ -142,6 +151,7 @@ impl Shared {
         cell.retire();
         self.queue.forget(cell);
         self.withdraw(cell);
+        self.changes.announce(cell, false);
     }
 
     /// Forgets a key past `max_keys`, in the store too.

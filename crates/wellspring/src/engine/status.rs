@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use wellspring_core::failure::Failure;
-use wellspring_core::moment::Moment;
+use wellspring_core::freshness::Freshness;
+use wellspring_core::moment::{Moment, Mono};
+use wellspring_core::refresh::Standing;
 use wellspring_core::rung::Rung;
 
 use super::cell::{Attempt, Cell};
@@ -61,6 +63,60 @@ pub struct LastError {
     pub message: String,
 }
 
+/// What a listener is told of a key: the least that says how it is.
+#[derive(Clone, Debug)]
+pub struct Glance {
+    /// `fresh`, `stale`, `expired` or `absent`.
+    pub freshness: &'static str,
+    /// As [`Status::phase`].
+    pub phase: &'static str,
+    /// A refresh is queued or runs.
+    pub refreshing: bool,
+    /// The revision that is served, and how many items it has.
+    pub served: Option<(u64, u32)>,
+    /// The last successful refresh.
+    pub checked_at: Option<Timestamp>,
+    /// How long ago that was, in seconds.
+    pub age_seconds: Option<f64>,
+    /// When it turns stale, in seconds from now; negative once it has.
+    pub fresh_for_seconds: Option<f64>,
+    /// Why the last refresh failed.
+    pub degraded: Option<Failure>,
+}
+
+impl Glance {
+    /// The state of a key at `now`.
+    pub fn of(cell: &Cell, now: Moment) -> Self {
+        let inner = cell.lock();
+        let state = &inner.state;
+        let standing = state.standing.as_ref();
+        Self {
+            freshness: state.freshness(now.mono).as_str(),
+            phase: state.phase.as_str(),
+            refreshing: state.is_refreshing(),
+            served: standing.zip(inner.content.as_ref()).map(|(standing, content)| (standing.revision, content.count)),
+            checked_at: standing.map(|s| s.checked_at),
+            age_seconds: standing.map(|s| rounded(s.horizon.age(now.mono))),
+            fresh_for_seconds: standing.map(|s| fresh_for(s, now.mono)),
+            degraded: state.degraded().cloned(),
+        }
+    }
+
+    /// A key that nobody has asked for.
+    pub fn absent(phase: &'static str) -> Self {
+        Self {
+            freshness: Freshness::Absent.as_str(),
+            phase,
+            refreshing: false,
+            served: None,
+            checked_at: None,
+            age_seconds: None,
+            fresh_for_seconds: None,
+            degraded: None,
+        }
+    }
+}
+
 impl Status {
     /// The state of a key at `now`. `robots`: whether robots.txt is honoured where the source does not say.
     pub fn of(cell: &Cell, robots: bool, now: Moment) -> Self {
@@ -82,7 +138,7 @@ impl Status {
             made_at: content.map(|c| c.made_at),
             checked_at: standing.map(|s| s.checked_at),
             age_seconds: standing.map(|s| rounded(s.horizon.age(now.mono))),
-            fresh_for_seconds: standing.map(|s| rounded(now.mono.until(s.horizon.stale_at)) - rounded(now.mono.since(s.horizon.stale_at))),
+            fresh_for_seconds: standing.map(|s| fresh_for(s, now.mono)),
             failures: state.attempts.failures,
             last_error: state.degraded().map(last_error),
             next_attempt: state.next_attempt().map(|at| now.wall_at(at)),
@@ -90,6 +146,11 @@ impl Status {
             recent: inner.recent.iter().cloned().collect(),
         }
     }
+}
+
+/// Seconds until it turns stale; negative since it has.
+fn fresh_for(standing: &Standing, now: Mono) -> f64 {
+    rounded(now.until(standing.horizon.stale_at)) - rounded(now.since(standing.horizon.stale_at))
 }
 
 /// Seconds, to the millisecond.

@@ -18,7 +18,7 @@ use crate::engine::hot::{Facts, Tail};
 
 /// RFC 9211.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-const EXPOSED: HeaderValue = HeaderValue::from_static("ETag, Last-Modified, Age, Cache-Status, Retry-After");
+const EXPOSED: HeaderValue = HeaderValue::from_static("Date, ETag, Last-Modified, Age, Cache-Status, Retry-After");
 /// The media type of every answer that is no error.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 

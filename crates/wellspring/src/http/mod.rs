@@ -8,6 +8,7 @@ use crate::engine::Engine;
 
 pub mod access;
 pub mod admin;
+mod assets;
 pub mod base;
 pub mod body;
 pub mod coded;
@@ -32,6 +33,7 @@ pub mod router;
 pub mod selection;
 pub mod server;
 mod socket;
+pub mod stream;
 
 use access::AccessLog;
 use admin::Admission;

@@ -19,7 +19,7 @@ use super::formats::Format;
 use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::query::{Params, shown};
-use super::{Site, Stage, history, index, openapi, read, refresh};
+use super::{Site, Stage, assets, history, index, openapi, read, refresh, stream};
 use crate::engine::catalog::Source;
 
 /// The routes.
@@ -27,15 +27,15 @@ pub fn router(site: Site) -> Router {
     let routes = Router::new()
         .route("/", get(index_of_sources))
         .route("/api", get(index_of_sources))
+        .route("/api/stream", get(stream_of_changes))
         .route("/api/{source}", get(read_source))
         .route("/api/{source}/refresh", post(refresh_source))
         .route("/api/{source}/status", get(status_of_source))
         .route("/api/{source}/history", get(history_of_source))
         .route("/health", get(health))
         .route("/ready", get(ready))
-        .route("/openapi.json", get(document))
-        .fallback(nowhere)
-        .with_state(site.clone());
+        .route("/openapi.json", get(document));
+    let routes = assets::routes(routes).fallback(nowhere).with_state(site.clone());
     // Around the whole router, not its routes: there a 405 has its `Allow` already.
     Router::new().fallback_service(routes).layer(from_fn_with_state(site, finish))
 }
@@ -83,6 +83,13 @@ async fn status_of_source(State(site): State<Site>, Path(name): Path<String>, Ra
     }
 }
 
+async fn stream_of_changes(State(site): State<Site>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+    if *site.stage.borrow() == Stage::Starting {
+        return starting().into_response();
+    }
+    stream::stream(&site, query.as_deref().unwrap_or(""), &request).unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
 async fn health() -> Response {
     json(&json!({ "status": "ok" }))
 }
@@ -115,9 +122,12 @@ async fn nowhere(State(site): State<Site>, request: Request) -> Response {
         "/api/{source}/status",
         "/api/{source}/history",
         "/api/{source}/refresh",
+        "/api/stream",
         "/health",
         "/ready",
-        "/openapi.json"
+        "/openapi.json",
+        "/wellspring.js",
+        "/demo"
     ]);
     let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at `{path}`"));
     problem.with("routes", routes).with("known_sources", json!(known(&site))).into_response()

@@ -3,6 +3,7 @@
 
 mod admission;
 mod answers;
+mod assets;
 mod bad_input;
 mod browser;
 mod browser_proxy;
@@ -11,6 +12,7 @@ mod captured;
 mod coded;
 mod command_line;
 mod details;
+mod direct;
 mod edges_engine;
 mod edges_http;
 mod fetch;
@@ -32,6 +34,7 @@ mod store_damage;
 mod store_faults;
 mod store_kit;
 mod store_model;
+mod stream;
 mod support;
 mod traps_engine;
 mod traps_http;

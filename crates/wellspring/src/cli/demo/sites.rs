@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
+use super::posters::poster;
 use crate::lifecycle::Tasks;
 
 const FILMS: [&str; 20] = [
@@ -85,6 +86,9 @@ pub(super) async fn serve(listener: TcpListener, delay: RangeInclusive<Duration>
         .route("/", get(|State(site): State<Site>| async move { page(&site, films).await }))
         .route("/tix-events/", get(|State(site): State<Site>| async move { page(&site, events).await }))
         .route("/trending/rss", get(|State(site): State<Site>| async move { page(&site, trends).await }))
+        // At once: what is slow about such a site is its list.
+        .route("/posters/{name}", get(poster))
+        .route("/events/{name}", get(poster))
         .with_state(site);
     let mut connections = Tasks::default();
     while let Ok((stream, _)) = listener.accept().await {

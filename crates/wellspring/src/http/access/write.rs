@@ -24,7 +24,7 @@ impl Line<'_> {
         out.extend_from_slice(b"\",\"method\":");
         text(self.method, out);
         out.extend_from_slice(b",\"target\":");
-        text(&self.target[..self.target.floor_char_boundary(LONGEST_TARGET)], out);
+        text(cut(self.target), out);
         out.extend_from_slice(b",\"status\":");
         number(self.status.into(), out);
         out.extend_from_slice(b",\"bytes\":");
@@ -84,6 +84,15 @@ fn number(mut number: u64, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&digits[first..]);
+}
+
+/// As much of a target as is told.
+fn cut(target: &str) -> &str {
+    let mut end = target.len().min(LONGEST_TARGET);
+    while !target.is_char_boundary(end) {
+        end -= 1;
+    }
+    &target[..end]
 }
 
 /// A text of JSON.

@@ -94,7 +94,7 @@ pub(super) fn answer(site: &Site, head: &Head<'_>, out: &mut Out) -> Option<Answ
         out.line(DATE, &date(hit.now(), site.engine.clock()));
         out.bytes.extend_from_slice(b"\r\n");
         let pieces = hit.pieces();
-        let sent = pieces.iter().flatten().filter(|_| !head.is_head);
+        let sent = pieces.iter().flatten().filter(|_| !head.bodiless);
         let bytes = sent
             .map(|piece| {
                 out.add(piece);

@@ -14,8 +14,8 @@ const MOST_HEADERS: usize = 48;
 pub(super) struct Head<'a> {
     /// As it stands in the first line.
     pub target: &'a str,
-    /// HEAD, not GET.
-    pub is_head: bool,
+    /// HEAD, not GET: its answer has no body.
+    pub bodiless: bool,
     /// `Accept-Encoding`.
     pub codings: Option<&'a [u8]>,
     /// `If-None-Match`.
@@ -33,7 +33,7 @@ impl<'a> Head<'a> {
         let mut space = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST_HEADERS];
         let mut request = Request::new(&mut []);
         let Ok(Status::Complete(length)) = request.parse_with_uninit_headers(bytes, &mut space) else { return None };
-        let is_head = match request.method {
+        let bodiless = match request.method {
             Some("GET") => false,
             Some("HEAD") => true,
             _ => return None,
@@ -41,7 +41,7 @@ impl<'a> Head<'a> {
         if request.version != Some(1) {
             return None;
         }
-        let mut head = Self { target: request.path?, is_head, codings: None, known: None, origin: None, length };
+        let mut head = Self { target: request.path?, bodiless, codings: None, known: None, origin: None, length };
         let mut host = None;
         for header in request.headers.iter() {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn usual_heads_are_read_and_all_others_left() {
-        let read = |text: &str| Head::read(text.as_bytes()).map(|head| (head.target.to_owned(), head.is_head, head.length));
+        let read = |text: &str| Head::read(text.as_bytes()).map(|head| (head.target.to_owned(), head.bodiless, head.length));
         let usual = "GET /api/a?b=c HTTP/1.1\r\nHost: a.example\r\nConnection: Keep-Alive\r\nX: y\r\n\r\n";
         assert_eq!(read(&format!("{usual}GET")), Some(("/api/a?b=c".to_owned(), false, usual.len())));
         assert_eq!(read("HEAD / HTTP/1.1\r\nhost: a:1\r\n\r\n"), Some(("/".to_owned(), true, 30)));

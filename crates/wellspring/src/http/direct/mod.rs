@@ -153,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Direct<'_, S> {
             let line = Line {
                 at: answered.now,
                 client: self.client,
-                method: if head.is_head { "HEAD" } else { "GET" },
+                method: if head.bodiless { "HEAD" } else { "GET" },
                 target: head.target,
                 status: answered.status.as_u16(),
                 bytes: Some(answered.bytes as u64),
