@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{bench, book, dist, lint_http, lint_packaging, score, test};
+use crate::{bench, book, dist, lint_http, lint_metrics, lint_packaging, score, test};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -57,6 +57,12 @@ const COMMANDS: &[Command] = &[
         usage: "lint-http",
         about: "the server's HTTP judged by others: REDbot, Schemathesis, readers of feeds, calendars and CSV",
         run: lint_http::run,
+    },
+    Command {
+        name: "lint-metrics",
+        usage: "lint-metrics",
+        about: "the metrics, the alerts, the dashboard and the queries in the docs, judged by promtool",
+        run: lint_metrics::run,
     },
     Command {
         name: "lint-packaging",

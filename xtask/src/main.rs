@@ -5,6 +5,7 @@ mod book;
 mod commands;
 mod dist;
 mod lint_http;
+mod lint_metrics;
 mod lint_packaging;
 mod python;
 mod report;

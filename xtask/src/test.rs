@@ -48,6 +48,7 @@ fn plan(filter: Option<&str>) -> Vec<Step> {
         // By the build that the tests have made; where there is no captured data it says so.
         steps.push(step("captured input", "xtask score --debug"));
         steps.push(step("HTTP", "xtask lint-http"));
+        steps.push(step("metrics", "xtask lint-metrics"));
         steps.push(step("packaging", "xtask lint-packaging"));
     }
     if let Some(filter) = filter {
@@ -76,7 +77,10 @@ mod tests {
     #[test]
     fn without_a_filter_every_check_runs() {
         let names: Vec<_> = plan(None).iter().map(|step| step.name).collect();
-        assert_eq!(names, ["formatting", "lints", "docs", "tidiness", "tests", "doc tests", "captured input", "HTTP", "packaging"]);
+        assert_eq!(
+            names,
+            ["formatting", "lints", "docs", "tidiness", "tests", "doc tests", "captured input", "HTTP", "metrics", "packaging"]
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod behind_proxy;
 mod browser;
 mod files;
 mod machine;
+mod notify;
 mod raw;
 mod read;
 mod schema;
@@ -26,6 +27,7 @@ mod sections;
 mod tests;
 
 pub use self::browser::find_browser;
+pub use self::notify::Notify;
 pub use self::schema::schema;
 pub use self::sections::{LISTEN_HELP, listen_address};
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub fetch: FetchOptions,
     /// How pages are rendered.
     pub browser: BrowserOptions,
+    /// Who is told how sources are.
+    pub notify: Vec<Notify>,
     /// The sources, in the order of their files.
     pub sources: Vec<Source>,
     /// The variables of the environment that were asked for, by name.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::{python, steps};
-use origin::Origin;
-use server::Server;
+pub(crate) use origin::Origin;
+pub(crate) use server::Server;
 
 mod notes;
 mod origin;
@@ -83,7 +83,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
 type Judge = fn(&Places, &Server) -> Result<Vec<String>, String>;
 
 /// The server's debug build.
-fn built(root: &Path, target: &Path) -> Result<PathBuf, String> {
+pub(crate) fn built(root: &Path, target: &Path) -> Result<PathBuf, String> {
     let built = Command::new("cargo").current_dir(root).args(["build", "--quiet", "-p", "wellspring", "--bin", "wellspring"]).status();
     if built.is_ok_and(|status| status.success()) {
         Ok(target.join("debug/wellspring"))

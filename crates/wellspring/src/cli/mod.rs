@@ -20,6 +20,7 @@ mod doctor;
 mod health;
 mod launch;
 mod log;
+mod notify;
 mod output;
 mod refresh;
 mod schema;
@@ -127,6 +128,14 @@ enum Command {
         #[arg(long, value_name = "URL", value_parser = client::server_url)]
         server: Option<Url>,
     },
+    /// Send a test message to who is told how sources are, and say what came back
+    ///
+    /// Exit code 0: all took it. 1: one did not. 2: the config is wrong.
+    Notify {
+        /// The name of a [[notify]], or all
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
     /// Look for what keeps it from working: config, store, sources' hosts, clock
     ///
     /// Exit code 0: nothing fails. 1: something does. 2: the config is wrong.
@@ -174,6 +183,7 @@ pub fn main() -> ExitCode {
         Command::Status { server } => status::run(config, server.as_ref()),
         Command::Health { server } => health::run(config, server.as_ref()),
         Command::Refresh { source, server } => refresh::run(config, server.as_ref(), &source),
+        Command::Notify { name } => notify::run(config, &name),
         Command::Doctor { offline, json } => doctor::run(config, offline, json),
         Command::Schema => schema::run(),
         Command::Completions { shell } => {

@@ -1,4 +1,4 @@
-//! `[server]`, `[store]`, `[fetch]` and `[browser]`.
+//! Everything but the sources.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -15,9 +15,9 @@ use wellspring_core::source::words::Period;
 use wellspring_core::source::{At, Defaults, Document, zone_named};
 use wellspring_core::template::{Environment, Filled, Secret, Template};
 
-use super::behind_proxy;
-use super::raw::{RawBrowser, RawFetch, RawOrigins, RawServer, RawStore};
+use super::raw::{RawBrowser, RawFetch, RawNotify, RawOrigins, RawServer, RawStore};
 use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Server, StoreUrl};
+use super::{behind_proxy, notify};
 
 const STORE: &str = "sqlite:data/wellspring.db";
 
@@ -45,6 +45,7 @@ pub(super) struct Sections {
     pub store: StoreUrl,
     pub fetch: FetchOptions,
     pub browser: BrowserOptions,
+    pub notify: notify::Read,
 }
 
 impl Sections {
@@ -62,6 +63,7 @@ pub(super) struct Reader<'a> {
     store: RawStore,
     fetch: RawFetch,
     browser: RawBrowser,
+    notify: Vec<RawNotify>,
     pub(super) found: Vec<Diagnostic>,
 }
 
@@ -74,6 +76,7 @@ impl<'a> Reader<'a> {
             store: RawStore::default(),
             fetch: RawFetch::default(),
             browser: RawBrowser::default(),
+            notify: Vec::new(),
             found: Vec::new(),
         }
     }
@@ -94,6 +97,10 @@ impl<'a> Reader<'a> {
         self.browser = self.section(value);
     }
 
+    pub(super) fn notify(&mut self, value: Spanned<DeValue<'a>>) {
+        self.notify = self.section(value);
+    }
+
     /// A section, or its defaults after a complaint.
     pub(super) fn section<T: DeserializeOwned + Default>(&mut self, value: Spanned<DeValue<'a>>) -> T {
         self.document.read(value).unwrap_or_else(|diagnostic| {
@@ -104,8 +111,9 @@ impl<'a> Reader<'a> {
 
     /// The values of all sections. `memory` is the machine's, in bytes, where known.
     pub(super) fn finish(mut self, memory: Option<u64>) -> Result<Sections, Vec<Diagnostic>> {
-        let sections =
-            Sections { server: self.take_server(), store: self.take_store(), fetch: self.take_fetch(), browser: self.take_browser(memory) };
+        let (server, store) = (self.take_server(), self.take_store());
+        let (fetch, browser, notify) = (self.take_fetch(), self.take_browser(memory), self.take_notify());
+        let sections = Sections { server, store, fetch, browser, notify };
         if self.found.is_empty() { Ok(sections) } else { Err(self.found) }
     }
 
@@ -288,6 +296,14 @@ impl<'a> Reader<'a> {
             pages: raw.pages.map_or(if memory.is_some_and(|bytes| bytes < SMALL) { 1 } else { 2 }, |at| at.value),
             memory: raw.memory.map_or(MEMORY, |at| at.value.0),
         }
+    }
+
+    fn take_notify(&mut self) -> notify::Read {
+        let raw = std::mem::take(&mut self.notify);
+        notify::Hooks::new(self.document, self.environment).read(raw).unwrap_or_else(|found| {
+            self.found.extend(found);
+            Vec::new()
+        })
     }
 
     fn positive(&mut self, key: &str, period: Option<At<Period>>, usual: Duration) -> Duration {

@@ -21,6 +21,7 @@ mod hit;
 pub mod index;
 mod intake;
 mod lanes;
+pub mod metrics;
 pub mod openapi;
 pub mod problem;
 pub mod proxies;
@@ -73,6 +74,8 @@ pub struct Site {
     pub admission: Arc<arc_swap::ArcSwap<Admission>>,
     /// What it answers, for programs.
     pub documents: Arc<openapi::Documents>,
+    /// What is open now, for `/metrics`.
+    pub gauges: Arc<metrics::Gauges>,
     /// How far the server is.
     pub stage: watch::Receiver<Stage>,
 }

@@ -19,7 +19,7 @@ use super::formats::Format;
 use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::query::{Params, shown};
-use super::{Site, Stage, assets, history, index, openapi, read, refresh, stream};
+use super::{Site, Stage, assets, history, index, metrics, openapi, read, refresh, stream};
 use crate::engine::catalog::Source;
 
 /// The routes.
@@ -34,7 +34,8 @@ pub fn router(site: Site) -> Router {
         .route("/api/{source}/history", get(history_of_source))
         .route("/health", get(health))
         .route("/ready", get(ready))
-        .route("/openapi.json", get(document));
+        .route("/openapi.json", get(document))
+        .route("/metrics", get(figures));
     let routes = assets::routes(routes).fallback(nowhere).with_state(site.clone());
     // Around the whole router, not its routes: there a 405 has its `Allow` already.
     Router::new().fallback_service(routes).layer(from_fn_with_state(site, finish))
@@ -109,6 +110,10 @@ async fn document(State(site): State<Site>, request: HeaderMap) -> Response {
     openapi::answer(&site, &request)
 }
 
+async fn figures(State(site): State<Site>, request: HeaderMap) -> Response {
+    metrics::answer(&site, &request).await
+}
+
 async fn nowhere(State(site): State<Site>, request: Request) -> Response {
     if *request.method() == Method::OPTIONS && request.uri().path() == "*" {
         // Asks for the server and not for a route.
@@ -126,6 +131,7 @@ async fn nowhere(State(site): State<Site>, request: Request) -> Response {
         "/health",
         "/ready",
         "/openapi.json",
+        "/metrics",
         "/wellspring.js",
         "/demo"
     ]);

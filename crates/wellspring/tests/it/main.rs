@@ -20,6 +20,8 @@ mod history;
 mod hosts;
 mod keys;
 mod manners;
+mod metrics;
+mod notify;
 mod openapi;
 mod processes;
 mod proxied;

@@ -96,6 +96,7 @@ fn every_route_of_a_source_is_told() {
     get /health (): 200 application/json, default
     get /ready (): 200 application/json, 503, default
     get /openapi.json (): 200 application/json, 304, 503, default
+    get /metrics (): 200 text/plain, default
     "#);
 }
 
