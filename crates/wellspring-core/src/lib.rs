@@ -16,4 +16,5 @@ pub mod robots;
 pub mod rung;
 pub mod snapshot;
 pub mod source;
+pub mod telling;
 pub mod template;

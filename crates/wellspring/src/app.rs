@@ -1,6 +1,6 @@
 //! The one place that wires concrete types: a config becomes a running server.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use wellspring_core::key::Params;
 use wellspring_core::robots::product_token;
 use wellspring_core::snapshot::Digest;
 use wellspring_core::source::{Alternative, Ask, SourceSpec};
+use wellspring_core::template::Filled;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, CorsOrigins};
@@ -31,16 +32,21 @@ use crate::fetch::http::{HttpFetcher, Options, USER_AGENT};
 use crate::fetch::outward::Outward;
 use crate::http::access::AccessLog;
 use crate::http::admin::Admission;
+use crate::http::base::BasePath;
 use crate::http::headers::Cors;
+use crate::http::proxies::Proxies;
 use crate::http::render::Renderer;
 use crate::http::{Site, Stage, router, server};
 use crate::lifecycle;
+use crate::notify::{Hook, Notifier};
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Retention, Store, StoreError};
 
 /// How long refreshes that fly at the end may go on.
 const FLIGHTS_PATIENCE: Duration = Duration::from_secs(7);
+/// How long messages that are being sent at the end may go on; what is not sent then is sent after the next start.
+const TELLING_PATIENCE: Duration = Duration::from_secs(2);
 /// How long open connections may go on; longer, so that those who wait for a flight hear how it ended.
 pub const DRAIN_PATIENCE: Duration = Duration::from_secs(9);
 
@@ -88,6 +94,8 @@ pub struct App {
     admission: Arc<ArcSwap<Admission>>,
     fixed: Fixed,
     stage: watch::Sender<Stage>,
+    notifier: Notifier,
+    fetcher: Arc<dyn Fetcher>,
     server: JoinHandle<()>,
     flights: JoinHandle<()>,
 }
@@ -198,6 +206,54 @@ pub fn settings(config: &Config) -> Settings {
     Settings { bounds, at_once: fetch.at_once, pages: config.browser.pages }
 }
 
+/// Who is told how sources are, as configured. Those at private addresses have a way out of their own.
+///
+/// # Errors
+/// Where TLS cannot be set up.
+pub fn hooks(config: &Config, fetcher: &Arc<dyn Fetcher>) -> Result<Vec<Hook>, StartError> {
+    let mut private: Option<Arc<dyn Fetcher>> = None;
+    let mut hooks = Vec::new();
+    for notify in &config.notify {
+        let mut fetcher = Arc::clone(fetcher);
+        if notify.allow_private {
+            if private.is_none() {
+                let options = Options { allow_private: true, user_agent: user_agent(config).to_owned() };
+                private = Some(Arc::new(HttpFetcher::new(&options).map_err(|e| StartError::Fetch(e.to_string()))?));
+            }
+            fetcher = private.clone().unwrap_or(fetcher);
+        }
+        let proxy = config.fetch.proxy.clone().filter(|_| !notify.allow_private);
+        let mut exposed: Vec<&str> = notify.headers.iter().map(|(_, value)| value.expose()).collect();
+        exposed.extend([notify.url.expose(), proxy.as_ref().map_or("", Filled::expose)]);
+        let template = notify.template.as_ref().map(|template| template.fill(&Params::new()));
+        exposed.extend(template.as_ref().map(Filled::expose));
+        let fingerprint = Digest::of(format!("{notify:?} {proxy:?} {exposed:?}").as_bytes()).to_string();
+        hooks.push(Hook {
+            name: notify.name.clone(),
+            receiver: notify.receiver,
+            url: notify.url.clone(),
+            headers: notify.headers.clone(),
+            sources: notify.sources.clone(),
+            on: notify.on.clone(),
+            after: notify.after,
+            template: notify.template.clone(),
+            proxy,
+            fetcher,
+            fingerprint,
+        });
+    }
+    Ok(hooks)
+}
+
+/// Where this server is, as far as it knows itself: what listens everywhere is on this machine too.
+pub fn base(listen: SocketAddr) -> String {
+    let mut address = listen;
+    if listen.ip().is_unspecified() {
+        address.set_ip(if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("http://{address}")
+}
+
 fn store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match config.store.path() {
         Some(path) => Arc::new(SqliteStore::open(path, Retention::default())?),
@@ -210,7 +266,7 @@ fn admission(config: &Config, listen: SocketAddr) -> Admission {
 }
 
 /// Settings that a running server keeps, with what they are.
-type Fixed = [(&'static str, String); 8];
+type Fixed = [(&'static str, String); 10];
 
 fn fixed(config: &Config) -> Fixed {
     let (server, fetch) = (&config.server, &config.fetch);
@@ -219,6 +275,8 @@ fn fixed(config: &Config) -> Fixed {
         ("[server] timezone", format!("{:?}", server.timezone)),
         ("[server] cors_origins", format!("{:?}", server.cors_origins)),
         ("[server] access_log", server.access_log.to_string()),
+        ("[server] base_path", server.base_path.clone()),
+        ("[server] trusted_proxies", format!("{:?}", server.trusted_proxies)),
         ("[store] url", format!("{:?}", config.store)),
         ("[fetch] allow_private", fetch.allow_private.to_string()),
         ("[fetch] user_agent", format!("{:?}", fetch.user_agent)),
@@ -243,7 +301,8 @@ impl App {
         let address = listener.local_addr().map_err(|reason| StartError::Listen { address: config.server.listen, reason, hint: "" })?;
         let store = store(config)?;
         let renderer = Arc::new(Renderer::new(config.server.timezone.clone()));
-        let engine = Engine::new(Parts { store, fetcher, clock, extractor }, settings(config));
+        let hooks = hooks(config, &fetcher)?;
+        let engine = Engine::new(Parts { store, fetcher: Arc::clone(&fetcher), clock, extractor }, settings(config));
         let (stage, watched) = watch::channel(Stage::Starting);
         let admission = Arc::new(ArcSwap::from_pointee(admission(config, address)));
         let site = Site {
@@ -255,8 +314,11 @@ impl App {
             }),
             coder: Arc::default(),
             access_log: config.server.access_log.then(|| AccessLog::start(std::io::stdout())).transpose().map_err(StartError::Log)?,
+            base: BasePath::new(&config.server.base_path),
+            proxies: Arc::new(Proxies::new(config.server.trusted_proxies.clone())),
             admission: Arc::clone(&admission),
             documents: Arc::default(),
+            gauges: Arc::default(),
             stage: watched,
         };
         let router = router::router(site.clone());
@@ -269,10 +331,11 @@ impl App {
                 return Err(error.into());
             }
         };
+        let notifier = Notifier::start(engine.clone(), hooks, base(address)).await;
         let flights = lifecycle::spawn(engine.clone().run());
         stage.send_replace(Stage::Serving);
         info!(%address, sources = engine.catalog().sources().count(), snapshots, "serving");
-        Ok(Self { address, engine, admission, fixed: fixed(config), stage, server, flights })
+        Ok(Self { address, engine, admission, fixed: fixed(config), stage, notifier, fetcher, server, flights })
     }
 
     /// Exchanges the sources and what else can change without a restart, and says what cannot.
@@ -284,6 +347,10 @@ impl App {
         }
         self.admission.store(Arc::new(admission(config, self.address)));
         self.engine.reload(recipes, settings(config)).await;
+        match hooks(config, &self.fetcher) {
+            Ok(hooks) => self.notifier.reload(hooks),
+            Err(error) => warn!(%error, "[[notify]] stays as it was"),
+        }
     }
 
     /// Waits for a task of the server to end by itself, which it never should; says which.
@@ -297,7 +364,8 @@ impl App {
     /// Stops accepting, finishes what is open and what flies, within bounds, and closes the store.
     pub async fn shutdown(self) {
         self.stage.send_replace(Stage::Draining);
-        let (served, ()) = tokio::join!(self.server, self.engine.drain(FLIGHTS_PATIENCE));
+        let telling = self.notifier.drain(TELLING_PATIENCE);
+        let (served, ()) = tokio::join!(self.server, self.engine.drain_beside(FLIGHTS_PATIENCE, telling));
         if let Err(error) = served {
             tracing::error!(%error, "the accept loop had failed");
         }

@@ -8,4 +8,5 @@ pub mod engine;
 pub mod fetch;
 pub mod http;
 pub mod lifecycle;
+pub mod notify;
 pub mod store;

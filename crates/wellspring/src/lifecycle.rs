@@ -2,6 +2,7 @@
 
 pub mod lane;
 pub mod nursery;
+pub mod stripe;
 
 use std::future::Future;
 use std::thread::JoinHandle;

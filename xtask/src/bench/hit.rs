@@ -31,7 +31,13 @@ struct Scenario {
 }
 
 const SCENARIOS: [Scenario; 7] = [
-    Scenario { name: "plain, 64", connections: 64, header: "", path: 0, sides: &["floor", "nginx", "varnish", "us", "us + access log"] },
+    Scenario {
+        name: "plain, 64",
+        connections: 64,
+        header: "",
+        path: 0,
+        sides: &["floor", "nginx", "nginx + log", "varnish", "us", "us + log"],
+    },
     Scenario { name: "plain, 1000", connections: 1_000, header: "", path: 0, sides: &["floor", "nginx", "varnish", "us"] },
     Scenario { name: "gzip", connections: 64, header: "Accept-Encoding: gzip", path: 0, sides: &["nginx+gzip", "varnish", "us"] },
     Scenario { name: "br", connections: 64, header: "Accept-Encoding: br", path: 0, sides: &["us"] },
@@ -77,7 +83,12 @@ fn compare(folder: &Path, programs: &Path) -> Result<bool, String> {
     let file = folder.join("body.json");
     std::fs::write(&file, &body).map_err(|error| error.to_string())?;
     running.push(servers::floor(&programs.join("examples/floor"), &file)?);
-    for peer in [servers::nginx(folder, port, false), servers::nginx(folder, port, true), servers::varnish(folder, port)] {
+    for peer in [
+        servers::nginx(folder, port, "nginx"),
+        servers::nginx(folder, port, "nginx + log"),
+        servers::nginx(folder, port, "nginx+gzip"),
+        servers::varnish(folder, port),
+    ] {
         match peer {
             Ok(peer) => running.push(peer),
             Err(why) => println!("skipped: {why}"),
@@ -116,7 +127,7 @@ fn measure(scenario: &Scenario, running: &[Server]) -> Result<Vec<(&'static str,
 fn ready(scenario: &Scenario, server: &Server, path: &str, turn: usize) -> Option<String> {
     let first = wire::until(server.port, path, "", |answer| answer.head.starts_with("http/1.1 200"))?;
     if scenario.path == 1 && turn == 0 {
-        std::thread::sleep(std::time::Duration::from_millis(1_200));
+        std::thread::sleep(wire::TURNS_STALE);
         // Starts the refresh that stays out.
         let _stale = wire::until(server.port, path, "", |_| true)?;
     }
@@ -156,8 +167,9 @@ fn tell(scenario: &Scenario, runs: &[(&'static str, Load)], plain: &mut Vec<(&'s
     if scenario.name == "stale" {
         bar("CPU beside a fresh hit's", us.cpu, of(plain, "us").map(|l| l.cpu), STALE);
     }
-    if let Some(logged) = of(runs, "us + access log") {
+    if let Some(logged) = of(runs, "us + log") {
         bar("CPU with the access log", logged.cpu, Some(us.cpu), LOG);
+        bar("CPU beside nginx's, both with an access log", logged.cpu, of(runs, "nginx + log").map(|l| l.cpu), NGINX);
     }
     held
 }
@@ -168,7 +180,7 @@ fn stalls(running: &[Server]) {
     for server in running.iter().filter(|server| matches!(server.name, "us" | "nginx" | "varnish")) {
         let path = &server.paths[2];
         let _primed = wire::until(server.port, path, "", |answer| answer.head.starts_with("http/1.1 200"));
-        std::thread::sleep(std::time::Duration::from_millis(1_300));
+        std::thread::sleep(wire::TURNS_STALE);
         let waited = wire::second_after_stale(server.port, path);
         println!("{:<18} {}", server.name, waited.map_or("no answer".to_owned(), |w| format!("{:.1} ms", w.as_secs_f64() * 1e3)));
     }

@@ -9,13 +9,13 @@ use std::time::Duration;
 const SLOW: Duration = Duration::from_secs(3);
 
 /// An origin that serves until the process ends.
-pub(super) struct Origin {
+pub(crate) struct Origin {
     pub(super) address: SocketAddr,
 }
 
 impl Origin {
     /// Starts it on a free port.
-    pub(super) fn start() -> std::io::Result<Self> {
+    pub(crate) fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         thread::spawn(move || {

@@ -15,14 +15,14 @@ use super::{PATIENCE, routes};
 pub(super) const TOKEN: &str = "lint-http-token";
 
 /// A running server; it ends with this.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
 }
 
 impl Server {
     /// Starts it and waits until it has the data that the judges want.
-    pub(super) fn start(program: &Path, leavings: &Path, origin: &Origin) -> Result<Self, String> {
+    pub(crate) fn start(program: &Path, leavings: &Path, origin: &Origin) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("{}: {error}", program.display());
         // Free now, and nobody here asks for ports as they come.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).map_err(failed)?;
@@ -53,7 +53,7 @@ impl Server {
     }
 
     /// The status and the body of a plain GET.
-    pub(super) fn get(&self, path: &str) -> Result<(u16, String), String> {
+    pub(crate) fn get(&self, path: &str) -> Result<(u16, String), String> {
         let ask = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect(self.address)?;
             stream.set_read_timeout(Some(PATIENCE))?;

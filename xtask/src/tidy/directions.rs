@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cli", ANY),
     ("http", &["engine", "fetch", "store"]),
     ("engine", &["fetch", "store"]),
+    ("notify", &["engine", "fetch", "store"]),
     ("fetch", &[]),
     ("store", &[]),
     ("config", &[]),
@@ -24,7 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lifecycle", &[]),
 ];
 
-const ANY: &[&str] = &["app", "cli", "config", "engine", "fetch", "http", "store"];
+const ANY: &[&str] = &["app", "cli", "config", "engine", "fetch", "http", "notify", "store"];
 
 fn check(file: &File) -> Vec<String> {
     let Some(inside) = file.within("wellspring").filter(|_| file.is_rust()) else { return Vec::new() };

@@ -9,10 +9,11 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use wellspring_core::source::At;
 use wellspring_core::source::raw::RawSource;
-use wellspring_core::source::words::{Period, Size};
+use wellspring_core::source::words::{Period, Size, Table};
+use wellspring_core::telling::{Change, Receiver};
 
 /// What stands at the top of the file, in the order of the schema. A test holds it equal to [`RawConfig`].
-pub(super) const SECTIONS: [&str; 6] = ["use", "server", "store", "fetch", "browser", "source"];
+pub(super) const SECTIONS: [&str; 7] = ["use", "server", "store", "fetch", "browser", "notify", "source"];
 
 /// `wellspring.toml`. Files in the folder `sources` beside it hold further `[source.NAME]` tables.
 #[derive(JsonSchema)]
@@ -30,6 +31,8 @@ pub(super) struct RawConfig {
     fetch: Option<RawFetch>,
     /// How pages are rendered.
     browser: Option<RawBrowser>,
+    /// Who is told how sources are, one table each.
+    notify: Option<Vec<RawNotify>>,
     /// The sources by name: lower-case letters, digits and `_`.
     source: Option<BTreeMap<String, RawSource>>,
 }
@@ -76,6 +79,10 @@ pub(super) struct RawServer {
     pub cors_origins: Option<At<RawOrigins>>,
     /// Write a JSON line for each request to standard output (default false).
     pub access_log: Option<bool>,
+    /// The path under which a proxy shows the server, as `/wellspring` (default none). It is answered with and without it.
+    pub base_path: Option<At<String>>,
+    /// Addresses and networks of proxies whose `X-Forwarded-For` or `Forwarded` counts, as `127.0.0.1` or `10.0.0.0/8` (default none).
+    pub trusted_proxies: Option<Vec<At<String>>>,
 }
 
 /// `*` or a list of origins.
@@ -142,6 +149,32 @@ pub(super) struct RawBrowser {
     /// How much memory each of the browser's processes may write to (default 256MiB, at least 128MiB). One that wants more ends, and
     /// with it its page.
     pub memory: Option<At<Size>>,
+}
+
+/// Who is told by webhook how sources are: once for each change.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Notify")]
+pub(super) struct RawNotify {
+    /// A name, for the log and for `wellspring notify` (default: the kind). What was told is remembered by it.
+    pub name: Option<At<String>>,
+    /// Where to, as `${SLACK_WEBHOOK}`.
+    pub url: At<String>,
+    /// What takes it: `json` (default), `slack`, `discord` or `ntfy`.
+    pub kind: Option<Receiver>,
+    /// Of which sources (default: all).
+    pub sources: Option<Vec<At<String>>>,
+    /// What of: `degraded`, `recovered`, `gate_held` (default: all).
+    pub on: Option<Vec<Change>>,
+    /// How many refreshes must fail in a row before `degraded` is told (default 3).
+    pub after: Option<At<u32>>,
+    /// The words of a message, as in `{source}: {state} — {message}`; for `json` the whole body. Places: `{id}`, `{at}`, `{source}`, `{key}`,
+    /// `{state}`, `{code}`, `{message}`, `{failures}`, `{since}`, `{revision}`, `{items}`, `{url}`.
+    pub template: Option<At<String>>,
+    /// Further headers, as `{ Authorization = "Bearer ${TOKEN}" }`.
+    pub headers: Option<Table<At<String>>>,
+    /// Whether it may be at a private or loopback address (default: as `allow_private` under `[fetch]`). It is dialled directly then.
+    pub allow_private: Option<bool>,
 }
 
 impl<'de> Deserialize<'de> for RawOrigins {

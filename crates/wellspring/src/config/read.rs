@@ -11,6 +11,7 @@ use wellspring_core::source::{At, Defaults, Document, SourceSpec, parse_source_t
 use wellspring_core::template::Environment;
 
 use super::files::{File, Files};
+use super::notify;
 use super::raw::{RawShipped, SECTIONS};
 use super::sections::{Reader, Sections};
 use super::{Config, Source, Variable};
@@ -60,6 +61,11 @@ fn read_asking(files: &Files, environment: Environment<'_>, memory: Option<u64>)
             Err(more) => found.extend(more),
         }
     }
+    // Only now, and only where all of them could be read, is it known which sources there are.
+    if let (Some(sections), Some((_, main)), true) = (&sections, &files.main, found.is_empty()) {
+        let known: Vec<&str> = collected.sources.iter().map(|source| source.spec.name.as_str()).collect();
+        found.extend(notify::unknown_sources(&Document::new(&main.name, &main.text), &sections.notify, &known));
+    }
     let Some(sections) = sections.filter(|_| found.is_empty()) else { return Err(found) };
     Ok(Config {
         file: files.main.as_ref().map(|(path, _)| path.clone()),
@@ -67,6 +73,7 @@ fn read_asking(files: &Files, environment: Environment<'_>, memory: Option<u64>)
         store: sections.store,
         fetch: sections.fetch,
         browser: sections.browser,
+        notify: sections.notify.into_iter().map(|(notify, _)| notify).collect(),
         sources: collected.sources,
         variables: Vec::new(),
     })
@@ -89,6 +96,7 @@ fn read_main(file: &File, environment: Environment<'_>, memory: Option<u64>) -> 
             "store" => reader.store(value),
             "fetch" => reader.fetch(value),
             "browser" => reader.browser(value),
+            "notify" => reader.notify(value),
             "use" => used = reader.section(value),
             "source" => sources = Some(value),
             word => {

@@ -1,4 +1,4 @@
-//! `[server]`, `[store]`, `[fetch]` and `[browser]`.
+//! Everything but the sources.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -15,8 +15,9 @@ use wellspring_core::source::words::Period;
 use wellspring_core::source::{At, Defaults, Document, zone_named};
 use wellspring_core::template::{Environment, Filled, Secret, Template};
 
-use super::raw::{RawBrowser, RawFetch, RawOrigins, RawServer, RawStore};
+use super::raw::{RawBrowser, RawFetch, RawNotify, RawOrigins, RawServer, RawStore};
 use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Server, StoreUrl};
+use super::{behind_proxy, notify};
 
 const STORE: &str = "sqlite:data/wellspring.db";
 
@@ -44,6 +45,7 @@ pub(super) struct Sections {
     pub store: StoreUrl,
     pub fetch: FetchOptions,
     pub browser: BrowserOptions,
+    pub notify: notify::Read,
 }
 
 impl Sections {
@@ -61,6 +63,7 @@ pub(super) struct Reader<'a> {
     store: RawStore,
     fetch: RawFetch,
     browser: RawBrowser,
+    notify: Vec<RawNotify>,
     pub(super) found: Vec<Diagnostic>,
 }
 
@@ -73,6 +76,7 @@ impl<'a> Reader<'a> {
             store: RawStore::default(),
             fetch: RawFetch::default(),
             browser: RawBrowser::default(),
+            notify: Vec::new(),
             found: Vec::new(),
         }
     }
@@ -93,6 +97,10 @@ impl<'a> Reader<'a> {
         self.browser = self.section(value);
     }
 
+    pub(super) fn notify(&mut self, value: Spanned<DeValue<'a>>) {
+        self.notify = self.section(value);
+    }
+
     /// A section, or its defaults after a complaint.
     pub(super) fn section<T: DeserializeOwned + Default>(&mut self, value: Spanned<DeValue<'a>>) -> T {
         self.document.read(value).unwrap_or_else(|diagnostic| {
@@ -103,8 +111,9 @@ impl<'a> Reader<'a> {
 
     /// The values of all sections. `memory` is the machine's, in bytes, where known.
     pub(super) fn finish(mut self, memory: Option<u64>) -> Result<Sections, Vec<Diagnostic>> {
-        let sections =
-            Sections { server: self.take_server(), store: self.take_store(), fetch: self.take_fetch(), browser: self.take_browser(memory) };
+        let (server, store) = (self.take_server(), self.take_store());
+        let (fetch, browser, notify) = (self.take_fetch(), self.take_browser(memory), self.take_notify());
+        let sections = Sections { server, store, fetch, browser, notify };
         if self.found.is_empty() { Ok(sections) } else { Err(self.found) }
     }
 
@@ -119,6 +128,13 @@ impl<'a> Reader<'a> {
             hosts: raw.hosts.unwrap_or_default().into_iter().filter_map(|host| self.host(&host)).collect(),
             cors_origins: raw.cors_origins.map_or(CorsOrigins::Any, |origins| self.origins(origins)),
             access_log: raw.access_log.unwrap_or(false),
+            base_path: raw.base_path.and_then(|at| self.sound(&at, behind_proxy::base_path(&at.value))).unwrap_or_default(),
+            trusted_proxies: raw
+                .trusted_proxies
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|at| self.sound(at, behind_proxy::network(&at.value)))
+                .collect(),
         }
     }
 
@@ -282,6 +298,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn take_notify(&mut self) -> notify::Read {
+        let raw = std::mem::take(&mut self.notify);
+        notify::Hooks::new(self.document, self.environment).read(raw).unwrap_or_else(|found| {
+            self.found.extend(found);
+            Vec::new()
+        })
+    }
+
     fn positive(&mut self, key: &str, period: Option<At<Period>>, usual: Duration) -> Duration {
         let Some(at) = period else { return usual };
         if at.value.0.is_zero() {
@@ -302,6 +326,11 @@ impl<'a> Reader<'a> {
         Template::expand(&at.value, self.environment)
             .map_err(|bad| self.error(at, bad.to_string(), "set it before the server starts, or write the value itself"))
             .ok()
+    }
+
+    /// A value, or what is wrong with it noted.
+    fn sound<T>(&mut self, at: &At<String>, judged: Result<T, behind_proxy::Complaint>) -> Option<T> {
+        judged.map_err(|(message, help)| self.error(at, message, &help)).ok()
     }
 
     fn error<T>(&mut self, at: &At<T>, message: impl Into<String>, help: &str) {

@@ -12,6 +12,7 @@ use super::cell::Cell;
 use super::extraction::RuledAlternative;
 use super::keys::{Keys, Named};
 use super::reads::Reads;
+use super::tally::Tally;
 
 /// Of so many keys one is chosen to go next when all were looked at: choosing costs each new key a few looks.
 const AT_A_TIME: usize = 64;
@@ -56,6 +57,8 @@ pub struct Source {
     pub default: Option<Arc<Cell>>,
     /// How often it was read.
     pub reads: Arc<Reads>,
+    /// What came of its refreshes.
+    pub tally: Arc<Tally>,
     /// Every key that is held.
     cells: Keys<Cell>,
     /// Those that go next past `max_keys`, with when they had been read, the one read longest ago last.
@@ -69,11 +72,11 @@ impl Named for Cell {
 }
 
 impl Source {
-    /// A source with these keys, which goes on counting reads where another left off.
-    pub fn new(recipe: Arc<Recipe>, cells: Vec<Arc<Cell>>, reads: Arc<Reads>) -> Self {
+    /// A source with these keys, which goes on counting where another left off.
+    pub fn new(recipe: Arc<Recipe>, cells: Vec<Arc<Cell>>, (reads, tally): (Arc<Reads>, Arc<Tally>)) -> Self {
         let cells = Keys::new(cells);
         let default = recipe.spec.default_key().and_then(|key| cells.find(key.as_str()));
-        Self { recipe, default, reads, cells, leaving: Mutex::default() }
+        Self { recipe, default, reads, tally, cells, leaving: Mutex::default() }
     }
 
     /// The name of the source.

@@ -61,6 +61,8 @@ pub struct Inner {
     pub fence: u64,
     /// The number of the flight that runs, or of the last one.
     pub flight: u64,
+    /// When it was put into line.
+    pub queued_at: Mono,
     /// The last attempts, newest first.
     pub recent: VecDeque<Attempt>,
 }
@@ -153,6 +155,7 @@ impl Cell {
             read_by,
             fence: legacy.fence,
             flight: 0,
+            queued_at: now.mono,
             recent: legacy.recent,
         };
         let cell = Self {

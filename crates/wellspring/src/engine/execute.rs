@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::warn;
 use wellspring_core::failure::{Code, Failure, Kind};
 use wellspring_core::gate::Gate;
 use wellspring_core::moment::{Moment, Mono};
@@ -16,6 +16,7 @@ use super::cell::{Attempt, Cell, outcome_word, trigger_word};
 use super::collect::{Harvest, Known};
 use super::hot::Content;
 use super::limits::Permit;
+use super::line::{Asked, Line};
 use super::shared::Shared;
 use crate::store::{Entry, Latest, Lease, StoreError};
 
@@ -33,6 +34,11 @@ pub(super) struct Flight {
     started: Moment,
     number: u64,
     trigger: &'static str,
+    /// How long it stood in line.
+    queued: Duration,
+    asked: Asked,
+    /// Which alternative decided, from 1.
+    alternative: Option<usize>,
     gates: Vec<Gate>,
     cut: Vec<String>,
     items: Option<u32>,
@@ -46,6 +52,7 @@ impl Flight {
         let started = shared.clock.now();
         let inner = cell.lock();
         let (number, trigger) = (inner.flight, trigger_word(inner.state.phase.trigger()));
+        let queued = started.mono.since(inner.queued_at);
         drop(inner);
         Self {
             shared,
@@ -55,6 +62,9 @@ impl Flight {
             harvest: None,
             started,
             trigger,
+            queued,
+            asked: Asked::default(),
+            alternative: None,
             gates: Vec::new(),
             cut: Vec::new(),
             items: None,
@@ -147,7 +157,13 @@ impl Flight {
             _ = progress.wait_for(|p| p.retired) => return Event::Cancelled,
             () = self.shared.cancelled() => return Event::Cancelled,
         };
+        for asked in collected.tries.iter().flat_map(|tried| &tried.asked) {
+            self.asked.requests += 1;
+            self.asked.bytes += asked.bytes;
+            self.asked.took += asked.took;
+        }
         if let Some(last) = collected.tries.into_iter().last() {
+            self.alternative = Some(last.alternative + 1);
             self.items = last.finished.as_ref().map(|e| e.tally.kept);
             self.rung = Some(last.rung);
             self.gates = last.gates;
@@ -195,8 +211,11 @@ impl Flight {
                 None => self.shared.collector.store.touch_if(&lease, &renewal, &attempts).await,
             }
         };
+        let begun = self.shared.clock.mono();
         // A disk may hang as an upstream may; the flight must not.
-        match timeout(STORE_PATIENCE, writing).await {
+        let written = timeout(STORE_PATIENCE, writing).await;
+        self.shared.wrote(self.shared.clock.mono().since(begun));
+        match written {
             Ok(Ok(())) => {
                 let content = snapshot.as_ref().map(Content::of);
                 let mut inner = self.cell.lock();
@@ -274,23 +293,33 @@ impl Drop for Flight {
             self.shared.detach(async move { drop(shared.collector.store.release(&lease).await) });
         }
         let took = self.shared.clock.mono().since(self.started.mono);
-        let (key, trigger, word) = (&self.cell.key, self.trigger, outcome_word(&outcome));
-        let rung = self.rung.map(Rung::as_str);
-        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        match &outcome {
-            Ok(_) => info!(%key, trigger, outcome = word, rung, items = self.items, took_ms, "refreshed"),
-            Err(failure) if failure.code == Code::Cancelled => info!(%key, trigger, outcome = word, took_ms, "refresh stopped"),
-            Err(failure) => {
-                let serves = if self.cell.view().is_some() { "what was served stays" } else { "there is nothing to serve yet" };
-                warn!(%key, trigger, outcome = word, rung, error = failure.message, took_ms, "refresh failed; {serves}");
-            }
-        }
+        let word = outcome_word(&outcome);
+        let (revision, next) = {
+            let state = &self.cell.lock().state;
+            (state.standing.map(|standing| standing.revision), state.next_attempt())
+        };
+        let line = Line {
+            key: &self.cell.key,
+            trigger: self.trigger,
+            outcome: &outcome,
+            revision,
+            items: self.items,
+            took,
+            queued: self.queued,
+            asked: self.asked,
+            rung: self.rung,
+            alternative: self.alternative,
+            next_attempt: next.map(|at| self.shared.clock.now().wall_at(at)),
+        };
+        line.write();
+        self.shared.count(&self.cell.key, word, took);
+        self.shared.news.tell(&self.cell.key);
         self.cell.remember(Attempt {
             at: self.started.wall,
-            trigger,
+            trigger: self.trigger,
             outcome: word,
             message: outcome.as_ref().err().map(|f| f.message.clone()),
-            took_ms,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             rung: self.rung,
             items: self.items,
             gates: std::mem::take(&mut self.gates),

@@ -149,8 +149,9 @@ impl Shared {
                 self.forget(key);
             }
         }
-        let reads = self.catalog.load().source(recipe.spec.name.as_str()).map(|before| Arc::clone(&before.reads)).unwrap_or_default();
-        let source = Source::new(Arc::clone(recipe), made.iter().map(|(cell, _)| Arc::clone(cell)).collect(), reads);
+        let before = self.catalog.load().source(recipe.spec.name.as_str()).cloned();
+        let counts = before.map(|before| (Arc::clone(&before.reads), Arc::clone(&before.tally))).unwrap_or_default();
+        let source = Source::new(Arc::clone(recipe), made.iter().map(|(cell, _)| Arc::clone(cell)).collect(), counts);
         started.append(&mut made);
         Arc::new(source)
     }

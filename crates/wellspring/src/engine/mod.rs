@@ -1,6 +1,6 @@
 //! The refresh engine: what is stored is answered at once, what is stale is refreshed behind the answer, one flight a key.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,7 +12,7 @@ use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::refresh::{Event, Phase, Trigger};
 
 use crate::clock::Clock;
-use crate::fetch::Fetcher;
+use crate::fetch::{self, Fetcher};
 use crate::store::Store;
 
 pub mod breaker;
@@ -26,8 +26,10 @@ pub mod extraction;
 pub mod hot;
 pub mod keys;
 pub mod limits;
+mod line;
 mod load;
 pub mod manners;
+pub mod news;
 pub mod pages;
 mod past;
 pub mod queue;
@@ -36,6 +38,7 @@ pub mod runner;
 mod seeds;
 mod shared;
 pub mod status;
+pub mod tally;
 pub mod worker;
 
 use catalog::{Catalog, Crowded, Source};
@@ -45,12 +48,14 @@ use collect::{Bounds, Collector};
 use extraction::Extractor;
 use hot::View;
 use limits::Limits;
+use news::News;
 use pages::Pages;
 use queue::Queue;
 use runner::{Next, Runner};
 use seeds::Seeds;
 use shared::{Shared, Stage};
 use status::Status;
+use tally::{STORE_BOUNDS, Spread};
 
 /// However far the next timer is, the engine looks again after this: triggers are hints, the scan repairs.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -147,6 +152,8 @@ impl Engine {
             changes: Changes::new(),
             stage: watch::Sender::new(Stage::Running),
             airborne: watch::Sender::new(0),
+            news: News::default(),
+            writes: Mutex::new(Spread::new(STORE_BOUNDS)),
         }))
     }
 
@@ -190,6 +197,21 @@ impl Engine {
         self.0.changes.catalog()
     }
 
+    /// Which keys were refreshed, for who wants to know.
+    pub fn news(&self) -> &News {
+        &self.0.news
+    }
+
+    /// How long the store took to make the results of refreshes durable.
+    pub fn writes(&self) -> Spread {
+        self.0.writes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the way out tells of itself.
+    pub fn outward(&self) -> fetch::Figures {
+        self.0.collector.fetcher.figures()
+    }
+
     /// The cell of a key of `source`, made where it is not held yet.
     ///
     /// # Errors
@@ -213,13 +235,19 @@ impl Engine {
 
     /// What is served of a key. Remakes an age that is told and has changed.
     pub fn view(&self, cell: &Cell, now: Mono) -> Option<Arc<View>> {
+        self.viewed(cell, now, Arc::clone)
+    }
+
+    /// What `look` makes of what is served of a key, without counting that somebody has it: cores that read one key side by side
+    /// would pass that count back and forth. Remakes an age that is told and has changed.
+    pub fn viewed<T>(&self, cell: &Cell, now: Mono, look: impl FnOnce(&Arc<View>) -> T) -> Option<T> {
         let view = cell.view();
-        let view = view.as_ref()?;
-        if now < view.aged_at {
-            return Some(Arc::clone(view));
+        let seen = view.as_ref()?;
+        if now < seen.aged_at {
+            return Some(look(seen));
         }
-        cell.refresh_age(view, now);
-        cell.view().clone()
+        cell.refresh_age(seen, now);
+        cell.view().as_ref().map(look)
     }
 
     /// Says that a reader found a key stale or absent. Never blocks; whatever number of readers says so, one flight starts.
@@ -308,6 +336,19 @@ impl Engine {
 
     /// Starts nothing more, lets what flies go on for `patience`, ends it then, and closes the store.
     pub async fn drain(&self, patience: Duration) {
+        self.drain_beside(patience, async {}).await;
+    }
+
+    /// The same, and lets something else come to its end meanwhile, for which the store is still open.
+    pub async fn drain_beside(&self, patience: Duration, other: impl Future<Output = ()>) {
+        tokio::join!(self.land(patience), other);
+        let shared = &self.0;
+        shared.collector.extractor.close().await;
+        shared.collector.fetcher.close().await;
+        shared.collector.store.close().await;
+    }
+
+    async fn land(&self, patience: Duration) {
         let shared = &self.0;
         shared.stage.send_replace(Stage::Draining);
         for cell in shared.runner.clear() {
@@ -319,8 +360,5 @@ impl Engine {
             // Collections end at once; what is being stored is let finish.
             drop(timeout(Duration::from_secs(2), airborne.wait_for(|n| *n == 0)).await);
         }
-        shared.collector.extractor.close().await;
-        shared.collector.fetcher.close().await;
-        shared.collector.store.close().await;
     }
 }

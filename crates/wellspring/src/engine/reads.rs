@@ -1,12 +1,10 @@
 //! How often a source was read, and what its readers found.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wellspring_core::freshness::Freshness;
 
-/// Threads that count side by side do so in lines of the cache of their own, so that cores do not wait for one another.
-const STRIPES: usize = 8;
+use crate::lifecycle::stripe::{STRIPES, stripe};
 
 /// What a reader found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,16 +66,4 @@ impl Reads {
     pub fn of(&self, read: Read) -> u64 {
         self.0.iter().map(|stripe| stripe.0[read as usize].load(Ordering::Relaxed)).sum()
     }
-}
-
-/// The stripe of this thread: threads take them in turn.
-fn stripe() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static MINE: Cell<usize> = const { Cell::new(STRIPES) });
-    MINE.with(|mine| {
-        if mine.get() == STRIPES {
-            mine.set(NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES);
-        }
-        mine.get()
-    })
 }

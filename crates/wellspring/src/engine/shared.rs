@@ -1,7 +1,8 @@
 //! What every flight and every reader of the engine share: it tells the machines what happened and performs what they want.
 
 use std::future::Future;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
@@ -13,9 +14,11 @@ use super::catalog::{Catalog, Source};
 use super::cell::{Cell, Inner, Legacy};
 use super::changes::Changes;
 use super::collect::{Bounds, Collector};
+use super::news::News;
 use super::queue::Queue;
 use super::runner::Runner;
 use super::seeds::Seeds;
+use super::tally::Spread;
 use super::{Settings, execute, limits};
 use crate::clock::Clock;
 use crate::lifecycle;
@@ -36,6 +39,9 @@ pub(super) struct Shared {
     pub(super) epoch: u64,
     pub(super) stage: watch::Sender<Stage>,
     pub(super) airborne: watch::Sender<usize>,
+    pub(super) news: News,
+    /// How long results took to be stored.
+    pub(super) writes: Mutex<Spread>,
 }
 
 /// How far the engine is from its end.
@@ -122,6 +128,7 @@ impl Shared {
         }
         let starting = inner.state.phase.trigger().filter(|_| effects.contains(&Effect::Acquire));
         if starting.is_some() {
+            inner.queued_at = now.mono;
             cell.flight_started(&mut inner);
         }
         drop(inner);
@@ -181,6 +188,18 @@ impl Shared {
     pub(super) fn launch(self: &Arc<Self>, cell: Arc<Cell>, place: limits::Permit) {
         self.airborne.send_modify(|n| *n += 1);
         lifecycle::spawn(execute::Flight::new(Arc::clone(self), cell).fly(place));
+    }
+
+    /// Counts a refresh that ended, of a source that is still configured.
+    pub(super) fn count(&self, key: &Key, outcome: &'static str, took: Duration) {
+        if let Some(source) = self.catalog.load().source(key.source()) {
+            source.tally.count(outcome, took);
+        }
+    }
+
+    /// Notes how long a result took to be stored.
+    pub(super) fn wrote(&self, took: Duration) {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner).add(took);
     }
 
     pub(super) fn landed(&self) {

@@ -282,6 +282,17 @@ fn shown_host(url: &Url, asked: &Filled) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
+/// What a way out tells of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Whether a browser runs now.
+    pub browser_running: bool,
+    /// How many were started since the server was.
+    pub browser_starts: u64,
+    /// Pages that are open in it.
+    pub pages: u32,
+}
+
 /// Fetches.
 #[async_trait]
 pub trait Fetcher: Send + Sync + Debug + 'static {
@@ -290,4 +301,9 @@ pub trait Fetcher: Send + Sync + Debug + 'static {
 
     /// Ends whatever it keeps running.
     async fn close(&self) {}
+
+    /// What it tells of itself, at once.
+    fn figures(&self) -> Figures {
+        Figures::default()
+    }
 }

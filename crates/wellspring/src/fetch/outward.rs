@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::browser::Browser;
 use super::http::HttpFetcher;
-use super::{FetchError, Fetched, Fetcher, Request};
+use super::{FetchError, Fetched, Fetcher, Figures, Request};
 
 /// Fetches by plain HTTP, or with a browser where [`Request::page`] says what for.
 #[derive(Debug)]
@@ -31,5 +31,9 @@ impl Fetcher for Outward {
 
     async fn close(&self) {
         self.browser.close().await;
+    }
+
+    fn figures(&self) -> Figures {
+        self.browser.figures()
     }
 }

@@ -1,141 +1,166 @@
-//! The access log: a JSON line a request, written in batches by one thread, so that no request waits for a disk or a pipe.
+//! The access log: a JSON line a request. Whoever answers writes it into memory of its own; one thread writes that out now and then,
+//! so that no request waits for a disk or a pipe, and a line costs little more than its bytes.
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{JoinHandle, park};
 use std::time::Duration;
 
-use http::header::{CACHE_STATUS, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::header::CACHE_STATUS;
+use http::{Method, Request, Response};
 use http_body::Body as _;
-use serde::Serialize;
 use tracing::warn;
-use wellspring_core::moment::Moment;
+use wellspring_core::moment::Mono;
 
 use super::body::Body;
 use crate::clock::Clock;
 use crate::lifecycle;
+use crate::lifecycle::stripe::{STRIPES, stripe};
 
-/// How many lines may wait to be written. Beyond it they are lost, and counted.
-const WAITING: usize = 16_384;
-/// After a batch, until the next one: whoever answers then need not wake the writer for each line.
-const PAUSE: Duration = Duration::from_millis(10);
-/// Longer targets are cut in the log, in bytes.
-const LONGEST_TARGET: usize = 2_048;
+mod write;
+
+/// How many bytes of lines may wait to be written, for each of a few threads. Beyond it they are lost, and counted.
+const WAITING: usize = 4 << 20;
+/// From the first line to when it and those after it are written.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where requests are noted.
 #[derive(Debug)]
 pub struct AccessLog {
-    lines: SyncSender<Line>,
-    lost: Arc<AtomicU64>,
+    waiting: Arc<Waiting>,
+    writer: JoinHandle<()>,
 }
+
+/// Lines that wait to be written.
+#[derive(Debug, Default)]
+struct Waiting {
+    stripes: [Stripe; STRIPES],
+    lost: AtomicU64,
+    /// No more will come.
+    closed: AtomicBool,
+}
+
+/// Those of one thread, or of a few.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Stripe(Mutex<Vec<u8>>);
 
 /// A request that is being answered.
 #[derive(Debug)]
 pub struct Noted {
-    at: Moment,
+    at: Mono,
     client: IpAddr,
     method: Method,
     target: String,
 }
 
-#[derive(Debug)]
-struct Line {
-    noted: Noted,
-    status: StatusCode,
-    bytes: Option<u64>,
-    took: Duration,
-    cache: Option<HeaderValue>,
-}
-
-/// As it is written.
-#[derive(Serialize)]
-struct Written<'a> {
-    at: String,
-    client: IpAddr,
-    method: &'a str,
-    target: &'a str,
-    status: u16,
-    /// Of the body as it is sent; null where that is not known before.
-    bytes: Option<u64>,
-    /// From the request's head to the answer's.
-    took_us: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache_status: Option<&'a str>,
+/// What a line tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    /// When the request's head was read.
+    pub at: Mono,
+    pub client: IpAddr,
+    pub method: &'a str,
+    pub target: &'a str,
+    pub status: u16,
+    /// Of the body as it is sent; `None` where that is not known before.
+    pub bytes: Option<u64>,
+    pub cache_status: Option<&'a str>,
 }
 
 impl AccessLog {
-    /// Starts the thread that writes. It ends, and has written all, after the last clone of this is gone.
+    /// Starts the thread that writes. It ends, and has written all, when this is dropped.
     ///
     /// # Errors
     /// Where the system refuses another thread.
     pub fn start(out: impl Write + Send + 'static) -> std::io::Result<Arc<Self>> {
-        let (lines, written) = sync_channel(WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
-        let told = Arc::clone(&lost);
-        lifecycle::thread("access-log", move || write(&written, &told, out))?;
-        Ok(Arc::new(Self { lines, lost }))
+        let waiting = Arc::new(Waiting::default());
+        let theirs = Arc::clone(&waiting);
+        let writer = lifecycle::thread("access-log", move || theirs.write(out))?;
+        Ok(Arc::new(Self { waiting, writer }))
     }
 
     /// Notes what is asked, before it is answered.
     pub fn note<B>(&self, request: &Request<B>, client: IpAddr, clock: &dyn Clock) -> Noted {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let target = target.chars().take(LONGEST_TARGET).collect();
-        Noted { at: clock.now(), client, method: request.method().clone(), target }
+        Noted { at: clock.mono(), client, method: request.method().clone(), target: target.to_owned() }
     }
 
-    /// Has the line written. Never waits: where too many wait, this one is lost.
-    pub fn answered(&self, noted: Noted, response: &Response<Body>, clock: &dyn Clock) {
-        let took = clock.mono().since(noted.at.mono);
+    /// Has the line of an answer written.
+    pub fn answered(&self, noted: &Noted, response: &Response<Body>, clock: &dyn Clock) {
         let bytes = if noted.method == Method::HEAD { Some(0) } else { response.body().size_hint().exact() };
-        let cache = response.headers().get(CACHE_STATUS).cloned();
-        if self.lines.try_send(Line { noted, status: response.status(), bytes, took, cache }).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-fn write(lines: &Receiver<Line>, lost: &AtomicU64, mut out: impl Write) {
-    let mut batch = Vec::with_capacity(64 << 10);
-    while let Ok(first) = lines.recv() {
-        for line in std::iter::once(first).chain(lines.try_iter()).take(WAITING) {
-            line.write(&mut batch);
-        }
-        if let Err(error) = out.write_all(&batch).and_then(|()| out.flush()) {
-            warn!(%error, "the access log cannot be written");
-        }
-        batch.clear();
-        let gone = lost.swap(0, Ordering::Relaxed);
-        if gone > 0 {
-            warn!(lines = gone, "the access log could not keep up: lines are lost");
-        }
-        std::thread::sleep(PAUSE);
-    }
-}
-
-impl Line {
-    fn write(&self, out: &mut Vec<u8>) {
-        let noted = &self.noted;
-        let written = Written {
-            at: noted.at.wall.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        let line = Line {
+            at: noted.at,
             client: noted.client,
             method: noted.method.as_str(),
             target: &noted.target,
-            status: self.status.as_u16(),
-            bytes: self.bytes,
-            took_us: u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
-            cache_status: self.cache.as_ref().and_then(|c| c.to_str().ok()),
+            status: response.status().as_u16(),
+            bytes,
+            cache_status: response.headers().get(CACHE_STATUS).and_then(|c| c.to_str().ok()),
         };
-        // Memory takes everything, and a struct of plain fields always encodes.
-        let _infallible = serde_json::to_writer(&mut *out, &written);
-        out.push(b'\n');
+        self.add(&line, clock);
+    }
+
+    /// Has a line written. Never waits for that: where too many wait, this one is lost.
+    pub(super) fn add(&self, line: &Line<'_>, clock: &dyn Clock) {
+        let now = clock.now();
+        let mut lines = self.waiting.stripes[stripe()].0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() >= WAITING {
+            self.waiting.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let first = lines.is_empty();
+        line.write(&mut lines, now);
+        drop(lines);
+        if first {
+            self.writer.thread().unpark();
+        }
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.waiting.closed.store(true, Ordering::Release);
+        self.writer.thread().unpark();
+    }
+}
+
+impl Waiting {
+    /// Writes until there is nothing left and nothing more will come.
+    fn write(&self, mut out: impl Write) {
+        let mut batch = Vec::new();
+        loop {
+            // Looked at first: what came before the end is written after it.
+            let closed = self.closed.load(Ordering::Acquire);
+            for stripe in &self.stripes {
+                std::mem::swap(&mut batch, &mut *stripe.0.lock().unwrap_or_else(PoisonError::into_inner));
+                if !batch.is_empty()
+                    && let Err(error) = out.write_all(&batch).and_then(|()| out.flush())
+                {
+                    warn!(%error, "the access log cannot be written");
+                }
+                batch.clear();
+            }
+            let lost = self.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                warn!(lines = lost, "the access log could not keep up: lines are lost");
+            }
+            if closed {
+                return;
+            }
+            park();
+            if !self.closed.load(Ordering::Acquire) {
+                std::thread::sleep(PAUSE);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use std::net::Ipv4Addr;
     use std::sync::mpsc::{Sender, channel};
 
@@ -161,7 +186,7 @@ mod tests {
         let noted = log.note(&request, Ipv4Addr::LOCALHOST.into(), &SystemClock);
         let mut response = Response::new(Body::Frames(super::super::body::Frames::default()));
         response.headers_mut().insert(CACHE_STATUS, HeaderValue::from_static("wellspring; hit; ttl=5"));
-        log.answered(noted, &response, &SystemClock);
+        log.answered(&noted, &response, &SystemClock);
     }
 
     #[test]
@@ -180,10 +205,16 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_lost_and_counted_and_nobody_waits() {
-        // Nobody takes lines from this one.
-        let (lines, _written) = sync_channel(2);
-        let log = AccessLog { lines, lost: Arc::default() };
-        (0..5).for_each(|_| noted(&log, "/"));
-        assert_eq!(log.lost.load(Ordering::Relaxed), 3);
+        let waiting = Arc::new(Waiting::default());
+        // This one writes nothing.
+        let writer = lifecycle::thread("access-log", || ()).unwrap();
+        let log = AccessLog { waiting: Arc::clone(&waiting), writer };
+        let line = format!("/{}", "a".repeat(2_000));
+        let fit = (0..).take_while(|_| {
+            noted(&log, &line);
+            waiting.lost.load(Ordering::Relaxed) == 0
+        });
+        let fit = fit.count();
+        assert!((WAITING / 2_200..=WAITING / 2_000).contains(&fit), "{fit}");
     }
 }

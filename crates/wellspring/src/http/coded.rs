@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use axum::body::Body as Made;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, VARY};
+use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY};
 use http::{Method, StatusCode};
 use http_body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -82,7 +82,7 @@ impl Coder {
         if response.status() == StatusCode::NOT_MODIFIED {
             // The tag of what the client holds, which may be in a coding.
             if let Some(etag) = response.headers().get(ETAG)
-                && let Some(Some(coding)) = headers::held(request, etag, accepts)
+                && let Some(Some(coding)) = headers::held(headers::lines(request, IF_NONE_MATCH), etag, accepts)
             {
                 let etag = tag(etag, coding);
                 response.headers_mut().insert(ETAG, etag);

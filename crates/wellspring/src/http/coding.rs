@@ -56,12 +56,16 @@ impl Accepts {
     /// What a client takes that says nothing, or that it takes nothing.
     pub const PLAIN: Self = Self([0, 0, 0, 1]);
 
-    /// By the request's `Accept-Encoding`. Allocates nothing; what browsers and curl send is known by heart.
+    /// By the request's `Accept-Encoding`.
     pub fn of(request: &HeaderMap) -> Self {
-        let mut lines = request.get_all(ACCEPT_ENCODING).iter();
+        Self::said(request.get_all(ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes))
+    }
+
+    /// By the lines of `Accept-Encoding`. Allocates nothing; what browsers and curl send is known by heart.
+    pub fn said<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Self {
         let Some(first) = lines.next() else { return Self::PLAIN };
         let second = lines.next();
-        match first.as_bytes() {
+        match first {
             // Further lines go on where it ends.
             _ if second.is_some() => {}
             b"gzip, deflate, br, zstd" | b"deflate, gzip, br, zstd" => return Self([1_000, 1_000, 1_000, 1]),
@@ -72,7 +76,7 @@ impl Accepts {
         }
         let mut named = [None; 4];
         let mut others = None;
-        for member in std::iter::once(first).chain(second).chain(lines).flat_map(|line| line.as_bytes().split(|b| *b == b',')) {
+        for member in std::iter::once(first).chain(second).chain(lines).flat_map(|line| line.split(|b| *b == b',')) {
             let (name, weight) = member_of(member);
             let place = match name {
                 b"*" => {

@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, IF_NONE_MATCH, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderName, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED, VARY,
 };
 use http::{Response, StatusCode};
 use wellspring_core::freshness::Freshness;
@@ -71,6 +71,18 @@ impl Caching {
     }
 }
 
+/// Where the header lines of an answer go: a map for hyper, or the wire.
+pub trait Told {
+    /// Adds a line, whatever others of its name there are.
+    fn line(&mut self, name: HeaderName, value: &HeaderValue);
+}
+
+impl Told for HeaderMap {
+    fn line(&mut self, name: HeaderName, value: &HeaderValue) {
+        self.append(name, value.clone());
+    }
+}
+
 /// Which origins a browser lets read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cors {
@@ -81,21 +93,19 @@ pub enum Cors {
 }
 
 impl Cors {
-    /// Adds what a browser of another origin needs, for reads.
-    pub fn apply(&self, request: &HeaderMap, response: &mut HeaderMap) {
-        let allowed = match self {
-            Self::Any => HeaderValue::from_static("*"),
+    /// Adds what a browser needs that asks from this origin, for reads.
+    pub fn apply(&self, origin: Option<&[u8]>, response: &mut impl Told) {
+        match self {
+            Self::Any => response.line(ACCESS_CONTROL_ALLOW_ORIGIN, &HeaderValue::from_static("*")),
             Self::Only(origins) => {
                 // Answers differ by origin now, allowed or not.
-                response.append(VARY, HeaderValue::from_static("Origin"));
-                match request.get(ORIGIN) {
-                    Some(origin) if origins.iter().any(|o| o.as_bytes() == origin.as_bytes()) => origin.clone(),
-                    _ => return,
-                }
+                response.line(VARY, &HeaderValue::from_static("Origin"));
+                let allowed = origin.filter(|origin| origins.iter().any(|o| o.as_bytes() == *origin));
+                let Some(Ok(allowed)) = allowed.map(HeaderValue::from_bytes) else { return };
+                response.line(ACCESS_CONTROL_ALLOW_ORIGIN, &allowed);
             }
-        };
-        response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-        response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
+        response.line(ACCESS_CONTROL_EXPOSE_HEADERS, &EXPOSED);
     }
 }
 
@@ -117,24 +127,29 @@ pub enum Fate {
 pub fn of_view(mode: HttpCache, facts: &Facts, tail: &Tail, fate: Fate, now: Mono) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(http::header::ETAG, tail.etag.clone());
-    headers.insert(http::header::LAST_MODIFIED, tail.last_modified.clone());
-    headers.insert(CACHE_STATUS, cache_status(facts, fate, now));
-    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(ETAG, tail.etag.clone());
+    tell_view(mode, facts, tail, fate, now, &mut headers);
+    headers
+}
+
+/// Those of them that do not depend on the entity that is chosen, either.
+pub(super) fn tell_view(mode: HttpCache, facts: &Facts, tail: &Tail, fate: Fate, now: Mono, to: &mut impl Told) {
+    to.line(LAST_MODIFIED, &tail.last_modified);
+    to.line(CACHE_STATUS, &cache_status(facts, fate, now));
+    to.line(VARY, &HeaderValue::from_static("Accept-Encoding"));
     let caching = if fate == Fate::Hit { Caching::of(mode, facts, now) } else { Caching::Revalidate };
     if mode == HttpCache::Shared {
-        headers.insert(AGE, HeaderValue::from(facts.horizon.age(now).as_secs()));
+        to.line(AGE, &HeaderValue::from(facts.horizon.age(now).as_secs()));
     }
-    headers.insert(CACHE_CONTROL, caching.header());
-    headers
+    to.line(CACHE_CONTROL, &caching.header());
 }
 
 /// The headers of a past revision's answer, which never changes: `period` is the source's.
 pub fn of_past(mode: HttpCache, period: Duration, tail: &Tail) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(http::header::ETAG, tail.etag.clone());
-    headers.insert(http::header::LAST_MODIFIED, tail.last_modified.clone());
+    headers.insert(ETAG, tail.etag.clone());
+    headers.insert(LAST_MODIFIED, tail.last_modified.clone());
     headers.insert(CACHE_STATUS, HeaderValue::from_static("wellspring; hit; detail=history"));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     let period = period.as_secs();
@@ -169,19 +184,23 @@ fn cache_status(facts: &Facts, fate: Fate, now: Mono) -> HeaderValue {
 
 /// True where `If-None-Match` names this entity, in whatever coding the client takes.
 pub fn matches(request: &HeaderMap, etag: &HeaderValue) -> bool {
-    held(request, etag, Accepts::of(request)).is_some()
+    held(lines(request, IF_NONE_MATCH), etag, Accepts::of(request)).is_some()
 }
 
-/// In which coding the client holds the entity with this uncoded tag, by `If-None-Match` (RFC 9110 §13.1.2, weak comparison).
+/// The lines of this name.
+pub(super) fn lines(request: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    request.get_all(name).into_iter().map(HeaderValue::as_bytes)
+}
+
+/// In which coding the client holds the entity with this uncoded tag, by its lines of `If-None-Match` (RFC 9110 §13.1.2, weak comparison).
 ///
 /// Which of the acceptable representations is selected is the server's choice (§12.1), and the best is one that the client has:
 /// so a tag of any coding that it takes is a match, and the 304 names that tag. A coding that it does not take is none of its
 /// representations, for a cache in between would serve a 304's stored answer to a client that cannot read it.
-pub fn held(request: &HeaderMap, etag: &HeaderValue, accepts: Accepts) -> Option<Option<Coding>> {
-    let lines = request.get_all(IF_NONE_MATCH).iter();
+pub fn held<'a>(lines: impl Iterator<Item = &'a [u8]>, etag: &HeaderValue, accepts: Accepts) -> Option<Option<Coding>> {
     let etag = weakened(etag.as_bytes());
     let open = etag.strip_suffix(b"\"").unwrap_or(etag);
-    lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii).find_map(|tag| {
+    lines.flat_map(|line| line.split(|b| *b == b',')).map(<[u8]>::trim_ascii).find_map(|tag| {
         if tag == b"*" {
             return Some(accepts.preferred());
         }

@@ -39,6 +39,10 @@ fn closing(problem: Problem) -> Problem {
 /// RFC 9112 §3.2.
 fn names_one_host(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    !host.as_bytes().iter().any(|b| matches!(b, b' ' | b'\t' | b'/' | b'?' | b'#' | b'@' | b',' | b'\\') || !b.is_ascii())
+    matches!((hosts.next(), hosts.next()), (Some(host), None) if is_host(host.as_bytes()))
+}
+
+/// True of what may stand in `Host`.
+pub(super) fn is_host(host: &[u8]) -> bool {
+    !host.iter().any(|b| matches!(b, b' ' | b'\t' | b'/' | b'?' | b'#' | b'@' | b',' | b'\\') || !b.is_ascii())
 }

@@ -9,18 +9,23 @@ use crate::engine::Engine;
 pub mod access;
 pub mod admin;
 mod assets;
+pub mod base;
 pub mod body;
 pub mod coded;
 pub mod coding;
+mod direct;
 pub mod formats;
 pub mod headers;
 pub mod history;
+mod hit;
 pub mod index;
 mod intake;
 mod lanes;
+pub mod metrics;
 pub mod openapi;
 mod page;
 pub mod problem;
+pub mod proxies;
 pub mod query;
 pub mod read;
 pub mod refresh;
@@ -62,10 +67,16 @@ pub struct Site {
     pub coder: Arc<Coder>,
     /// Where every request is noted, where that is wanted.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The path that a proxy puts before ours.
+    pub base: base::BasePath,
+    /// Whose word counts on where a request comes from.
+    pub proxies: Arc<proxies::Proxies>,
     /// Who may force a refresh; a reload may change it.
     pub admission: Arc<arc_swap::ArcSwap<Admission>>,
     /// What it answers, for programs.
     pub documents: Arc<openapi::Documents>,
+    /// What is open now, for `/metrics`.
+    pub gauges: Arc<metrics::Gauges>,
     /// How far the server is.
     pub stage: watch::Receiver<Stage>,
 }

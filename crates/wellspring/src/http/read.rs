@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::IntoResponse as _;
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap};
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, IF_NONE_MATCH, ORIGIN};
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use wellspring_core::failure::Failure;
@@ -13,10 +12,10 @@ use wellspring_core::moment::Mono;
 use wellspring_core::source::RESERVED;
 
 use super::body::{Body, Frames};
-use super::coded::tag;
-use super::coding::{Accepts, Coding};
+use super::coding::Accepts;
 use super::formats::Format;
-use super::headers::{Caching, Fate};
+use super::headers::{Caching, Fate, lines};
+use super::hit::Wants;
 use super::problem::Problem;
 use super::query::{Patience, Query};
 use super::render::Circumstances;
@@ -25,7 +24,6 @@ use super::{Site, headers, history};
 use crate::engine::Waited;
 use crate::engine::catalog::{Crowded, Source};
 use crate::engine::cell::Cell;
-use crate::engine::hot::codings::Coded;
 use crate::engine::hot::{Facts, Tail, View};
 use crate::engine::reads::Read;
 
@@ -59,7 +57,7 @@ fn keyed(source: &Source, asked: &str, query: &str) -> Option<Arc<Cell>> {
 
 fn answered<B>(site: &Site, source: &Source, cell: &Arc<Cell>, request: &Request<B>) -> Option<Response<Body>> {
     let mut response = stored(site, source, cell, request.headers())?;
-    site.cors.apply(request.headers(), response.headers_mut());
+    site.cors.apply(request.headers().get(ORIGIN).map(HeaderValue::as_bytes), response.headers_mut());
     if request.method() == Method::HEAD {
         *response.body_mut() = Body::Frames(Frames::default());
     }
@@ -161,22 +159,18 @@ async fn choose(site: &Site, source: &Source, cell: &Arc<Cell>, patience: Patien
     Ok(Chosen { view, waited, fate })
 }
 
-/// What is stored, at once; a stale one asks for a refresh behind the answer.
+/// What is stored, at once, for hyper.
 fn stored(site: &Site, source: &Source, cell: &Arc<Cell>, request: &HeaderMap) -> Option<Response<Body>> {
-    let now = site.engine.clock().mono();
-    let view = site.engine.view(cell, now)?;
-    cell.mark_read(now);
-    let spec = &cell.recipe.spec;
-    let (freshness, tail) = view
-        .tail(now, |freshness| site.renderer.tail(spec, &view.content, &view.facts, freshness, view.told_age, Circumstances::default()));
-    if freshness.wants_refresh() {
-        site.engine.nudge(cell, now);
-    }
-    source.reads.count(freshness.into());
-    let accepts = Accepts::of(request);
-    let coded = site.coder.hit(&view, freshness, tail, accepts);
-    let headers = headers::of_view(spec.http_cache, &view.facts, tail, Fate::Hit, now);
-    Some(whole(&view, tail, coded, headers, accepts, request))
+    let wants = Wants { accepts: Accepts::of(request), known: lines(request, IF_NONE_MATCH) };
+    site.hit(source, cell, wants, |hit| {
+        let mut response = Response::new(Body::Frames(Frames::default()));
+        *response.status_mut() = hit.status();
+        response.headers_mut().reserve(12);
+        hit.tell(response.headers_mut());
+        let [head, items, tail] = hit.pieces().map(|piece| piece.cloned().unwrap_or_default());
+        *response.body_mut() = Body::Frames(Frames::new(head, items, tail));
+        response
+    })
 }
 
 /// The answer to a forced refresh: the stored items with facts of its own, and how it came about.
@@ -194,36 +188,6 @@ fn said(site: &Site, cell: &Cell, view: &View, facts: &Facts, how: Circumstances
     let tail = site.renderer.tail(spec, &view.content, facts, freshness, facts.horizon.age(now), how);
     let headers = headers::of_view(spec.http_cache, facts, &tail, fate, now);
     (tail, headers)
-}
-
-/// The stored body, coded where that is made already.
-fn whole(
-    view: &View,
-    tail: &Tail,
-    coded: Option<(Coding, &Coded)>,
-    mut headers: HeaderMap,
-    accepts: Accepts,
-    request: &HeaderMap,
-) -> Response<Body> {
-    let mut response = Response::new(Body::Frames(Frames::default()));
-    if let Some(held) = headers::held(request, &tail.etag, accepts) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        headers.remove(CONTENT_TYPE);
-        if let Some(coding) = held {
-            let made = tail.codings.coded(coding.place()).map(|coded| coded.etag.clone());
-            headers.insert(ETAG, made.unwrap_or_else(|| tag(&tail.etag, coding)));
-        }
-    } else if let Some((coding, coded)) = coded {
-        headers.insert(ETAG, coded.etag.clone());
-        headers.insert(CONTENT_ENCODING, coding.header());
-        headers.insert(CONTENT_LENGTH, coded.length.clone());
-        *response.body_mut() = Body::Frames(Frames::new(coded.bytes.clone(), Bytes::new(), Bytes::new()));
-    } else {
-        headers.insert(CONTENT_LENGTH, tail.length.clone());
-        *response.body_mut() = Body::Frames(Frames::new(tail.head.clone(), view.content.items.clone(), tail.bytes.clone()));
-    }
-    *response.headers_mut() = headers;
-    response
 }
 
 /// 503 for a key without a snapshot: an empty list and why.

@@ -8,7 +8,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -19,7 +19,7 @@ use super::formats::Format;
 use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::query::{Params, shown};
-use super::{Site, Stage, assets, history, index, openapi, page, read, refresh, stream};
+use super::{Site, Stage, assets, history, index, metrics, openapi, page, read, refresh, stream};
 use crate::engine::catalog::Source;
 
 /// The routes.
@@ -34,7 +34,8 @@ pub fn router(site: Site) -> Router {
         .route("/api/{source}/history", get(history_of_source))
         .route("/health", get(health))
         .route("/ready", get(ready))
-        .route("/openapi.json", get(document));
+        .route("/openapi.json", get(document))
+        .route("/metrics", get(figures));
     let routes = page::routes(assets::routes(routes)).fallback(nowhere).with_state(site.clone());
     // Around the whole router, not its routes: there a 405 has its `Allow` already.
     Router::new().fallback_service(routes).layer(from_fn_with_state(site, finish))
@@ -46,7 +47,7 @@ async fn page_or_index(State(site): State<Site>, RawQuery(query): RawQuery, requ
     } else if page::likes_html(&request) {
         page::home(&site, query.as_deref(), &request)
     } else {
-        json(&index::index(&site.engine, site.engine.clock().now()))
+        json(&index::index(&site.engine, &site.base, site.engine.clock().now()))
     };
     page::vary_by_accept(response)
 }
@@ -55,7 +56,7 @@ async fn index_of_sources(State(site): State<Site>) -> Response {
     if *site.stage.borrow() == Stage::Starting {
         return starting().into_response();
     }
-    json(&index::index(&site.engine, site.engine.clock().now()))
+    json(&index::index(&site.engine, &site.base, site.engine.clock().now()))
 }
 
 async fn read_source(State(site): State<Site>, Path(segment): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
@@ -120,6 +121,10 @@ async fn document(State(site): State<Site>, request: HeaderMap) -> Response {
     openapi::answer(&site, &request)
 }
 
+async fn figures(State(site): State<Site>, request: HeaderMap) -> Response {
+    metrics::answer(&site, &request).await
+}
+
 async fn nowhere(State(site): State<Site>, request: Request) -> Response {
     if *request.method() == Method::OPTIONS && request.uri().path() == "*" {
         // Asks for the server and not for a route.
@@ -139,6 +144,7 @@ async fn nowhere(State(site): State<Site>, request: Request) -> Response {
         "/health",
         "/ready",
         "/openapi.json",
+        "/metrics",
         "/wellspring.js",
         "/demo"
     ]);
@@ -173,7 +179,7 @@ async fn finish(State(site): State<Site>, request: Request, next: Next) -> Respo
         response = Problem::new(response.status(), "bad_request", "the request's path or query cannot be read").into_response();
     }
     if reads {
-        site.cors.apply(&headers, response.headers_mut());
+        site.cors.apply(headers.get(ORIGIN).map(HeaderValue::as_bytes), response.headers_mut());
     }
     site.coder.finish(&method, &headers, response).await
 }

@@ -25,7 +25,7 @@ use super::body::Body;
 use super::lanes::Lanes;
 use super::problem::Problem;
 use super::socket::{self, Socket};
-use super::{Site, Stage, intake, read};
+use super::{Site, Stage, direct, intake, read};
 use crate::lifecycle;
 
 /// How long a client may take to send its request's head.
@@ -65,11 +65,16 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
     }
 }
 
-pub(super) async fn connection(stream: TcpStream, service: Answers) {
+pub(super) async fn connection(mut stream: TcpStream, service: Answers) {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
+    let site = &service.site;
+    // What a trusted proxy says of its clients is read where the log wants it, and not on the short way.
+    let is_told = site.access_log.is_some() && site.proxies.trusts(service.client);
+    let begun = if is_told { Some(Vec::new()) } else { direct::serve(&mut stream, site, service.client).await };
+    let Some(begun) = begun else { return };
     let mut stage: watch::Receiver<Stage> = service.site.stage.clone();
-    let socket = Socket::new(stream, Arc::clone(&service.owed));
+    let socket = Socket::new(stream, begun, Arc::clone(&service.owed));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -93,7 +98,8 @@ pub(super) async fn connection(stream: TcpStream, service: Answers) {
     }
 }
 
-async fn draining(stage: &mut watch::Receiver<Stage>) {
+/// Ends when no more is to be begun.
+pub(super) async fn draining(stage: &mut watch::Receiver<Stage>) {
     // A closed channel means that the server is gone, which is as good a reason.
     drop(stage.wait_for(|s| *s == Stage::Draining).await);
 }
@@ -122,12 +128,14 @@ impl Service<Request<Incoming>> for Answers {
 
     fn call(&self, request: Request<Incoming>) -> Answer {
         let log = self.site.access_log.as_ref();
-        let noted = log.map(|log| log.note(&request, self.client, self.site.engine.clock()));
+        let client = || self.site.proxies.client(self.client, request.headers());
+        let noted = log.map(|log| log.note(&request, client(), self.site.engine.clock()));
+        let request = self.site.base.take_off(request);
         self.owed.store(!request.body().is_end_stream(), Ordering::Relaxed);
         let at_once = intake::refuse(&request).map(read::made).or_else(|| read::hit(&self.site, &request));
         if let Some(response) = at_once {
             if let (Some(log), Some(noted)) = (log, noted) {
-                log.answered(noted, &response, self.site.engine.clock());
+                log.answered(&noted, &response, self.site.engine.clock());
             }
             return Answer::Ready(Some(response));
         }
@@ -137,7 +145,7 @@ impl Service<Request<Incoming>> for Answers {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
             let response = response.map(Body::Made);
             if let (Some(log), Some(noted)) = (&site.access_log, noted) {
-                log.answered(noted, &response, site.engine.clock());
+                log.answered(&noted, &response, site.engine.clock());
             }
             response
         })))

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
@@ -20,11 +21,15 @@ pub(super) const LARGEST_HEAD: usize = 64 << 10;
 const LINGER: Duration = Duration::from_secs(2);
 /// How much of it.
 const LINGER_BYTES: usize = 8 << 20;
+/// How long a peer may take nothing of an answer.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// A socket between hyper and the system.
 #[derive(Debug)]
 pub(super) struct Socket<S> {
     inner: S,
+    /// What was read of it before, and not yet by hyper.
+    begun: Bytes,
     /// Whether a line has ended since the last answer: what is too large is the target, or the headers.
     line_ended: bool,
     /// An answer of ours in place of hyper's, and how far it is written.
@@ -32,6 +37,8 @@ pub(super) struct Socket<S> {
     /// The last request has a body that nobody read.
     owed: Arc<AtomicBool>,
     linger: Option<Linger>,
+    /// When a peer that takes nothing of an answer is given up.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
@@ -41,9 +48,9 @@ struct Linger {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Wraps a stream; `owed` is told of each request whether it has a body.
-    pub(super) fn new(inner: S, owed: Arc<AtomicBool>) -> Self {
-        Self { inner, line_ended: false, refusal: None, owed, linger: None }
+    /// Wraps a stream of which these bytes were read; `owed` is told of each request whether it has a body.
+    pub(super) fn new(inner: S, begun: Vec<u8>, owed: Arc<AtomicBool>) -> Self {
+        Self { inner, begun: begun.into(), line_ended: false, refusal: None, owed, linger: None, stalled: None }
     }
 
     /// Takes hyper's own refusal out of its hands; true where this is one.
@@ -90,7 +97,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        if self.begun.is_empty() {
+            ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        } else {
+            let length = self.begun.len().min(buffer.remaining());
+            buffer.put_slice(&self.begun.split_to(length));
+        }
         if !self.line_ended {
             self.line_ended = buffer.filled()[before..].contains(&b'\n');
         }
@@ -107,7 +119,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
             }
             return Poll::Ready(Ok(buffer.len()));
         }
-        Pin::new(&mut self.inner).poll_write(context, buffer)
+        let written = Pin::new(&mut self.inner).poll_write(context, buffer);
+        self.patient(written, context)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -116,7 +129,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
             return self.poll_write(context, head);
         }
         self.line_ended = false;
-        Pin::new(&mut self.inner).poll_write_vectored(context, buffers)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(context, buffers);
+        self.patient(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -141,6 +155,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 }
 
 impl<S> Socket<S> {
+    /// What came of a write, or that it waits for too long already.
+    fn patient(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
+        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
     /// Hyper counts a target that fills its space as headers too large.
     fn target_too_long(&mut self) {
         if let Some((answer, _)) = &mut self.refusal
@@ -206,6 +230,27 @@ mod tests {
             b"HTTP/1.1 4",
         ] {
             assert_eq!(refusal(other), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
+        for reads in [false, true] {
+            let (ours, mut theirs) = tokio::io::duplex(8);
+            let mut socket = Socket::new(ours, Vec::new(), Arc::default());
+            let body = [0; 80];
+            let writes = tokio::io::AsyncWriteExt::write_all(&mut socket, &body);
+            let takes = async {
+                let mut part = [0; 8];
+                for _ in 0..10 {
+                    tokio::time::sleep(STALLED * 9 / 10).await;
+                    if reads {
+                        tokio::io::AsyncReadExt::read_exact(&mut theirs, &mut part).await.unwrap();
+                    }
+                }
+            };
+            let (written, ()) = tokio::join!(writes, takes);
+            assert_eq!(written.map_err(|error| error.kind()), if reads { Ok(()) } else { Err(io::ErrorKind::TimedOut) });
         }
     }
 }

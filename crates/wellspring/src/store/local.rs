@@ -18,17 +18,18 @@ const HINTS: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Local {
     entries: BTreeMap<Key, Entry>,
+    notes: BTreeMap<String, String>,
     leases: Leases,
     slots: Slots,
     changes: broadcast::Sender<Change>,
 }
 
 impl Local {
-    pub(super) fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
+    pub(super) fn new(entries: impl IntoIterator<Item = Entry>, notes: BTreeMap<String, String>) -> Self {
         let entries: BTreeMap<Key, Entry> = entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
         let mut leases = Leases::default();
         entries.values().filter_map(|entry| entry.latest.as_ref()).for_each(|latest| leases.rise_above(latest.fence));
-        Self { entries, leases, slots: Slots::default(), changes: broadcast::Sender::new(HINTS) }
+        Self { entries, notes, leases, slots: Slots::default(), changes: broadcast::Sender::new(HINTS) }
     }
 
     pub(super) fn list(&self) -> Vec<Entry> {
@@ -41,6 +42,17 @@ impl Local {
 
     pub(super) fn get(&self, key: &Key) -> Option<Entry> {
         self.entries.get(key).cloned()
+    }
+
+    pub(super) fn notes(&self) -> Vec<(String, String)> {
+        self.notes.iter().map(|(name, text)| (name.clone(), text.clone())).collect()
+    }
+
+    pub(super) fn note(&mut self, name: &str, text: Option<&str>) {
+        match text {
+            Some(text) => drop(self.notes.insert(name.to_owned(), text.to_owned())),
+            None => drop(self.notes.remove(name)),
+        }
     }
 
     pub(super) fn keys(&self) -> Vec<Key> {

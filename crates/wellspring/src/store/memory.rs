@@ -1,6 +1,6 @@
 //! Everything in memory, gone with the process: for tests and for those who want no file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ struct State {
 impl MemoryStore {
     /// An empty one.
     pub fn new(retention: Retention) -> Self {
-        Self { retention, state: Mutex::new(State { local: Local::new([]), history: HashMap::new() }) }
+        Self { retention, state: Mutex::new(State { local: Local::new([], BTreeMap::new()), history: HashMap::new() }) }
     }
 
     /// Never held across an await. No change below can panic half-way, so a poisoned state is a whole one.
@@ -119,6 +119,15 @@ impl Store for MemoryStore {
 
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
         self.state().local.leave(slot);
+        Ok(())
+    }
+
+    async fn notes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(self.state().local.notes())
+    }
+
+    async fn note(&self, name: &str, text: Option<&str>) -> Result<(), StoreError> {
+        self.state().local.note(name, text);
         Ok(())
     }
 

@@ -99,6 +99,15 @@ pub enum Health {
     Degraded(String),
 }
 
+/// What a store tells of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// How often it failed since the server started, tries to mend it included.
+    pub errors: u64,
+    /// What it takes on disk, in bytes, where it has one.
+    pub bytes: Option<u64>,
+}
+
 /// A place among the requests that all replicas together make to one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
@@ -195,10 +204,18 @@ pub trait Store: Send + Sync + Debug + 'static {
     async fn slot(&self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Result<Option<Slot>, StoreError>;
     /// Gives a place back.
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError>;
+    /// Small texts that outlive the process, by name; no key's data. A lost one costs a message, not a snapshot.
+    async fn notes(&self) -> Result<Vec<(String, String)>, StoreError>;
+    /// Keeps such a text, or forgets it. Durable as [`Store::put_if`] is.
+    async fn note(&self, name: &str, text: Option<&str>) -> Result<(), StoreError>;
     /// Hints of what changes from now on.
     fn watch(&self) -> broadcast::Receiver<Change>;
     /// How the store is. Answers at once.
     fn health(&self) -> Health;
+    /// What it tells of itself. May look at the disk: call it where blocking is allowed.
+    fn figures(&self) -> Figures {
+        Figures::default()
+    }
     /// Copies every key with its history into another store; returns how many keys.
     async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError>;
     /// Takes a key with its history from another store (newest last; the latest may be among it or not), replacing what is

@@ -15,7 +15,8 @@ mod schema;
 mod writer;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -29,19 +30,22 @@ use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 use self::file::DataFile;
 use self::writer::{Job, Read, Write, Writer};
 use super::local::{Local, restored_history};
-use super::{Change, Entry, Health, Lease, Retention, Revision, Slot, Store, StoreError, copy};
+use super::{Change, Entry, Figures, Health, Lease, Retention, Revision, Slot, Store, StoreError, copy};
 use crate::lifecycle;
 
 /// A store in one SQLite file, for one server at a time.
 pub struct SqliteStore {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
+    path: PathBuf,
 }
 
 /// What the callers and the writing thread share. Neither lock is ever held across an await or a disk access.
 struct Shared {
     local: Mutex<Local>,
     health: Mutex<Health>,
+    /// How often the file failed.
+    errors: AtomicU64,
 }
 
 impl SqliteStore {
@@ -53,14 +57,15 @@ impl SqliteStore {
     /// file of ours or where its folder does not allow it; the message says what to do.
     pub fn open(path: &Path, retention: Retention) -> Result<Self, StoreError> {
         let file = DataFile::claim(path)?;
-        let (conn, entries) = load::first(&file)?;
-        let shared = Arc::new(Shared { local: Mutex::new(Local::new(entries)), health: Mutex::new(Health::Ok) });
+        let load::First { conn, entries, notes } = load::first(&file)?;
+        let shared =
+            Arc::new(Shared { local: Mutex::new(Local::new(entries, notes)), health: Mutex::new(Health::Ok), errors: AtomicU64::new(0) });
         let (jobs, queue) = mpsc::channel();
         let mut writer = Writer::new(file, conn, retention, Arc::clone(&shared), queue);
         writer.settle();
         let refused = |error| StoreError::Unavailable(format!("the store's thread could not be started: {error}"));
         lifecycle::thread("store", move || writer.run()).map_err(refused)?;
-        Ok(Self { shared, jobs })
+        Ok(Self { shared, jobs, path: path.to_owned() })
     }
 
     /// Applies a change in memory and queues its writing under one lock, so that both happen in the same order.
@@ -97,6 +102,10 @@ impl Shared {
 
     fn set_health(&self, health: Health) {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+
+    fn failed(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
     }
 
     fn health(&self) -> Health {
@@ -179,12 +188,32 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    async fn notes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(self.shared.local().notes())
+    }
+
+    async fn note(&self, name: &str, text: Option<&str>) -> Result<(), StoreError> {
+        self.change(|local| {
+            local.note(name, text);
+            Ok(Write::Note(name.to_owned(), text.map(str::to_owned)))
+        })
+        .await
+    }
+
     fn watch(&self) -> broadcast::Receiver<Change> {
         self.shared.local().watch()
     }
 
     fn health(&self) -> Health {
         self.shared.health()
+    }
+
+    fn figures(&self) -> Figures {
+        // With the log beside it, which is worked into the file from time to time.
+        let log = self.path.with_file_name(format!("{}-wal", self.path.file_name().unwrap_or_default().to_string_lossy()));
+        let size = |path: &Path| path.metadata().ok().map(|metadata| metadata.len());
+        let bytes = size(&self.path).map(|file| file + size(&log).unwrap_or(0));
+        Figures { errors: self.shared.errors.load(Ordering::Relaxed), bytes }
     }
 
     async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError> {

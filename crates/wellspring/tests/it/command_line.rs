@@ -469,7 +469,7 @@ fn the_schema_is_json_and_knows_the_sections() {
     assert_eq!((output.status.code(), output.stderr.is_empty()), (Some(0), true));
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
     let sections: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(sections, ["use", "server", "store", "fetch", "browser", "source"]);
+    assert_eq!(sections, ["use", "server", "store", "fetch", "browser", "notify", "source"]);
 }
 
 #[test]

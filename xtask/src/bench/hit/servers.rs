@@ -21,8 +21,12 @@ pub(super) fn free_port() -> Result<u16, String> {
 }
 
 fn start(name: &'static str, port: u16, paths: [String; 3], program: &str, words: &[&str]) -> Result<Server, String> {
+    begin(name, port, paths, program, words, Stdio::null())
+}
+
+fn begin(name: &'static str, port: u16, paths: [String; 3], program: &str, words: &[&str], out: Stdio) -> Result<Server, String> {
     let mut command = Command::new("taskset");
-    command.args(["-c", "0", program]).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["-c", "0", program]).args(words).stdin(Stdio::null()).stdout(out).stderr(Stdio::null());
     let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
     let server = Server { name, port, paths, child };
     super::wire::until(port, &server.paths[0], "", |answer| answer.head.starts_with("http/1.1 200"))
@@ -40,14 +44,16 @@ fn own_paths(name: &str) -> [String; 3] {
     ["fresh", "slow", "stall"].map(|path| format!("/{path}?{name}"))
 }
 
-pub(super) fn nginx(folder: &Path, origin: u16, gzip: bool) -> Result<Server, String> {
-    let name = if gzip { "nginx+gzip" } else { "nginx" };
-    let (port, folder) = (free_port()?, folder.join(name));
+/// By its name with gzip, or with an access log as most have it: combined, buffered.
+pub(super) fn nginx(folder: &Path, origin: u16, name: &'static str) -> Result<Server, String> {
+    let word = name.replace([' ', '+'], "");
+    let (port, folder) = (free_port()?, folder.join(&word));
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let (at, switch) = (folder.display(), if gzip { "on" } else { "off" });
+    let (at, switch) = (folder.display(), if name == "nginx+gzip" { "on" } else { "off" });
+    let log = if name == "nginx + log" { format!("{at}/access.log combined buffer=64k flush=1s") } else { "off".to_owned() };
     let config = format!(
         "daemon off; user root; worker_processes 1; error_log {at}/error.log; pid {at}/pid;\nevents {{ worker_connections 8192; }}\n\
-         http {{ access_log off; keepalive_requests 1000000000; default_type application/json; tcp_nodelay on;\n\
+         http {{ access_log {log}; keepalive_requests 1000000000; default_type application/json; tcp_nodelay on;\n\
          gzip {switch}; gzip_types application/json; gzip_proxied any; gzip_vary on;\n\
          proxy_cache_path {at}/cache keys_zone=c:10m; proxy_temp_path {at}/proxy; client_body_temp_path {at}/body;\n\
          fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;\n\
@@ -56,7 +62,7 @@ pub(super) fn nginx(folder: &Path, origin: u16, gzip: bool) -> Result<Server, St
     );
     let file = folder.join("nginx.conf");
     fs::write(&file, config).map_err(|error| error.to_string())?;
-    start(name, port, own_paths(name), "nginx", &["-c", &file.to_string_lossy()])
+    start(name, port, own_paths(&word), "nginx", &["-c", &file.to_string_lossy()])
 }
 
 pub(super) fn varnish(folder: &Path, origin: u16) -> Result<Server, String> {
@@ -76,7 +82,7 @@ pub(super) fn varnish(folder: &Path, origin: u16) -> Result<Server, String> {
 }
 
 pub(super) fn ours(folder: &Path, program: &Path, origin: u16, log: bool) -> Result<Server, String> {
-    let name = if log { "us + access log" } else { "us" };
+    let name = if log { "us + log" } else { "us" };
     let port = free_port()?;
     let source = |name: &str, path: &str, fresh: &str| {
         format!(
@@ -95,7 +101,9 @@ pub(super) fn ours(folder: &Path, program: &Path, origin: u16, log: bool) -> Res
     fs::write(&file, config).map_err(|error| error.to_string())?;
     let paths = ["fresh", "slow", "stall"].map(|name| format!("/api/{name}"));
     let words = ["serve", "--config", &file.to_string_lossy()];
-    start(name, port, paths, &program.to_string_lossy(), &words)
+    // Where there is a log, it goes where nginx's goes: into a file.
+    let out = fs::File::create(file.with_extension("log")).map_err(|error| error.to_string())?;
+    begin(name, port, paths, &program.to_string_lossy(), &words, out.into())
 }
 
 impl Server {

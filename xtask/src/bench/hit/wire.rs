@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// How long the refresh of `/slow` takes: longer than a measurement.
 const SLOW: Duration = Duration::from_secs(45);
+/// After which what is good for a second is stale to everybody: nginx counts whole ones and lets the last one pass.
+pub(super) const TURNS_STALE: Duration = Duration::from_millis(2_200);
 /// How long that of `/stall` takes.
 pub(super) const STALL: Duration = Duration::from_secs(2);
 

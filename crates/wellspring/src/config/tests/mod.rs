@@ -12,6 +12,7 @@ use super::files::{File, Files};
 use super::*;
 
 mod complaints;
+mod notify;
 
 /// The example of the design, as written there.
 const CONTRACT: &str = include_str!("contract.toml");
@@ -282,7 +283,7 @@ fn the_schema_describes_every_key() {
     let sections: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(sections, raw::SECTIONS);
     let definitions = schema["definitions"].as_object().unwrap();
-    insta::assert_snapshot!(definitions.keys().cloned().collect::<Vec<_>>().join(" "), @"Shipped Server Store Fetch Period Size Browser Source HttpCache RefreshMode FeedMapping CalendarMapping Parameter Alternative Step Format FieldPlace Field DateOutput EachOf Each Details Time Render Expect");
+    insta::assert_snapshot!(definitions.keys().cloned().collect::<Vec<_>>().join(" "), @"Shipped Server Store Fetch Period Size Browser Notify Receiver Change Source HttpCache RefreshMode FeedMapping CalendarMapping Parameter Alternative Step Format FieldPlace Field DateOutput EachOf Each Details Time Render Expect");
     for (name, definition) in definitions {
         for (key, property) in definition["properties"].as_object().into_iter().flatten() {
             assert!(property["description"].as_str().is_some_and(|text| text.len() > 10), "{name}.{key}: {property}");

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::guard::{Guard, Reason};
-use super::{FetchError, Rendered, Request, shown_host};
+use super::{FetchError, Figures, Rendered, Request, shown_host};
 use crate::clock::Clock;
 use page::Visit;
 use pool::Pool;
@@ -173,6 +173,11 @@ impl Browser {
         };
         let late = || FetchError::BrowserFailed(format!("shows no page within {PROBED:?}"));
         timeout(PROBED, probing).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// What is told of it, at once.
+    pub fn figures(&self) -> Figures {
+        self.pool.figures()
     }
 
     /// Ends it, and takes no more pages.

@@ -1,7 +1,7 @@
 //! The one browser that runs while it is needed: who may use it, when it is started, replaced and closed.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::proxy::Outlet;
 use super::running::Running;
 use super::{Options, Wear, census, target};
 use crate::clock::Clock;
-use crate::fetch::FetchError;
+use crate::fetch::{FetchError, Figures};
 use crate::lifecycle;
 use crate::lifecycle::nursery::Nursery;
 
@@ -52,6 +52,8 @@ pub(super) struct Pool {
     looks: AtomicU32,
     /// True while a task looks whether it is idle.
     swept: AtomicBool,
+    /// Browsers that were started.
+    starts: AtomicU64,
 }
 
 /// A browser that did not start.
@@ -99,6 +101,7 @@ impl Pool {
             open: AtomicU32::new(0),
             looks: AtomicU32::new(0),
             swept: AtomicBool::new(false),
+            starts: AtomicU64::new(0),
         }))
     }
 
@@ -157,6 +160,7 @@ impl Pool {
         match started {
             Ok(running) => {
                 *kept = None;
+                self.starts.fetch_add(1, Ordering::Relaxed);
                 let took_ms = u64::try_from(self.clock.mono().since(now).as_millis()).unwrap_or(u64::MAX);
                 info!(version = running.version, took_ms, "the browser is started");
                 Ok(running)
@@ -168,6 +172,13 @@ impl Pool {
                 Err(FetchError::BrowserFailed(why))
             }
         }
+    }
+
+    /// What is told of it. One that is being started, or looked after, is not waited for: it runs where a page is open.
+    pub(super) fn figures(&self) -> Figures {
+        let pages = self.open.load(Ordering::Acquire);
+        let running = self.running.try_lock().map_or(pages > 0, |slot| slot.as_ref().is_some_and(|running| !running.pipe.is_over()));
+        Figures { browser_running: running, browser_starts: self.starts.load(Ordering::Relaxed), pages }
     }
 
     /// Ends the browser, and takes no more pages.

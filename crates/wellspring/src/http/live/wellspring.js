@@ -13,6 +13,8 @@ const OF_READS = ['limit', 'fields', 'max_age', 'wait', 'as_of'];
 const HIDDEN_MS = 30_000;
 /** The server breaks silence every 15 s; after this the connection is dead, whatever the system says of it. */
 const SILENCE_MS = 45_000;
+/** An answer that takes longer than any cold source may is not coming. */
+const PATIENCE_MS = 90_000;
 const LONGEST_MS = 30_000;
 
 const WORDS = {
@@ -27,6 +29,14 @@ const WORDS = {
 const hubs = new Map();
 /** Spread, so that a restarted server does not meet all of its readers in one moment. */
 const spread = ms => ms * (0.5 + Math.random());
+/** `ages` in a language that a page may have misspelt. */
+const agesIn = lang => {
+  try {
+    return new Intl.RelativeTimeFormat(lang, { numeric: 'auto' });
+  } catch {
+    return new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
+  }
+};
 const backoff = attempt => spread(Math.min(LONGEST_MS, 1_000 * 2 ** attempt));
 
 /** Shows a source and keeps it fresh until the function that is returned is called. See wellspring.d.ts. */
@@ -52,20 +62,20 @@ class Watch {
   known = false;
   failures = 0;
   polls = 0;
-  ending = new AbortController();
+  stopped = false;
 
   constructor(url, name, hub, render, options) {
     Object.assign(this, { url, name, hub, render, options });
     this.words = { ...WORDS, ...options.words };
-    this.ages = new Intl.RelativeTimeFormat(options.lang ?? (document.documentElement.lang || undefined), { numeric: 'auto' });
+    this.ages = agesIn(options.lang ?? (document.documentElement.lang || undefined));
     hub.watches.add(this);
     this.paint();
     this.load();
-    hub.wake();
   }
 
   stop() {
-    this.ending.abort();
+    this.stopped = true;
+    this.asking?.abort();
     clearTimeout(this.timer);
     this.hub.watches.delete(this);
     this.hub.sync();
@@ -76,39 +86,47 @@ class Watch {
     if (this.loading) return void (this.again = true);
     clearTimeout(this.timer);
     this.loading = true;
+    this.asking = new AbortController();
+    const patience = setTimeout(() => this.asking.abort(), PATIENCE_MS);
     let wait;
     try {
       // Asks the server each time, also where a CDN or this browser may keep the answer: a 304 is cheap.
-      const response = await fetch(this.url, { cache: 'no-cache', signal: this.ending.signal });
-      const answer = await response.json();
+      const response = await fetch(this.url, { cache: 'no-cache', signal: this.asking.signal });
+      // What stands between may answer in words of its own.
+      const answer = await response.json().catch(broken => {
+        if (response.ok) throw broken;
+        return {};
+      });
+      if (this.stopped) return;
       this.known = ![400, 404].includes(response.status);
       if (!response.ok) {
         wait = this.known ? response.headers.get('retry-after') * 1_000 : 60_000;
         throw Object.assign(new Error(answer.detail ?? response.statusText), { status: response.status, problem: answer });
       }
+      this.took(response, answer);
       this.failures = 0;
       this.error = undefined;
-      this.took(response, answer);
     } catch (error) {
-      if (this.ending.signal.aborted) return;
+      if (this.stopped) return;
       // Told once, not at every attempt.
       if (!this.error) this.options.onerror?.(error);
       this.error = error;
       wait = wait ? spread(wait) + 500 : backoff(this.failures++);
+    } finally {
+      clearTimeout(patience);
     }
-    this.loading = false;
+    const { again, late } = this;
+    this.again = this.late = this.loading = undefined;
     this.hub.sync();
     this.paint();
-    if (this.again) {
-      this.again = false;
-      this.load();
-    } else {
-      this.plan(wait);
-    }
+    if (again) return void this.load();
+    this.plan(wait);
+    if (late) this.told(late);
   }
 
   took({ headers }, answer) {
-    const items = answer.items ?? Object.values(answer).find(Array.isArray) ?? [];
+    const items = answer.items ?? Object.values(answer).find(Array.isArray);
+    if (!items) throw new TypeError(`${this.url} answers with no items`);
     // By the server's clock, for this machine's may be wrong.
     const serverNow = Date.parse(headers.get('date')) || Date.now();
     const ttl = /ttl=(-?\d+)/.exec(headers.get('cache-status'))?.[1];
@@ -132,7 +150,7 @@ class Watch {
   /** When to ask again: as it turns stale, for a read is what makes the server refresh; sooner where no stream tells. */
   plan(wait) {
     clearTimeout(this.timer);
-    if (this.hub.asleep || this.ending.signal.aborted) return;
+    if (this.hub.asleep || this.stopped) return;
     const left = this.staleAt - Date.now();
     if (wait === undefined && left > 0 && !this.refreshing) wait = Math.min(left + 1_000 * Math.random(), 3_600_000);
     wait ??= this.live ? spread(LONGEST_MS) : backoff(Math.max(1, this.polls));
@@ -142,6 +160,8 @@ class Watch {
   /** The stream says how it is. */
   told(status) {
     this.live = true;
+    // An answer that is on its way may be of before this; it must not have the last word.
+    if (this.loading) return void (this.late = status);
     this.refreshing = status.refreshing;
     this.degraded = status.degraded;
     if (status.phase === 'gone' || (status.revision !== null && status.revision !== this.revision)) {
@@ -149,7 +169,7 @@ class Watch {
     } else if (status.checked_at && !this.error) {
       this.checkedAt = status.checkedAt;
       this.staleAt = status.staleAt;
-      if (!this.loading) this.plan();
+      this.plan();
     }
     this.paint();
   }

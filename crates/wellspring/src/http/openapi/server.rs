@@ -36,4 +36,9 @@ pub(super) fn paths(paths: &mut Paths) {
         let operation = operation.response("default", Ref::from_response_name("Problem"));
         paths.paths.insert(path.to_owned(), PathItem::new(HttpMethod::Get, operation));
     }
+    let summary = "What it counts, for Prometheus; OpenMetrics where that is asked for";
+    let told = sends(json(summary, "text/plain", RefOr::<Schema>::from(one(Type::String))), &["Cache-Control", "Vary"]);
+    let operation = OperationBuilder::new().tag(TAG).operation_id(Some("metrics")).summary(Some(summary)).response("200", told);
+    let operation = operation.response("default", Ref::from_response_name("Problem"));
+    paths.paths.insert("/metrics".to_owned(), PathItem::new(HttpMethod::Get, operation));
 }

@@ -12,9 +12,18 @@ use super::row::{self, Bad, HEAD, Meta};
 use super::schema::{self, Fault};
 use crate::store::{Entry, Revision, StoreError};
 
+/// What a file holds.
+pub(super) struct First {
+    /// None where the file was set aside.
+    pub(super) conn: Option<Connection>,
+    /// The latest of every key.
+    pub(super) entries: Vec<Entry>,
+    pub(super) notes: BTreeMap<String, String>,
+}
+
 /// Opens the file and reads the latest of every key. Where it is corrupt it is set aside and there is no connection: what
 /// could be read of it is to be written into a new one.
-pub(super) fn first(file: &DataFile) -> Result<(Option<Connection>, Vec<Entry>), StoreError> {
+pub(super) fn first(file: &DataFile) -> Result<First, StoreError> {
     let refused = |fault| match fault {
         Fault::Unusable(why) => StoreError::Unusable(why),
         Fault::Corrupt(why) | Fault::Io(why) => {
@@ -34,10 +43,24 @@ pub(super) fn first(file: &DataFile) -> Result<(Option<Connection>, Vec<Entry>),
     };
     let conn = conn.map_err(refused)?;
     let entries = latest(&conn, &mut damage).map_err(refused)?;
-    let Some(why) = damage.0 else { return Ok((Some(conn), entries)) };
+    let notes = notes(&conn);
+    let Some(why) = damage.0 else { return Ok(First { conn: Some(conn), entries, notes }) };
     schema::abandon(conn);
     file.set_aside(&why).map_err(refused)?;
-    Ok((None, entries))
+    Ok(First { conn: None, entries, notes })
+}
+
+/// The notes, as far as they can be read: none is worth a file that is set aside.
+fn notes(conn: &Connection) -> BTreeMap<String, String> {
+    let read = || -> rusqlite::Result<BTreeMap<String, String>> {
+        let mut all = conn.prepare("SELECT name, text FROM note")?;
+        let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect()
+    };
+    read().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the store's notes cannot be read; what was told of before may be told again");
+        BTreeMap::new()
+    })
 }
 
 /// The history of a key, newest first.

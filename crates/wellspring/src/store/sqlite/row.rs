@@ -56,6 +56,18 @@ pub(super) fn put(conn: &Connection, entry: &Entry, retention: Retention) -> rus
     renew(conn, entry)
 }
 
+/// Keeps a note, or forgets it.
+pub(super) fn note(conn: &Connection, name: &str, text: Option<&str>) -> rusqlite::Result<()> {
+    match text {
+        Some(text) => {
+            let keep = "INSERT INTO note (name, text) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET text = excluded.text";
+            conn.prepare_cached(keep)?.execute(params![name, text])?;
+        }
+        None => drop(conn.prepare_cached("DELETE FROM note WHERE name = ?1")?.execute([name])?),
+    }
+    Ok(())
+}
+
 /// Writes what is stored of a key beside its snapshots.
 pub(super) fn renew(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     let latest = entry.latest.as_ref();

@@ -22,6 +22,9 @@ CREATE TABLE snapshot (
     UNIQUE (key, revision)
 );";
 
+/// Came later than format 1, whose readers do not mind it.
+const NOTES: &str = "CREATE TABLE IF NOT EXISTS note (name TEXT NOT NULL PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;";
+
 /// What is wrong, by what can be done about it.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -78,7 +81,11 @@ pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "journal_size_limit", 16 << 20)?;
     if version < FORMAT {
-        conn.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT"))?;
+        conn.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} {NOTES} PRAGMA user_version = {FORMAT}; COMMIT"))?;
+    }
+    let has_notes: bool = conn.query_row("SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'note'", [], |row| row.get(0))?;
+    if !has_notes {
+        conn.execute_batch(NOTES)?;
     }
     keep_log_on_close(&conn, false)?;
     Ok(conn)

@@ -36,6 +36,8 @@ pub(super) enum Write {
     /// What is stored beside the snapshots.
     Renew(Entry),
     Evict(Key),
+    /// Kept, or forgotten.
+    Note(String, Option<String>),
     /// With its history, newest first.
     Restore(Entry, Vec<Snapshot>),
 }
@@ -60,6 +62,8 @@ pub(super) struct Writer {
     jobs: Receiver<Job>,
     /// Keys whose latest state in memory is not durable yet.
     owed: BTreeSet<Key>,
+    /// Whether the notes in memory are not durable yet.
+    owes_notes: bool,
     next_try: Mono,
 }
 
@@ -74,7 +78,7 @@ impl Writer {
     /// Without a connection every key in memory is owed.
     pub(super) fn new(file: DataFile, conn: Option<Connection>, retention: Retention, shared: Arc<Shared>, jobs: Receiver<Job>) -> Self {
         let opened = conn.as_ref().and_then(|_| file.identity());
-        Self { conn, file, opened, retention, shared, jobs, owed: BTreeSet::new(), next_try: Mono::from_nanos(i64::MIN) }
+        Self { conn, file, opened, retention, shared, jobs, owed: BTreeSet::new(), owes_notes: false, next_try: Mono::from_nanos(i64::MIN) }
     }
 
     /// Starts a new file at once where the old one was set aside: what was saved of it is then safe before anything is served.
@@ -126,12 +130,21 @@ impl Writer {
             return;
         }
         let Some(conn) = &mut self.conn else {
-            self.owed.extend(writes.iter().map(|(write, _)| write.key().clone()));
+            self.owe(writes);
             return;
         };
         if let Err(fault) = commit(conn, |conn| writes.iter().try_for_each(|(write, _)| write.apply(conn, self.retention))) {
-            self.owed.extend(writes.iter().map(|(write, _)| write.key().clone()));
+            self.owe(writes);
             self.fail(&fault);
+        }
+    }
+
+    fn owe(&mut self, writes: &[(Box<Write>, oneshot::Sender<()>)]) {
+        for (write, _) in writes {
+            match write.key() {
+                Some(key) => drop(self.owed.insert(key.clone())),
+                None => self.owes_notes = true,
+            }
         }
     }
 
@@ -162,6 +175,7 @@ impl Writer {
 
     /// Lets go of a file that failed, sets it aside where it is corrupt, and tries once, at once, to go on.
     fn fail(&mut self, fault: &Fault) {
+        self.shared.failed();
         tracing::warn!(path = %self.file.path().display(), why = fault.why(), "the store's file failed: it is opened again");
         self.let_go();
         if let Fault::Corrupt(why) = fault
@@ -200,10 +214,12 @@ impl Writer {
                 self.conn = Some(conn);
                 self.opened = self.file.identity();
                 self.owed.clear();
+                self.owes_notes = false;
                 self.shared.set_health(Health::Ok);
                 tracing::info!(path = %self.file.path().display(), "the store's file is open, everything in memory is durable");
             }
             Err(fault) => {
+                self.shared.failed();
                 if let Fault::Corrupt(why) = &fault {
                     // The next try starts a new one; where it cannot be renamed, that try says so again.
                     let _ = self.set_aside(why);
@@ -228,14 +244,20 @@ impl Writer {
 
     fn pay(&mut self, conn: &mut Connection) -> Result<(), Fault> {
         schema::checkpoint(conn)?;
-        let entries: Vec<(Key, Option<Entry>)> = {
+        let (entries, notes): (Vec<(Key, Option<Entry>)>, _) = {
             let local = self.shared.local();
             if self.opened.is_none() {
                 self.owed.extend(local.keys());
+                self.owes_notes = true;
             }
-            self.owed.iter().map(|key| (key.clone(), local.get(key))).collect()
+            let notes = self.owes_notes.then(|| local.notes());
+            (self.owed.iter().map(|key| (key.clone(), local.get(key))).collect(), notes)
         };
         commit(conn, |conn| {
+            if let Some(notes) = &notes {
+                conn.execute("DELETE FROM note", [])?;
+                notes.iter().try_for_each(|(name, text)| row::note(conn, name, Some(text)))?;
+            }
             entries.iter().try_for_each(|(key, entry)| match entry {
                 Some(entry) => row::put(conn, entry, self.retention),
                 None => row::evict(conn, key),
@@ -282,10 +304,12 @@ impl Batch {
 }
 
 impl Write {
-    fn key(&self) -> &Key {
+    /// Whose it is; a note is nobody's.
+    fn key(&self) -> Option<&Key> {
         match self {
-            Self::Put(entry) | Self::Renew(entry) | Self::Restore(entry, _) => &entry.key,
-            Self::Evict(key) => key,
+            Self::Put(entry) | Self::Renew(entry) | Self::Restore(entry, _) => Some(&entry.key),
+            Self::Evict(key) => Some(key),
+            Self::Note(..) => None,
         }
     }
 
@@ -294,6 +318,7 @@ impl Write {
             Self::Put(entry) => row::put(conn, entry, retention),
             Self::Renew(entry) => row::renew(conn, entry),
             Self::Evict(key) => row::evict(conn, key),
+            Self::Note(name, text) => row::note(conn, name, text.as_deref()),
             Self::Restore(entry, history) => row::restore(conn, entry, history, retention),
         }
     }

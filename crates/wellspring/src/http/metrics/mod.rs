@@ -1,0 +1,214 @@
+//! `GET /metrics`: what the server counts, for Prometheus and whoever reads its format.
+//!
+//! Labelled by source and never by key: keys come with readers, and a label that readers choose has no bound.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use wellspring_core::moment::Moment;
+
+use super::Site;
+use super::headers::Caching;
+use crate::engine::Engine;
+use crate::engine::catalog::Source;
+use crate::engine::reads::Read;
+use crate::engine::tally::{Counted, Held};
+use crate::lifecycle;
+use crate::store::Health;
+use exposition::{Format, Page};
+
+mod exposition;
+mod process;
+
+/// What is open now, counted by those who open it. A gauge that nobody ever moved is not told.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// Connections of clients.
+    pub connections: Gauge,
+    /// Event streams.
+    pub streams: Gauge,
+}
+
+/// A number of things that are open.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    open: AtomicU64,
+    ever: AtomicU64,
+}
+
+/// One of them, until dropped.
+#[derive(Debug)]
+pub struct Opened(Arc<Gauges>, fn(&Gauges) -> &Gauge);
+
+impl Gauges {
+    /// Counts one more of what `which` names, until what it gives is dropped.
+    pub fn open(self: &Arc<Self>, which: fn(&Self) -> &Gauge) -> Opened {
+        let gauge = which(self);
+        gauge.open.fetch_add(1, Ordering::Relaxed);
+        gauge.ever.fetch_add(1, Ordering::Relaxed);
+        Opened(Arc::clone(self), which)
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.1(&self.0).open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Gauge {
+    fn value(&self) -> Option<u64> {
+        (self.ever.load(Ordering::Relaxed) > 0).then(|| self.open.load(Ordering::Relaxed))
+    }
+}
+
+/// Answers in the format that the scraper likes best. Looked up where blocking is allowed: a scrape of many keys, or of a disk that
+/// hangs, holds up no refresh.
+pub async fn answer(site: &Site, request: &HeaderMap) -> Response {
+    let format = Format::of(request.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()));
+    let (engine, gauges) = (site.engine.clone(), Arc::clone(&site.gauges));
+    let now = engine.clock().now();
+    let Ok(text) = lifecycle::blocking(move || page(&engine, &gauges, now, format)).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = text.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(CACHE_CONTROL, Caching::Never.header());
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    response
+}
+
+/// The whole page.
+fn page(engine: &Engine, gauges: &Gauges, now: Moment, format: Format) -> String {
+    let mut page = Page::new(format);
+    page.info("wellspring_build", "Which version runs.", &[("version", env!("CARGO_PKG_VERSION"))]);
+    let catalog = engine.catalog();
+    let sources: Vec<Told<'_>> = catalog.sources().map(|source| Told::of(source, now)).collect();
+    counted(&mut page, &sources);
+    held(&mut page, &sources);
+    store(&mut page, engine);
+    browser(&mut page, engine);
+    let open = [
+        ("wellspring_connections", "Connections of clients that are open.", gauges.connections.value()),
+        ("wellspring_streams", "Event streams that are open.", gauges.streams.value()),
+    ];
+    for (name, help, value) in open {
+        page.gauge(name, help, value.map(whole));
+    }
+    process::tell(&mut page);
+    page.end()
+}
+
+/// A source and what is told of it.
+struct Told<'a> {
+    source: &'a Source,
+    counted: Counted,
+    held: Held,
+}
+
+impl<'a> Told<'a> {
+    fn of(source: &'a Source, now: Moment) -> Self {
+        Self { source, counted: source.tally.counted(), held: Held::of(source, now.mono) }
+    }
+}
+
+/// What has only ever risen since the server started.
+fn counted(page: &mut Page, sources: &[Told<'_>]) {
+    let mut reads = page.counter("wellspring_reads", "Reads of a source, by what they found.");
+    for told in sources {
+        for read in Read::ALL {
+            reads.of(&[("source", told.source.name()), ("result", read.as_str())], told.source.reads.of(read));
+        }
+    }
+    let help = "Refreshes that ended, by how: stored, confirmed, cancelled, or the code of a failure.";
+    let mut refreshes = page.counter("wellspring_refreshes", help);
+    for told in sources {
+        for (outcome, count) in &told.counted.outcomes {
+            refreshes.of(&[("source", told.source.name()), ("outcome", outcome)], *count);
+        }
+    }
+    let mut messages = page.counter("wellspring_notifications", "Messages about a source to [[notify]], by outcome: delivered or failed.");
+    for told in sources {
+        for (outcome, count) in &told.counted.told {
+            messages.of(&[("source", told.source.name()), ("outcome", outcome)], *count);
+        }
+    }
+    let mut took =
+        page.histogram("wellspring_refresh_duration_seconds", "How long refreshes took from their turn on, failed ones included.");
+    for told in sources {
+        took.of(&[("source", told.source.name())], &told.counted.took);
+    }
+}
+
+/// What is held now.
+fn held(page: &mut Page, sources: &[Told<'_>]) {
+    type Look = fn(&Told<'_>) -> Option<f64>;
+    let gauges: [(&str, &str, Look); 11] = [
+        ("wellspring_refreshes_in_flight", "Refreshes that run.", |t| Some(whole(t.held.in_flight))),
+        ("wellspring_refreshes_queued", "Refreshes that wait for their turn.", |t| Some(whole(t.held.queued))),
+        ("wellspring_snapshot_age_seconds", "Age of the oldest snapshot that is held.", |t| Some(t.held.oldest?.as_secs_f64())),
+        ("wellspring_fresh_for_seconds", "How long a snapshot is fresh; a day where that ends at a time of day.", |t| {
+            Some(t.source.recipe.spec.policy.period().as_secs_f64())
+        }),
+        ("wellspring_snapshot_items", "Items of all snapshots that are held.", |t| Some(whole(t.held.items))),
+        ("wellspring_snapshot_bytes", "The same as JSON, in bytes.", |t| Some(whole(t.held.bytes))),
+        ("wellspring_keys", "Keys that are held.", |t| Some(whole(t.held.keys))),
+        ("wellspring_keys_degraded", "Keys whose last refresh failed or was refused.", |t| Some(whole(t.held.degraded))),
+        ("wellspring_keys_stale", "Keys whose snapshot is stale or expired.", |t| Some(whole(t.held.stale))),
+        ("wellspring_last_success_timestamp_seconds", "When a refresh of any key last succeeded.", |t| {
+            Some(t.held.last_success?.as_duration().as_secs_f64())
+        }),
+        ("wellspring_max_stale_seconds", "From which age on a snapshot is expired; absent where it never is.", |t| {
+            Some(t.source.recipe.spec.policy.max_stale?.as_secs_f64())
+        }),
+    ];
+    for (name, help, look) in gauges {
+        page.gauges(name, help, sources.iter().filter_map(|told| Some((told.source.name(), look(told)?))));
+    }
+}
+
+fn store(page: &mut Page, engine: &Engine) {
+    let store = engine.store();
+    let figures = store.figures();
+    page.gauge(
+        "wellspring_store_up",
+        "1 where everything that was answered is durable.",
+        Some(whole(u64::from(store.health() == Health::Ok))),
+    );
+    page.counter("wellspring_store_errors", "How often the store failed, tries to mend it included.").of(&[], figures.errors);
+    page.gauge("wellspring_store_bytes", "What the store takes on disk.", figures.bytes.map(whole));
+    let help = "How long the store took to make results durable.";
+    page.histogram("wellspring_store_write_duration_seconds", help).of(&[], &engine.writes());
+}
+
+fn browser(page: &mut Page, engine: &Engine) {
+    let figures = engine.outward();
+    page.gauge("wellspring_browser_running", "1 while a browser runs.", Some(whole(u64::from(figures.browser_running))));
+    page.counter("wellspring_browser_starts", "Browsers that were started.").of(&[], figures.browser_starts);
+    page.gauge("wellspring_browser_pages_in_flight", "Pages that are open in it.", Some(f64::from(figures.pages)));
+}
+
+/// A whole number as the format's only kind: exact up to 2⁵³.
+#[expect(clippy::cast_precision_loss, reason = "what is counted here stays below 2^53, and a graph would not show the difference")]
+fn whole(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gauge_is_told_once_it_was_moved() {
+        let gauges = Arc::new(Gauges::default());
+        assert_eq!(gauges.streams.value(), None);
+        let opened = gauges.open(|gauges| &gauges.streams);
+        assert_eq!((gauges.streams.value(), gauges.connections.value()), (Some(1), None));
+        drop(opened);
+        assert_eq!(gauges.streams.value(), Some(0));
+    }
+}
