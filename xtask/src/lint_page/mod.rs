@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::{steps, tools};
+use crate::{lint_http, steps, tools};
 
 /// What is installed, from the npm registry. A change here installs anew.
 const PACKAGES: [&str; 2] = ["puppeteer-core@24.43.1", "axe-core@4.14.1"];
@@ -32,7 +32,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let program = tools::built(&root, &target)?;
+    let program = lint_http::built(&root, &target)?;
     let mut command = Command::new("node");
     command.arg(root.join("xtask/lint/page.mjs")).arg(&program).arg(browser).arg(root.join("xtask/web")).arg(&leavings).arg(only);
     if let Some(folder) = &pictures {

@@ -13,6 +13,9 @@ use super::problem::Problem;
 /// What a browser says of whose page asks.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// And what for.
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
 /// The rules of admission, as configured.
 #[derive(Clone, Debug)]
 pub struct Admission {
@@ -56,6 +59,10 @@ impl Admission {
             let authority = referer.to_str().ok()?.split_once("://")?.1.split(['/', '?', '#']).next()?;
             Some(Some(authority.as_bytes()) == headers.get(HOST).map(HeaderValue::as_bytes))
         };
+        // A picture of an upstream's on a page of ours comes in that page's name.
+        if headers.get(SEC_FETCH_DEST).is_some_and(|dest| dest != "empty" && dest != "document") {
+            return Err(Box::new(Problem::new(StatusCode::FORBIDDEN, "forbidden", "a page embeds it and does not read it")));
+        }
         if self.token.is_some() || headers.get(REFERER).is_none_or(|referer| own(referer) == Some(true)) {
             return Ok(());
         }

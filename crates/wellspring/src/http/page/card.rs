@@ -23,7 +23,7 @@ const TITLE: usize = 80;
 pub(super) fn card(viewer: &Viewer<'_>, source: &Source) -> Markup {
     let spec = &source.recipe.spec;
     let name = spec.name.as_str();
-    let up = viewer.up;
+    let up = &viewer.up;
     let glance = source.default.as_ref().map(|cell| Glance::of(&viewer.site.engine, cell, viewer.now));
     let class = glance.as_ref().map_or("is-absent", Glance::class);
     let turns = glance.as_ref().and_then(|glance| glance.turns_at).map(Timestamp::as_millisecond);

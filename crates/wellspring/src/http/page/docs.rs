@@ -32,7 +32,7 @@ pub(super) fn docs(viewer: &Viewer<'_>, query: &str) -> Markup {
         None if names.len() <= AT_ONCE => &names,
         None => &[],
     };
-    let link = |name: &str| if shown.contains(&name) { format!("#{name}") } else { format!("docs?source={name}") };
+    let link = |name: &str| if shown.contains(&name) { format!("#{name}") } else { format!("{}docs?source={name}", viewer.up) };
     let content = html! {
         h1 { "Reference" }
         p.lead { "What this server answers. Programs read the same as " a href={ (viewer.up) "openapi.json" } { "openapi.json" } "." }
@@ -40,7 +40,7 @@ pub(super) fn docs(viewer: &Viewer<'_>, query: &str) -> Markup {
             nav.contents aria-label="Contents" {
                 h2 { "Contents" }
                 ul {
-                    @if asked.is_some() { li { a href="docs" { "Whole reference" } } }
+                    @if asked.is_some() { li { a href={ (viewer.up) "docs" } { "Whole reference" } } }
                     @for name in &names { li { a href=(link(name)) aria-current=[(asked == Some(name)).then_some("page")] { (name) } } }
                     li { a href="#query" { "Query" } }
                     li { a href="#body" { "Body" } }
@@ -187,7 +187,7 @@ fn answers(document: Document<'_>, operation: &Value) -> Markup {
 
 /// What holds for every source.
 fn general(viewer: &Viewer<'_>, document: Document<'_>, any: Option<&str>) -> Markup {
-    let up = viewer.up;
+    let up = &viewer.up;
     let read = any.map(|name| document.operation(&format!("/api/{name}"), "get"));
     let words = ["limit", "fields", "max_age", "wait", "as_of"];
     let common: Vec<&Value> = read

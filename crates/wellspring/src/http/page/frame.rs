@@ -13,7 +13,7 @@ pub(super) enum Part {
 
 /// A whole page. `live`: the sources whose changes its script follows.
 pub(super) fn frame(viewer: &Viewer<'_>, part: Part, title: &str, content: &Markup) -> Markup {
-    let up = viewer.up;
+    let up = &viewer.up;
     let here = |other: Part| (part == other).then_some("page");
     html! {
         (DOCTYPE)
@@ -28,13 +28,13 @@ pub(super) fn frame(viewer: &Viewer<'_>, part: Part, title: &str, content: &Mark
                 link rel="stylesheet" href={ (up) "assets/page.css" };
                 script type="module" src={ (up) "assets/page.js" } {}
             }
-            body data-root=[Some(if up.is_empty() { "./" } else { up })] data-now=(viewer.now.wall.as_millisecond()) {
+            body data-root=(viewer.root()) data-now=(viewer.now.wall.as_millisecond()) {
                 a.skip href="#content" { "Skip to the content" }
                 header.top {
                     div.wide {
-                        a.home href=(if up.is_empty() { "./" } else { up }) { (drop()) "Wellspring" }
+                        a.home href=(viewer.root()) { (drop()) "Wellspring" }
                         nav aria-label="Site" {
-                            a href=(if up.is_empty() { "./" } else { up }) aria-current=[here(Part::Sources)] { "Sources" }
+                            a href=(viewer.root()) aria-current=[here(Part::Sources)] { "Sources" }
                             a href={ (up) "docs" } aria-current=[here(Part::Reference)] { "Reference" }
                             a href={ (up) "demo" } { "Demo" }
                         }

@@ -31,7 +31,7 @@ pub(super) fn home(viewer: &Viewer<'_>, query: &str) -> Markup {
         (summary)
         @if sources.is_empty() { (empty()) }
         @if sources.len() >= MANY {
-            form.filter role="search" method="get" action="./" {
+            form.filter role="search" method="get" action=(viewer.root()) {
                 label for="filter" { "Filter by name or description" }
                 input #filter type="search" name="q" value=(wanted) autocomplete="off" data-filter;
                 button.plain type="submit" data-filter-go { "Filter" }

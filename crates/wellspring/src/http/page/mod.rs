@@ -50,8 +50,9 @@ const REFERRER: HeaderValue = HeaderValue::from_static("same-origin");
 pub(super) struct Viewer<'a> {
     pub(super) site: &'a Site,
     pub(super) now: Moment,
-    /// From the page to the root: empty, `../`, ….
-    pub(super) up: &'static str,
+    /// From the page to the root: empty, `../`, …. Where the server is told its path, that: a page at a path without its last slash
+    /// could not know how deep it is.
+    pub(super) up: String,
     /// The server's name as the viewer knows it.
     host: Option<&'a str>,
 }
@@ -59,7 +60,13 @@ pub(super) struct Viewer<'a> {
 impl<'a> Viewer<'a> {
     fn new(site: &'a Site, request: &'a HeaderMap, up: &'static str) -> Self {
         let host = request.get(HOST).and_then(|host| host.to_str().ok());
+        let up = if site.base.as_str().is_empty() { up.to_owned() } else { site.base.link("/") };
         Self { site, now: site.engine.clock().now(), up, host }
+    }
+
+    /// The address of the root.
+    pub(super) fn root(&self) -> &str {
+        if self.up.is_empty() { "./" } else { &self.up }
     }
 
     /// A moment in the server's zone.
@@ -116,7 +123,7 @@ fn not_found(viewer: &Viewer<'_>, name: &str) -> Response {
     let content = html! {
         h1 { "There is no such source" }
         p.lead { (problem.detail()) "." }
-        p { a href=(viewer.up) { "All sources" } }
+        p { a href=(viewer.root()) { "All sources" } }
     };
     let mut response = page(&frame::frame(viewer, frame::Part::Sources, "Not found", &content));
     *response.status_mut() = StatusCode::NOT_FOUND;

@@ -45,8 +45,13 @@ pub(super) fn rows(viewer: &Viewer<'_>, spec: &SourceSpec, key: &Key, content: O
 
 /// Where a key is read.
 pub(super) fn address(viewer: &Viewer<'_>, key: &Key, extension: &str) -> String {
+    format!("{}{}", viewer.up, path(key, extension))
+}
+
+/// The same from the root.
+pub(super) fn path(key: &Key, extension: &str) -> String {
     let (name, query) = key.as_str().split_once('?').map_or((key.as_str(), String::new()), |(name, query)| (name, format!("?{query}")));
-    format!("{}api/{name}{extension}{query}", viewer.up)
+    format!("api/{name}{extension}{query}")
 }
 
 fn table(viewer: &Viewer<'_>, spec: &SourceSpec, key: &Key, content: &Content) -> Markup {

@@ -81,9 +81,8 @@ fn without_key(viewer: &Viewer<'_>, source: &Source, asked: &Params, problem: Op
 }
 
 fn head(viewer: &Viewer<'_>, spec: &SourceSpec, key: Option<&Key>) -> Markup {
-    let root = if viewer.up.is_empty() { "./" } else { viewer.up };
     html! {
-        p.crumb { a href=(root) { "← All sources" } }
+        p.crumb { a href=(viewer.root()) { "← All sources" } }
         div.title {
             h1 { (spec.name.as_str()) }
             @if let Some((_, query)) = key.and_then(|key| key.as_str().split_once('?')) { span.key { "?" (query) } }
@@ -143,9 +142,8 @@ fn field(param: &Param, id: &str, value: &str) -> Markup {
 /// How to use it, in three ways.
 fn uses(viewer: &Viewer<'_>, key: &Key) -> Markup {
     // The script knows the address under which the server is seen; until then, as good a guess as any.
-    let origin = html! { span data-origin { "http://" (viewer.host.unwrap_or("localhost")) "/" } };
-    let path = rows::address(viewer, key, "");
-    let path = path.trim_start_matches("../");
+    let origin = html! { span data-origin { "http://" (viewer.host.unwrap_or("localhost")) (viewer.site.base.link("/")) } };
+    let path = rows::path(key, "");
     html! {
         section #use aria-labelledby="use-title" {
             h2 #use-title { "Use it" }
