@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{bench, lint_http, lint_metrics, score, test};
+use crate::{bench, book, dist, lint_http, lint_metrics, lint_packaging, score, test};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -63,6 +63,24 @@ const COMMANDS: &[Command] = &[
         usage: "lint-metrics",
         about: "the metrics, the alerts, the dashboard and the queries in the docs, judged by promtool",
         run: lint_metrics::run,
+    },
+    Command {
+        name: "lint-packaging",
+        usage: "lint-packaging",
+        about: "Dockerfile, compose file and systemd units judged by hadolint, the Compose schema and systemd-analyze",
+        run: lint_packaging::run,
+    },
+    Command {
+        name: "book",
+        usage: "book",
+        about: "the documents as a book, into target/book; builds mdBook once where it is not there",
+        run: book::run,
+    },
+    Command {
+        name: "dist",
+        usage: "dist",
+        about: "the program as it is given away: built, judged by its size (25 MB), packed into target/dist",
+        run: dist::run,
     },
     Command { name: "help", usage: "help", about: "this list", run: |_| Ok(help()) },
 ];

@@ -14,7 +14,7 @@ use crate::lint_http::{Origin, Server, built};
 use crate::steps;
 
 /// Told only where there is such a thing, which the server that is linted has not.
-const SOMETIMES: [&str; 3] = ["wellspring_store_bytes", "wellspring_connections", "wellspring_streams"];
+const SOMETIMES: [&str; 2] = ["wellspring_store_bytes", "wellspring_connections"];
 /// What samples of a family may be called besides.
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 

@@ -1,9 +1,13 @@
 //! What a person or CI runs on this repository. `cargo xtask help` lists it.
 
 mod bench;
+mod book;
 mod commands;
+mod dist;
 mod lint_http;
 mod lint_metrics;
+mod lint_packaging;
+mod python;
 mod report;
 mod score;
 mod steps;

@@ -49,6 +49,7 @@ fn plan(filter: Option<&str>) -> Vec<Step> {
         steps.push(step("captured input", "xtask score --debug"));
         steps.push(step("HTTP", "xtask lint-http"));
         steps.push(step("metrics", "xtask lint-metrics"));
+        steps.push(step("packaging", "xtask lint-packaging"));
     }
     if let Some(filter) = filter {
         for step in &mut steps {
@@ -76,7 +77,10 @@ mod tests {
     #[test]
     fn without_a_filter_every_check_runs() {
         let names: Vec<_> = plan(None).iter().map(|step| step.name).collect();
-        assert_eq!(names, ["formatting", "lints", "docs", "tidiness", "tests", "doc tests", "captured input", "HTTP", "metrics"]);
+        assert_eq!(
+            names,
+            ["formatting", "lints", "docs", "tidiness", "tests", "doc tests", "captured input", "HTTP", "metrics", "packaging"]
+        );
     }
 
     #[test]

@@ -32,7 +32,9 @@ use crate::fetch::http::{HttpFetcher, Options, USER_AGENT};
 use crate::fetch::outward::Outward;
 use crate::http::access::AccessLog;
 use crate::http::admin::Admission;
+use crate::http::base::BasePath;
 use crate::http::headers::Cors;
+use crate::http::proxies::Proxies;
 use crate::http::render::Renderer;
 use crate::http::{Site, Stage, router, server};
 use crate::lifecycle;
@@ -264,7 +266,7 @@ fn admission(config: &Config, listen: SocketAddr) -> Admission {
 }
 
 /// Settings that a running server keeps, with what they are.
-type Fixed = [(&'static str, String); 8];
+type Fixed = [(&'static str, String); 10];
 
 fn fixed(config: &Config) -> Fixed {
     let (server, fetch) = (&config.server, &config.fetch);
@@ -273,6 +275,8 @@ fn fixed(config: &Config) -> Fixed {
         ("[server] timezone", format!("{:?}", server.timezone)),
         ("[server] cors_origins", format!("{:?}", server.cors_origins)),
         ("[server] access_log", server.access_log.to_string()),
+        ("[server] base_path", server.base_path.clone()),
+        ("[server] trusted_proxies", format!("{:?}", server.trusted_proxies)),
         ("[store] url", format!("{:?}", config.store)),
         ("[fetch] allow_private", fetch.allow_private.to_string()),
         ("[fetch] user_agent", format!("{:?}", fetch.user_agent)),
@@ -310,6 +314,8 @@ impl App {
             }),
             coder: Arc::default(),
             access_log: config.server.access_log.then(|| AccessLog::start(std::io::stdout())).transpose().map_err(StartError::Log)?,
+            base: BasePath::new(&config.server.base_path),
+            proxies: Arc::new(Proxies::new(config.server.trusted_proxies.clone())),
             admission: Arc::clone(&admission),
             documents: Arc::default(),
             gauges: Arc::default(),

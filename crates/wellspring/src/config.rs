@@ -2,7 +2,7 @@
 //! here and nowhere else.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use wellspring_core::key::SourceName;
 use wellspring_core::source::{Document, SourceSpec};
 use wellspring_core::template::{Environment, Filled, Secret};
 
+mod behind_proxy;
 mod browser;
 mod files;
 mod machine;
@@ -80,6 +81,10 @@ pub struct Server {
     pub cors_origins: CorsOrigins,
     /// Whether each request is noted on standard output.
     pub access_log: bool,
+    /// The path that a proxy puts before ours: it begins with a slash and ends without one. Empty: none.
+    pub base_path: String,
+    /// The networks of proxies whose word counts on where a request comes from: their first address, and how many bits of it count.
+    pub trusted_proxies: Vec<(IpAddr, u8)>,
 }
 
 /// Whose pages may read answers in a browser.
@@ -169,6 +174,16 @@ impl Config {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
         let environment = |name: &str| std::env::var(name).ok();
         Self::load_with(path, &environment)
+    }
+
+    /// What holds where there is no file and no source: where the server listens, as the environment says.
+    ///
+    /// # Errors
+    /// A diagnostic where the environment is wrong.
+    pub fn bare() -> Result<Self, Vec<Diagnostic>> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+        let environment = |name: &str| std::env::var(name).ok();
+        Self::parse("no config", "", &environment)
     }
 
     /// [`Config::load`] with an environment of one's own.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::steps;
+use crate::{python, steps};
 pub(crate) use origin::Origin;
 pub(crate) use server::Server;
 
@@ -55,7 +55,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let leavings = target.join("lint-http");
     fs::create_dir_all(&leavings).map_err(|error| format!("{}: {error}", leavings.display()))?;
-    let python = match environment(&leavings) {
+    let python = match python::environment(&leavings, &PACKAGES) {
         Ok(python) => python,
         Err(why) => {
             println!("skipped: lint-http: {why}");
@@ -81,25 +81,6 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
 }
 
 type Judge = fn(&Places, &Server) -> Result<Vec<String>, String>;
-
-/// The environment's Python, made where it is not there or is another one.
-fn environment(leavings: &Path) -> Result<PathBuf, String> {
-    let (venv, marker) = (leavings.join("python"), leavings.join("packages.txt"));
-    let (python, wanted) = (venv.join("bin/python"), PACKAGES.join("\n"));
-    if python.exists() && fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
-    }
-    let way_out = "it needs python3 with venv, and once the Python package index (a mirror: PIP_INDEX_URL)";
-    let run = |command: &mut Command| match command.stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("{}; {way_out}", String::from_utf8_lossy(&output.stderr).trim().lines().last().unwrap_or("it failed"))),
-        Err(error) => Err(format!("python3: {error}; {way_out}")),
-    };
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"]).args(PACKAGES))?;
-    fs::write(&marker, wanted).map_err(|error| format!("{}: {error}", marker.display()))?;
-    Ok(python)
-}
 
 /// The server's debug build.
 pub(crate) fn built(root: &Path, target: &Path) -> Result<PathBuf, String> {

@@ -4,6 +4,7 @@
 mod bans;
 mod directions;
 mod limits;
+mod links;
 mod manifests;
 mod paths;
 mod purity;

@@ -22,6 +22,9 @@ const LARGEST: u64 = 64 << 20;
 /// How long a forced refresh may keep its asker waiting.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// How long whoever only wants to know whether it lives waits.
+pub(super) const GLANCE: Duration = Duration::from_secs(4);
+
 /// Where a server is, as `--server` takes it: `http://HOST:PORT`, `HOST:PORT`, with a path where a proxy has put one before it.
 pub(super) fn server_url(text: &str) -> Result<Url, &'static str> {
     const HELP: &str = "write it as in http://127.0.0.1:5500";
@@ -36,6 +39,17 @@ pub(super) fn server_url(text: &str) -> Result<Url, &'static str> {
 
 /// Asks a server: this one, else that of the config. Its status and its JSON.
 pub(super) async fn ask(config: &Config, server: Option<&Url>, method: Method, path: &str) -> Result<(StatusCode, Value), String> {
+    ask_within(PATIENCE, config, server, method, path).await
+}
+
+/// The same, by whoever waits so long.
+pub(super) async fn ask_within(
+    patience: Duration,
+    config: &Config,
+    server: Option<&Url>,
+    method: Method,
+    path: &str,
+) -> Result<(StatusCode, Value), String> {
     let address = server.map_or_else(|| reachable(config.server.listen).to_string(), authority);
     let unreachable = |error: &dyn std::fmt::Display| {
         format!("no server answers on {address} ({error}); start one with `wellspring serve`, or say where it is with --server URL")
@@ -61,7 +75,7 @@ pub(super) async fn ask(config: &Config, server: Option<&Url>, method: Method, p
         let value = serde_json::from_slice(&body).map_err(|_| stranger(status))?;
         Ok((status, value))
     };
-    tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| format!("{address} did not answer"))?
+    tokio::time::timeout(patience, exchange).await.map_err(|_| format!("{address} did not answer"))?
 }
 
 /// Host and port.

@@ -17,6 +17,7 @@ mod check;
 mod client;
 mod demo;
 mod doctor;
+mod health;
 mod launch;
 mod log;
 mod notify;
@@ -110,6 +111,14 @@ enum Command {
         #[arg(long, value_name = "URL", value_parser = client::server_url)]
         server: Option<Url>,
     },
+    /// Ask the running server whether it answers, as containers and supervisors do
+    ///
+    /// Exit code 0: it does. 1: it does not, within 4 seconds. Whether its sources are well is what `status` and /ready tell.
+    Health {
+        /// Ask this server, whatever the config says, as in http://127.0.0.1:5500
+        #[arg(long, value_name = "URL", value_parser = client::server_url)]
+        server: Option<Url>,
+    },
     /// Have the running server refresh a source now, and wait for it
     Refresh {
         /// The source, or a key such as 'google_trend?geo=ID'
@@ -172,6 +181,7 @@ pub fn main() -> ExitCode {
             check::run(config, &check::Options { sources, input, save, replay, now, json })
         }
         Command::Status { server } => status::run(config, server.as_ref()),
+        Command::Health { server } => health::run(config, server.as_ref()),
         Command::Refresh { source, server } => refresh::run(config, server.as_ref(), &source),
         Command::Notify { name } => notify::run(config, &name),
         Command::Doctor { offline, json } => doctor::run(config, offline, json),

@@ -79,6 +79,10 @@ pub(super) struct RawServer {
     pub cors_origins: Option<At<RawOrigins>>,
     /// Write a JSON line for each request to standard output (default false).
     pub access_log: Option<bool>,
+    /// The path under which a proxy shows the server, as `/wellspring` (default none). It is answered with and without it.
+    pub base_path: Option<At<String>>,
+    /// Addresses and networks of proxies whose `X-Forwarded-For` or `Forwarded` counts, as `127.0.0.1` or `10.0.0.0/8` (default none).
+    pub trusted_proxies: Option<Vec<At<String>>>,
 }
 
 /// `*` or a list of origins.

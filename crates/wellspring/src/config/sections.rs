@@ -15,9 +15,9 @@ use wellspring_core::source::words::Period;
 use wellspring_core::source::{At, Defaults, Document, zone_named};
 use wellspring_core::template::{Environment, Filled, Secret, Template};
 
-use super::notify;
 use super::raw::{RawBrowser, RawFetch, RawNotify, RawOrigins, RawServer, RawStore};
 use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Server, StoreUrl};
+use super::{behind_proxy, notify};
 
 const STORE: &str = "sqlite:data/wellspring.db";
 
@@ -128,6 +128,13 @@ impl<'a> Reader<'a> {
             hosts: raw.hosts.unwrap_or_default().into_iter().filter_map(|host| self.host(&host)).collect(),
             cors_origins: raw.cors_origins.map_or(CorsOrigins::Any, |origins| self.origins(origins)),
             access_log: raw.access_log.unwrap_or(false),
+            base_path: raw.base_path.and_then(|at| self.sound(&at, behind_proxy::base_path(&at.value))).unwrap_or_default(),
+            trusted_proxies: raw
+                .trusted_proxies
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|at| self.sound(at, behind_proxy::network(&at.value)))
+                .collect(),
         }
     }
 
@@ -319,6 +326,11 @@ impl<'a> Reader<'a> {
         Template::expand(&at.value, self.environment)
             .map_err(|bad| self.error(at, bad.to_string(), "set it before the server starts, or write the value itself"))
             .ok()
+    }
+
+    /// A value, or what is wrong with it noted.
+    fn sound<T>(&mut self, at: &At<String>, judged: Result<T, behind_proxy::Complaint>) -> Option<T> {
+        judged.map_err(|(message, help)| self.error(at, message, &help)).ok()
     }
 
     fn error<T>(&mut self, at: &At<T>, message: impl Into<String>, help: &str) {

@@ -85,7 +85,7 @@ pub(super) async fn as_of(
 
 fn line(site: &Site, key: &Key, revision: &Revision) -> Line {
     let (name, params) = key.as_str().split_once('?').map_or((key.as_str(), None), |(name, params)| (name, Some(params)));
-    let mut href = format!("/api/{name}?");
+    let mut href = site.base.link(&format!("/api/{name}?"));
     if let Some(params) = params {
         let _infallible = write!(href, "{params}&");
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use wellspring_core::moment::Moment;
 
+use super::base::BasePath;
 use crate::engine::Engine;
 use crate::engine::catalog::Source;
 use crate::store::Health;
@@ -68,8 +69,8 @@ pub struct Readiness {
 }
 
 /// The index at `now`.
-pub fn index(engine: &Engine, now: Moment) -> Index {
-    let sources = engine.catalog().sources().map(|source| line(engine, source, now)).collect();
+pub fn index(engine: &Engine, base: &BasePath, now: Moment) -> Index {
+    let sources = engine.catalog().sources().map(|source| line(engine, base, source, now)).collect();
     Index { name: "wellspring", version: env!("CARGO_PKG_VERSION"), sources }
 }
 
@@ -96,7 +97,7 @@ pub fn readiness(engine: &Engine, now: Moment) -> Readiness {
     Readiness { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons }
 }
 
-fn line(engine: &Engine, source: &Source, now: Moment) -> Line {
+fn line(engine: &Engine, base: &BasePath, source: &Source, now: Moment) -> Line {
     let spec = &source.recipe.spec;
     let status = source.default.as_ref().map(|cell| engine.status(cell, now));
     let name = spec.name.to_string();
@@ -109,10 +110,10 @@ fn line(engine: &Engine, source: &Source, now: Moment) -> Line {
         error: status.and_then(|s| s.last_error).map(|e| e.message),
         parameters: spec.params.iter().map(|p| p.name.clone()).collect(),
         links: Links {
-            data: format!("/api/{name}"),
-            status: format!("/api/{name}/status"),
-            history: format!("/api/{name}/history"),
-            refresh: spec.manual_refresh.then(|| format!("/api/{name}/refresh")),
+            data: base.link(&format!("/api/{name}")),
+            status: base.link(&format!("/api/{name}/status")),
+            history: base.link(&format!("/api/{name}/history")),
+            refresh: spec.manual_refresh.then(|| base.link(&format!("/api/{name}/refresh"))),
         },
         name,
     }

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 pub mod access;
 pub mod admin;
 mod assets;
+pub mod base;
 pub mod body;
 pub mod coded;
 pub mod coding;
@@ -23,6 +24,7 @@ mod lanes;
 pub mod metrics;
 pub mod openapi;
 pub mod problem;
+pub mod proxies;
 pub mod query;
 pub mod read;
 pub mod refresh;
@@ -64,6 +66,10 @@ pub struct Site {
     pub coder: Arc<Coder>,
     /// Where every request is noted, where that is wanted.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The path that a proxy puts before ours.
+    pub base: base::BasePath,
+    /// Whose word counts on where a request comes from.
+    pub proxies: Arc<proxies::Proxies>,
     /// Who may force a refresh; a reload may change it.
     pub admission: Arc<arc_swap::ArcSwap<Admission>>,
     /// What it answers, for programs.

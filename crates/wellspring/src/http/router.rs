@@ -45,7 +45,7 @@ async fn index_of_sources(State(site): State<Site>) -> Response {
     if *site.stage.borrow() == Stage::Starting {
         return starting().into_response();
     }
-    json(&index::index(&site.engine, site.engine.clock().now()))
+    json(&index::index(&site.engine, &site.base, site.engine.clock().now()))
 }
 
 async fn read_source(State(site): State<Site>, Path(segment): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {

@@ -68,7 +68,11 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
 pub(super) async fn connection(mut stream: TcpStream, service: Answers) {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
-    let Some(begun) = direct::serve(&mut stream, &service.site, service.client).await else { return };
+    let site = &service.site;
+    // What a trusted proxy says of its clients is read where the log wants it, and not on the short way.
+    let is_told = site.access_log.is_some() && site.proxies.trusts(service.client);
+    let begun = if is_told { Some(Vec::new()) } else { direct::serve(&mut stream, site, service.client).await };
+    let Some(begun) = begun else { return };
     let mut stage: watch::Receiver<Stage> = service.site.stage.clone();
     let socket = Socket::new(stream, begun, Arc::clone(&service.owed));
     let connection = http1::Builder::new()
@@ -124,7 +128,9 @@ impl Service<Request<Incoming>> for Answers {
 
     fn call(&self, request: Request<Incoming>) -> Answer {
         let log = self.site.access_log.as_ref();
-        let noted = log.map(|log| log.note(&request, self.client, self.site.engine.clock()));
+        let client = || self.site.proxies.client(self.client, request.headers());
+        let noted = log.map(|log| log.note(&request, client(), self.site.engine.clock()));
+        let request = self.site.base.take_off(request);
         self.owed.store(!request.body().is_end_stream(), Ordering::Relaxed);
         let at_once = intake::refuse(&request).map(read::made).or_else(|| read::hit(&self.site, &request));
         if let Some(response) = at_once {

@@ -24,6 +24,7 @@ mod metrics;
 mod notify;
 mod openapi;
 mod processes;
+mod proxied;
 mod query;
 mod rendering;
 mod robots;

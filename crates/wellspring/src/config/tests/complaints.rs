@@ -349,3 +349,22 @@ fn an_admin_token_written_out_is_not_repeated() {
     }
     assert!(parse(&format!("[server]\nadmin_token = \"{CANARY}\"\n{SOURCE}")).is_ok());
 }
+
+#[test]
+fn of_a_proxy_in_front() {
+    assert_snapshot!(refused("[server]\nbase_path = \"wells\"\ntrusted_proxies = [\"::1\", \"10.0.0.1/8\"]\n"), @r#"
+    error: `wells` is no path
+      --> wellspring.toml:2:13
+      |
+    2 | base_path = "wells"
+      |             ^^^^^^^
+      = help: begin it with a slash: /wells
+
+    error: `10.0.0.1/8` is no network
+      --> wellspring.toml:3:27
+      |
+    3 | trusted_proxies = ["::1", "10.0.0.1/8"]
+      |                           ^^^^^^^^^^^^
+      = help: write 10.0.0.0/8, or the address alone
+    "#);
+}

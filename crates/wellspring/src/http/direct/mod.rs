@@ -148,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Direct<'_, S> {
     /// How long the request is that these bytes begin with, where it is answered.
     fn answered(&self, bytes: &[u8], out: &mut Out) -> Option<usize> {
         let head = Head::read(bytes)?;
-        let answered = answer(self.site, &head, out)?;
+        let answered = answer(self.site, &Head { target: self.site.base.rest_of(head.target), ..head }, out)?;
         if let Some(log) = &self.site.access_log {
             let line = Line {
                 at: answered.now,

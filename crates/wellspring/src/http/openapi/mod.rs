@@ -13,6 +13,7 @@ use wellspring_core::snapshot::Digest;
 use wellspring_core::source::SourceSpec;
 
 use super::Site;
+use super::base::BasePath;
 use super::headers::{self, Caching, JSON};
 use crate::engine::catalog::{Catalog, Source};
 use crate::engine::hot::Content;
@@ -42,7 +43,7 @@ struct Document {
 
 /// Answers the document, or 304 to whoever has it.
 pub fn answer(site: &Site, request: &HeaderMap) -> Response {
-    let document = site.documents.current(&site.engine.catalog(), site.admission.load().token.is_some());
+    let document = site.documents.current(&site.engine.catalog(), &site.base, site.admission.load().token.is_some());
     let known = headers::matches(request, &document.etag);
     let body = if known { Bytes::new() } else { document.body.clone() };
     let mut response = body.into_response();
@@ -60,7 +61,7 @@ pub fn answer(site: &Site, request: &HeaderMap) -> Response {
 }
 
 impl Documents {
-    fn current(&self, catalog: &Arc<Catalog>, has_token: bool) -> Arc<Document> {
+    fn current(&self, catalog: &Arc<Catalog>, base: &BasePath, has_token: bool) -> Arc<Document> {
         let seen: Vec<_> = catalog.sources().map(|source| content(source)).collect();
         let revisions: Vec<_> = seen.iter().map(|content| content.as_ref().map(|c| c.revision)).collect();
         // Held while it is made: a crowd that asks for a new one makes it once.
@@ -73,7 +74,7 @@ impl Documents {
             return Arc::clone(document);
         }
         let sources: Vec<_> = catalog.sources().zip(&seen).map(|(source, content)| (&source.recipe.spec, content.as_deref())).collect();
-        let body = Bytes::from(document(&sources, has_token).to_pretty_json().unwrap_or_default() + "\n");
+        let body = Bytes::from(document(&sources, base, has_token).to_pretty_json().unwrap_or_default() + "\n");
         let etag = HeaderValue::try_from(format!("\"{}\"", &Digest::of(&body).to_string()[..16]));
         let document = Arc::new(Document {
             catalog: Arc::clone(catalog),
@@ -95,7 +96,7 @@ fn content(source: &Source) -> Option<Arc<Content>> {
     }
 }
 
-fn document(sources: &[(&SourceSpec, Option<&Content>)], has_token: bool) -> OpenApi {
+fn document(sources: &[(&SourceSpec, Option<&Content>)], base: &BasePath, has_token: bool) -> OpenApi {
     let mut components = shared::components(ComponentsBuilder::new(), has_token);
     let mut paths = Paths::new();
     let mut tags = Vec::new();
@@ -116,7 +117,7 @@ fn document(sources: &[(&SourceSpec, Option<&Content>)], has_token: bool) -> Ope
     info.license = Some(LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build());
     OpenApiBuilder::new()
         .info(info)
-        .servers(Some([Server::new("/")]))
+        .servers(Some([Server::new(if base.as_str().is_empty() { "/" } else { base.as_str() })]))
         .paths(paths)
         .components(Some(components.build()))
         .tags(Some(tags))

@@ -9,6 +9,7 @@ use wellspring_core::source::{Defaults, parse_sources};
 
 use super::document;
 use crate::engine::hot::Content;
+use crate::http::base::BasePath;
 
 /// The document of a config; `items` is what its first source has stored.
 fn documented(toml: &str, items: Option<&str>, has_token: bool) -> Value {
@@ -22,7 +23,7 @@ fn documented(toml: &str, items: Option<&str>, has_token: bool) -> Value {
     });
     let content = content.map(Arc::new);
     let sources: Vec<_> = sources.iter().map(|source| (&source.value, content.as_deref())).collect();
-    serde_json::to_value(document(&sources, has_token)).unwrap()
+    serde_json::to_value(document(&sources, &BasePath::default(), has_token)).unwrap()
 }
 
 /// A line for each operation: parameters (`*` is needed), statuses with what they carry.

@@ -19,6 +19,7 @@ fn help_reads_well_to_a_newcomer() {
                    of them
       check        Collect sources once and explain what came out; nothing is stored
       status       Ask the running server how its sources are
+      health       Ask the running server whether it answers, as containers and supervisors do
       refresh      Have the running server refresh a source now, and wait for it
       notify       Send a test message to who is told how sources are, and say what came back
       doctor       Look for what keeps it from working: config, store, sources' hosts, clock

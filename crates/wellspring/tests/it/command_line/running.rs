@@ -174,3 +174,35 @@ async fn where_no_server_answers_the_way_out_is_told() {
     error: what answers on 127.0.0.1:PORT is no wellspring (200 OK); say where it is with --server URL
     ");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_asks_the_server_of_the_config() {
+    let running = Running::start("").await;
+    assert_snapshot!(running.check(&["health"]), @"
+    exit code 0
+    --- stdout
+    ok
+    ");
+    // The origin answers, and is no wellspring.
+    let origin = running.origin.url("/");
+    assert_snapshot!(running.check(&["health", "--server", &origin]), @"
+    exit code 1
+    --- stderr
+    error: what answers on 127.0.0.1:PORT is no wellspring (404 Not Found); say where it is with --server URL
+    ");
+    write_config(running.folder.path(), &format!("[server]\nlisten = \"127.0.0.1:{}\"\n", free_port()));
+    assert_snapshot!(running.check(&["health"]), @"
+    exit code 1
+    --- stderr
+    error: no server answers on 127.0.0.1:PORT (Connection refused (os error 111)); start one with `wellspring serve`, or say where it is with --server URL
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_outlives_a_config_that_has_become_wrong() {
+    let running = Running::start("").await;
+    write_config(running.folder.path(), "[server]\nlisen = \"127.0.0.1:1\"\n");
+    let health = |port: u16| output(command(running.folder.path()).arg("health").env("PORT", port.to_string()));
+    assert_eq!(health(running.server.address.port()).status.code(), Some(0));
+    assert_eq!(health(free_port()).status.code(), Some(1));
+}
