@@ -57,7 +57,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
             }),
         ),
         ("rules", Box::new(|| tell(&promtool, &docs.join("prometheus"), &["check", "rules", "rules.yml"], ""))),
-        ("alerts", Box::new(|| tell(&promtool, &docs.join("prometheus"), &["test", "rules", "rules.test.yml"], ""))),
+        ("alerts", Box::new(|| tell(&promtool, &root.join("xtask/lint"), &["test", "rules", "alerts.yml"], ""))),
         ("queries", Box::new(|| judge_queries(&promtool, &leavings, &queries))),
         ("names", Box::new(|| unknown(&page, &described, &[&rules, &dashboard, &described]))),
     ];
