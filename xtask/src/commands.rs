@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{bench, book, dist, lint_http, lint_metrics, lint_packaging, score, test};
+use crate::{bench, book, dist, lint_http, lint_metrics, lint_packaging, lint_page, score, test};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -81,6 +81,18 @@ const COMMANDS: &[Command] = &[
         usage: "dist",
         about: "the program as it is given away: built, judged by its size (25 MB), packed into target/dist",
         run: dist::run,
+    },
+    Command {
+        name: "lint-page",
+        usage: "lint-page",
+        about: "the pages in a real browser: states, live changes, refreshing, policy, accessibility; needs node and npm",
+        run: lint_page::run,
+    },
+    Command {
+        name: "look",
+        usage: "look [DIR]",
+        about: "pictures of the pages, at phone and desktop width, light and dark",
+        run: lint_page::look,
     },
     Command { name: "help", usage: "help", about: "this list", run: |_| Ok(help()) },
 ];

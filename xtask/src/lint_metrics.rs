@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::lint_http::{Origin, Server, built};
-use crate::steps;
+use crate::lint_http::{Origin, Server};
+use crate::{steps, tools};
 
 /// Told only where there is such a thing, which the server that is linted has not.
 const SOMETIMES: [&str; 2] = ["wellspring_store_bytes", "wellspring_connections"];
@@ -40,7 +40,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let program = built(&root, &target)?;
+    let program = tools::built(&root, &target)?;
     let origin = Origin::start().map_err(|error| format!("no origin: {error}"))?;
     let server = Server::start(&program, &leavings, &origin)?;
     let (status, page) = server.get("/metrics")?;

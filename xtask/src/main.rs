@@ -7,6 +7,7 @@ mod dist;
 mod lint_http;
 mod lint_metrics;
 mod lint_packaging;
+mod lint_page;
 mod python;
 mod report;
 mod score;

@@ -50,6 +50,7 @@ fn plan(filter: Option<&str>) -> Vec<Step> {
         steps.push(step("HTTP", "xtask lint-http"));
         steps.push(step("metrics", "xtask lint-metrics"));
         steps.push(step("packaging", "xtask lint-packaging"));
+        steps.push(step("pages", "xtask lint-page"));
     }
     if let Some(filter) = filter {
         for step in &mut steps {
@@ -79,7 +80,7 @@ mod tests {
         let names: Vec<_> = plan(None).iter().map(|step| step.name).collect();
         assert_eq!(
             names,
-            ["formatting", "lints", "docs", "tidiness", "tests", "doc tests", "captured input", "HTTP", "metrics", "packaging"]
+            ["formatting", "lints", "docs", "tidiness", "tests", "doc tests", "captured input", "HTTP", "metrics", "packaging", "pages"]
         );
     }
 

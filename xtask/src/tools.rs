@@ -1,5 +1,6 @@
 //! What must be on the machine, and how it gets there. Later needs are further lines of [`NEEDED`].
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 struct Tool {
@@ -55,6 +56,25 @@ pub(crate) fn prepare() {
 /// The same for benchmarks.
 pub(crate) fn prepare_benches() {
     bring(BENCHES);
+}
+
+/// The browser that the program would find.
+pub(crate) fn browser() -> Option<String> {
+    let found = Command::new("sh").args(["-c", BROWSER]).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&found.stdout).trim().to_owned())
+}
+
+/// The server's debug build.
+///
+/// # Errors
+/// Where it does not build.
+pub(crate) fn built(root: &Path, target: &Path) -> Result<PathBuf, String> {
+    let built = Command::new("cargo").current_dir(root).args(["build", "--quiet", "-p", "wellspring", "--bin", "wellspring"]).status();
+    if built.is_ok_and(|status| status.success()) {
+        Ok(target.join("debug/wellspring"))
+    } else {
+        Err("the server does not build".to_owned())
+    }
 }
 
 fn bring(tools: &[Tool]) {

@@ -117,7 +117,7 @@ pub fn recipes(config: &Config) -> Result<Vec<Arc<Recipe>>, Vec<Diagnostic>> {
             }
         }
         if compiled.len() == spec.alternatives.len() {
-            recipes.push(Arc::new(Recipe { spec: spec.clone(), compiled, fingerprint: fingerprint(spec) }));
+            recipes.push(Arc::new(Recipe { spec: spec.clone(), compiled, fingerprint: fingerprint(spec), text: source.shown() }));
         }
     }
     if wrong.is_empty() { Ok(recipes) } else { Err(wrong) }

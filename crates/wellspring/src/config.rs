@@ -23,6 +23,7 @@ mod raw;
 mod read;
 mod schema;
 mod sections;
+mod shown;
 #[cfg(test)]
 mod tests;
 

@@ -3,13 +3,13 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::{python, steps};
+use crate::{python, steps, tools};
 pub(crate) use origin::Origin;
 pub(crate) use server::Server;
 
@@ -62,7 +62,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let program = built(&root, &target)?;
+    let program = tools::built(&root, &target)?;
     let origin = Origin::start().map_err(|error| format!("no origin: {error}"))?;
     let server = Server::start(&program, &leavings, &origin)?;
     let places = Places { scripts: root.join("xtask/lint"), leavings, python };
@@ -81,16 +81,6 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
 }
 
 type Judge = fn(&Places, &Server) -> Result<Vec<String>, String>;
-
-/// The server's debug build.
-pub(crate) fn built(root: &Path, target: &Path) -> Result<PathBuf, String> {
-    let built = Command::new("cargo").current_dir(root).args(["build", "--quiet", "-p", "wellspring", "--bin", "wellspring"]).status();
-    if built.is_ok_and(|status| status.success()) {
-        Ok(target.join("debug/wellspring"))
-    } else {
-        Err("the server does not build".to_owned())
-    }
-}
 
 /// The document is valid, and what is described is what is answered.
 fn document(places: &Places, server: &Server) -> Result<Vec<String>, String> {

@@ -26,6 +26,8 @@ pub struct Recipe {
     pub compiled: Vec<RuledAlternative>,
     /// The text it was configured with; where it is equal, a reload leaves the source alone.
     pub fingerprint: String,
+    /// Its table as it stands in its file, for people: variables by their names, literal secrets left out.
+    pub text: String,
 }
 
 impl Recipe {

@@ -38,6 +38,8 @@ const ASSETS: &[Asset] = &[
     Asset { path: "/demo", kind: Kind::Page, text: include_str!("live/demo.html") },
     Asset { path: "/assets/demo.js", kind: Kind::Script, text: include_str!("live/demo.js") },
     Asset { path: "/assets/demo.css", kind: Kind::Style, text: include_str!("live/demo.css") },
+    Asset { path: "/assets/page.js", kind: Kind::Script, text: include_str!("page/page.js") },
+    Asset { path: "/assets/page.css", kind: Kind::Style, text: include_str!("page/page.css") },
     Asset { path: "/assets/icon.svg", kind: Kind::Picture, text: include_str!("live/icon.svg") },
 ];
 

@@ -23,6 +23,7 @@ mod intake;
 mod lanes;
 pub mod metrics;
 pub mod openapi;
+mod page;
 pub mod problem;
 pub mod proxies;
 pub mod query;

@@ -129,6 +129,11 @@ impl Params {
         Ok((Self(params), wait))
     }
 
+    /// The first value of a name.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
     /// The key that they make of a source; `words` are those that the route takes beside them.
     ///
     /// # Errors

@@ -19,13 +19,13 @@ use super::formats::Format;
 use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::query::{Params, shown};
-use super::{Site, Stage, assets, history, index, metrics, openapi, read, refresh, stream};
+use super::{Site, Stage, assets, history, index, metrics, openapi, page, read, refresh, stream};
 use crate::engine::catalog::Source;
 
 /// The routes.
 pub fn router(site: Site) -> Router {
     let routes = Router::new()
-        .route("/", get(index_of_sources))
+        .route("/", get(page_or_index))
         .route("/api", get(index_of_sources))
         .route("/api/stream", get(stream_of_changes))
         .route("/api/{source}", get(read_source))
@@ -36,9 +36,20 @@ pub fn router(site: Site) -> Router {
         .route("/ready", get(ready))
         .route("/openapi.json", get(document))
         .route("/metrics", get(figures));
-    let routes = assets::routes(routes).fallback(nowhere).with_state(site.clone());
+    let routes = page::routes(assets::routes(routes)).fallback(nowhere).with_state(site.clone());
     // Around the whole router, not its routes: there a 405 has its `Allow` already.
     Router::new().fallback_service(routes).layer(from_fn_with_state(site, finish))
+}
+
+async fn page_or_index(State(site): State<Site>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+    let response = if *site.stage.borrow() == Stage::Starting {
+        starting().into_response()
+    } else if page::likes_html(&request) {
+        page::home(&site, query.as_deref(), &request)
+    } else {
+        json(&index::index(&site.engine, &site.base, site.engine.clock().now()))
+    };
+    page::vary_by_accept(response)
 }
 
 async fn index_of_sources(State(site): State<Site>) -> Response {
@@ -122,6 +133,8 @@ async fn nowhere(State(site): State<Site>, request: Request) -> Response {
     let path: String = request.uri().path().chars().take(200).collect();
     let routes = json!([
         "/",
+        "/sources/{source}",
+        "/docs",
         "/api",
         "/api/{source}",
         "/api/{source}/status",
@@ -160,7 +173,8 @@ async fn finish(State(site): State<Site>, request: Request, next: Next) -> Respo
             Problem::method_not_allowed(&allow, format!("this route takes {allow}")).into_response()
         };
     }
-    if response.status().is_client_error() && response.headers().get(CONTENT_TYPE) != Some(&PROBLEM_JSON) {
+    let is_ours = |media_type: &HeaderValue| *media_type == PROBLEM_JSON || *media_type == page::HTML;
+    if response.status().is_client_error() && !response.headers().get(CONTENT_TYPE).is_some_and(is_ours) {
         // Refused before a handler saw it: a path that is no UTF-8.
         response = Problem::new(response.status(), "bad_request", "the request's path or query cannot be read").into_response();
     }
@@ -184,10 +198,13 @@ fn find(site: &Site, name: &str) -> Result<Arc<Source>, Box<Problem>> {
         return Err(Box::new(starting()));
     }
     let catalog = site.engine.catalog();
-    catalog.source(name).cloned().ok_or_else(|| {
-        let known = known(site);
-        Box::new(Problem::unknown_source(name, &known.iter().map(String::as_str).collect::<Vec<_>>()))
-    })
+    catalog.source(name).cloned().ok_or_else(|| Box::new(unknown(site, name)))
+}
+
+/// 404 for a source that is not configured.
+pub(super) fn unknown(site: &Site, name: &str) -> Problem {
+    let known = known(site);
+    Problem::unknown_source(name, &known.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The source and the format that `cinema.ndjson` asks for.
@@ -207,6 +224,6 @@ fn known(site: &Site) -> Vec<String> {
     site.engine.catalog().sources().map(|s| s.name().to_owned()).collect()
 }
 
-fn starting() -> Problem {
+pub(super) fn starting() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "the server is starting").retry_after(std::time::Duration::from_secs(1))
 }

@@ -23,6 +23,7 @@ mod manners;
 mod metrics;
 mod notify;
 mod openapi;
+mod pages;
 mod processes;
 mod proxied;
 mod query;

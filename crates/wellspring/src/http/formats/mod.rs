@@ -16,6 +16,7 @@ mod csv;
 mod entry;
 mod ical;
 mod identity;
+pub(super) mod listing;
 mod moment;
 mod ndjson;
 mod rows;

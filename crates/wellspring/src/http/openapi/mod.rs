@@ -60,6 +60,12 @@ pub fn answer(site: &Site, request: &HeaderMap) -> Response {
     response
 }
 
+/// The document itself, for pages that are made of it.
+pub(super) fn value(site: &Site) -> serde_json::Value {
+    let document = site.documents.current(&site.engine.catalog(), &site.base, site.admission.load().token.is_some());
+    serde_json::from_slice(&document.body).unwrap_or_default()
+}
+
 impl Documents {
     fn current(&self, catalog: &Arc<Catalog>, base: &BasePath, has_token: bool) -> Arc<Document> {
         let seen: Vec<_> = catalog.sources().map(|source| content(source)).collect();

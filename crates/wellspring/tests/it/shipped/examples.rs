@@ -44,9 +44,16 @@ fn what_the_documents_show_compiles() {
         let shown: usize = blocks(&text, "toml").iter().map(|example| sources(&name, example).len()).sum();
         showing.extend((shown > 0).then_some(name));
     }
-    for name in
-        ["README.md", "docs/README.md", "docs/config.md", "docs/formats.md", "docs/check.md", "docs/tutorial.md", "docs/recipes/proxies.md"]
-    {
+    for name in [
+        "README.md",
+        "docs/README.md",
+        "docs/config.md",
+        "docs/formats.md",
+        "docs/check.md",
+        "docs/notify.md",
+        "docs/tutorial.md",
+        "docs/recipes/proxies.md",
+    ] {
         assert!(showing.iter().any(|shows| shows == name), "{name} shows no source; there are some in {showing:?}");
     }
 }

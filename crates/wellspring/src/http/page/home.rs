@@ -1,0 +1,111 @@
+//! Every source at a glance.
+
+use std::sync::Arc;
+
+use maud::{Markup, html};
+
+use super::Viewer;
+use super::card::card;
+use super::frame::{Part, frame};
+use super::glance::{Glance, Urgency};
+use super::words::count;
+use crate::engine::catalog::Source;
+use crate::http::query::Params;
+
+/// From so many sources on there is a box that filters them.
+const MANY: usize = 7;
+
+/// The page, or its summary alone where the query says so.
+pub(super) fn home(viewer: &Viewer<'_>, query: &str) -> Markup {
+    let catalog = viewer.site.engine.catalog();
+    let mut sources: Vec<(Urgency, &Arc<Source>)> = catalog.sources().map(|source| (urgency(viewer, source), source)).collect();
+    let summary = summary(&sources);
+    if query == "part=summary" {
+        return summary;
+    }
+    // Troubled ones first; else as they are configured.
+    sources.sort_by_key(|(urgency, _)| *urgency);
+    let wanted = wanted(query);
+    let shown: Vec<&Arc<Source>> = sources.iter().map(|(_, source)| *source).filter(|source| fits(source, &wanted)).collect();
+    let content = html! {
+        (summary)
+        @if sources.is_empty() { (empty()) }
+        @if sources.len() >= MANY {
+            form.filter role="search" method="get" action="./" {
+                label for="filter" { "Filter by name or description" }
+                input #filter type="search" name="q" value=(wanted) autocomplete="off" data-filter;
+                button.plain type="submit" data-filter-go { "Filter" }
+                p.count role="status" data-filter-count { @if !wanted.is_empty() { (shown.len()) " of " (count(sources.len(), "source")) } }
+            }
+        }
+        div.cards.many[sources.len() >= MANY] data-cards { @for source in shown { (card(viewer, source)) } }
+    };
+    frame(viewer, Part::Sources, "Sources", &content)
+}
+
+fn urgency(viewer: &Viewer<'_>, source: &Source) -> Urgency {
+    match &source.default {
+        Some(cell) => Glance::of(&viewer.site.engine, cell, viewer.now).urgency(),
+        None => Urgency::Well,
+    }
+}
+
+/// What is filtered for: `q` of the query.
+fn wanted(query: &str) -> String {
+    let params = Params::parse(query).unwrap_or_default();
+    params.value("q").unwrap_or_default().trim().to_lowercase()
+}
+
+fn fits(source: &Source, wanted: &str) -> bool {
+    let spec = &source.recipe.spec;
+    let text = format!("{} {}", spec.name, spec.description.as_deref().unwrap_or_default()).to_lowercase();
+    wanted.split_whitespace().all(|word| text.contains(word))
+}
+
+/// How all of them are, in a sentence.
+fn summary(sources: &[(Urgency, &Arc<Source>)]) -> Markup {
+    let of = |wanted: &[Urgency]| sources.iter().filter(|(urgency, _)| wanted.contains(urgency)).count();
+    let troubled = of(&[Urgency::Broken, Urgency::Failing, Urgency::Expired]);
+    let (well, all) = (of(&[Urgency::Well]), sources.len());
+    let parts = [
+        (well, "fresh"),
+        (of(&[Urgency::Refreshing]), "being refreshed"),
+        (of(&[Urgency::Stale]), "stale"),
+        (of(&[Urgency::Empty]), "without data yet"),
+        (of(&[Urgency::Expired]), "expired"),
+        (of(&[Urgency::Failing, Urgency::Broken]), "degraded"),
+    ];
+    let told: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
+    html! {
+        div.summary #summary {
+            h1 {
+                @match (all, troubled) {
+                    (0, _) => "Nothing flows yet",
+                    (1, 0) if well == 1 => "The source is fresh",
+                    (_, 0) if well == all => { "All " (all) " sources are fresh" },
+                    (_, 0) => { (count(all, "source")) ", none in trouble" },
+                    (_, 1) => { "1 of " (count(all, "source")) " needs a look" },
+                    _ => { (troubled) " of " (count(all, "source")) " need a look" },
+                }
+            }
+            @if well < all { p { (told.join(" · ")) } }
+        }
+    }
+}
+
+/// What to do where there is no source yet.
+fn empty() -> Markup {
+    html! {
+        div.empty {
+            p { "No source is configured. A source is a table in " code { "wellspring.toml" } ", or in a file of the folder " code { "sources" } " beside it:" }
+            pre tabindex="0" { code {
+                "[source.headlines]\n"
+                "url = \"https://example.com/feed.xml\"\n"
+                "format = \"feed\"\n"
+                "fresh_for = \"1h\"\n"
+            } }
+            p { "Or take one that ships: " code { "use = [\"cinema\"]" } ". Then reload with " code { "kill -HUP" } ", and look here again. "
+                code { "wellspring check" } " tells what a source gives before you do." }
+        }
+    }
+}
