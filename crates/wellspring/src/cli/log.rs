@@ -13,6 +13,8 @@ pub(super) fn init(format: Option<LogFormat>, serves: bool) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match format {
         Some(LogFormat::Json) => builder.json().flatten_event(true).init(),
-        _ => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        // On a terminal by default, unless `NO_COLOR` says otherwise.
+        _ if std::io::stderr().is_terminal() => builder.init(),
+        _ => builder.with_ansi(false).init(),
     }
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 use http::header::CACHE_STATUS;
 use http::{Method, Request, Response};
 use http_body::Body as _;
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::warn;
 use wellspring_core::moment::Mono;
 
@@ -23,6 +25,8 @@ mod write;
 
 /// How many bytes of lines may wait to be written, for each of a few threads. Beyond it they are lost, and counted.
 const WAITING: usize = 4 << 20;
+/// How long the end of the server waits for its last lines to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
 /// From the first line to when it and those after it are written.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -40,6 +44,8 @@ struct Waiting {
     lost: AtomicU64,
     /// No more will come.
     closed: AtomicBool,
+    /// All that came is written.
+    written: watch::Sender<bool>,
 }
 
 /// Those of one thread, or of a few.
@@ -118,12 +124,25 @@ impl AccessLog {
             self.writer.thread().unpark();
         }
     }
+
+    /// Waits until all lines are written, unless nobody takes them any more.
+    pub(super) async fn end(&self) {
+        let mut written = self.waiting.written.subscribe();
+        self.close();
+        if timeout(LAST_LINES, written.wait_for(|written| *written)).await.is_err() {
+            warn!("the last lines of the access log could not be written");
+        }
+    }
+
+    fn close(&self) {
+        self.waiting.closed.store(true, Ordering::Release);
+        self.writer.thread().unpark();
+    }
 }
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        self.waiting.closed.store(true, Ordering::Release);
-        self.writer.thread().unpark();
+        self.close();
     }
 }
 
@@ -148,6 +167,7 @@ impl Waiting {
                 warn!(lines = lost, "the access log could not keep up: lines are lost");
             }
             if closed {
+                self.written.send_replace(true);
                 return;
             }
             park();

@@ -58,6 +58,11 @@ impl Lanes {
         lane.accepted.send((stream, client)).is_ok()
     }
 
+    /// How many connections each has, as it goes on.
+    pub(super) fn counts(&self) -> Vec<Arc<AtomicUsize>> {
+        self.0.iter().map(|lane| Arc::clone(&lane.open)).collect()
+    }
+
     /// Takes no more, and waits for the end of what is open; how many connections were cut.
     pub(super) async fn drain(self) -> usize {
         let (accepted, cut): (Vec<_>, Vec<_>) = self.0.into_iter().map(|lane| (lane.accepted, lane.cut)).unzip();

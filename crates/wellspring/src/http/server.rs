@@ -36,6 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Accepts until the stage is draining, then lets what is open finish for `patience` and cuts the rest.
 pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: Duration) {
     let mut stage = site.stage.clone();
+    let (gauges, log) = (Arc::clone(&site.gauges), site.access_log.clone());
     let lanes = match Lanes::start(&Answers { site, router, client: Ipv4Addr::UNSPECIFIED.into(), owed: Arc::default() }, patience) {
         Ok(lanes) => lanes,
         Err(error) => {
@@ -43,6 +44,8 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
             return;
         }
     };
+    // Once a process.
+    let _set = gauges.connections.set(lanes.counts());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer.ip()))) {
@@ -62,6 +65,9 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
     let cut = lanes.drain().await;
     if cut > 0 {
         warn!(connections = cut, "cut connections that did not finish in time");
+    }
+    if let Some(log) = log {
+        log.end().await;
     }
 }
 

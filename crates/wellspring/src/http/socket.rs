@@ -243,7 +243,9 @@ mod tests {
             let takes = async {
                 let mut part = [0; 8];
                 for _ in 0..10 {
-                    tokio::time::sleep(STALLED * 9 / 10).await;
+                    tokio::time::advance(STALLED * 9 / 10).await;
+                    // Whoever waits for a write hears the time first.
+                    tokio::task::yield_now().await;
                     if reads {
                         tokio::io::AsyncReadExt::read_exact(&mut theirs, &mut part).await.unwrap();
                     }

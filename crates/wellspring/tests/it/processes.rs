@@ -269,3 +269,25 @@ fn resident(id: u32) -> u32 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").trim().parse().unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_access_log_has_a_line_of_every_request_when_the_server_has_ended() {
+    let (_origin, folder) = cinema(&["Dune"], "fresh_for = \"6d\"").await;
+    let lines = folder.path().join("access.log");
+    let out = std::fs::File::create(&lines).unwrap();
+    let server = Program::start(command(folder.path()).args(["serve", "--log", "json", "--access-log"]).stdout(out));
+    server.until_fresh("cinema").await;
+    // By both ways, and the last of them right before the end.
+    for n in 0..50 {
+        assert_eq!(server.get(if n % 2 == 0 { "/api/cinema?limit=1" } else { "/api/cinema" }).await.status, 200);
+    }
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(0));
+    let text = std::fs::read_to_string(lines).unwrap();
+    let noted: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |target: &str| {
+        noted.iter().filter(|line| line["target"] == target && line["status"] == 200 && line["client"] == "127.0.0.1").count()
+    };
+    assert_eq!((of("/api/cinema"), of("/api/cinema?limit=1")), (25, 25));
+    assert!(noted.iter().all(|line| line["took_us"].is_u64() && line["method"] == "GET"), "{text}");
+}

@@ -424,7 +424,11 @@ proptest! {
 /// The reference shows every key, and every one of its examples loads as it is written.
 #[test]
 fn the_reference_loads_as_written() {
-    let reference = concat!(include_str!("../../../../../docs/config.md"), include_str!("../../../../../docs/formats.md"));
+    let reference = concat!(
+        include_str!("../../../../../docs/config.md"),
+        include_str!("../../../../../docs/formats.md"),
+        include_str!("../../../../../docs/notify.md")
+    );
     let environment = |name: &str| match name {
         "WELLSPRING_TOKEN" | "HARBOUR_KEY" => Some("t0ken".to_owned()),
         "SLACK_WEBHOOK" => Some("https://hooks.example/t0ken".to_owned()),
@@ -458,6 +462,6 @@ fn the_reference_loads_as_written() {
     for key in known.iter().flat_map(|name| definitions[*name]["properties"].as_object().unwrap().keys()) {
         let is_key = |line: &str| line.split([' ', '{', '[', '.']).any(|word| word == key) && line.contains('=');
         let shown = examples.iter().flat_map(|example| example.lines()).any(|line| is_key(line) || line.contains(&format!(".{key}")));
-        assert!(shown, "docs/config.md does not show `{key}`");
+        assert!(shown, "the reference does not show `{key}`");
     }
 }
