@@ -430,7 +430,7 @@ fn the_reference_loads_as_written() {
         include_str!("../../../../../docs/notify.md")
     );
     let environment = |name: &str| match name {
-        "WELLSPRING_TOKEN" | "HARBOUR_KEY" => Some("t0ken".to_owned()),
+        "WELLSPRING_TOKEN" | "HARBOUR_KEY" | "TOKEN" => Some("t0ken".to_owned()),
         "SLACK_WEBHOOK" => Some("https://hooks.example/t0ken".to_owned()),
         _ => None,
     };
