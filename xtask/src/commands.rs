@@ -59,18 +59,6 @@ const COMMANDS: &[Command] = &[
         run: lint_http::run,
     },
     Command {
-        name: "lint-page",
-        usage: "lint-page",
-        about: "the pages in a real browser: states, live changes, refreshing, policy, accessibility; needs node and npm",
-        run: lint_page::run,
-    },
-    Command {
-        name: "look",
-        usage: "look [DIR]",
-        about: "pictures of the pages, at phone and desktop width, light and dark",
-        run: lint_page::look,
-    },
-    Command {
         name: "lint-metrics",
         usage: "lint-metrics",
         about: "the metrics, the alerts, the dashboard and the queries in the docs, judged by promtool",
@@ -93,6 +81,18 @@ const COMMANDS: &[Command] = &[
         usage: "dist",
         about: "the program as it is given away: built, judged by its size (25 MB), packed into target/dist",
         run: dist::run,
+    },
+    Command {
+        name: "lint-page",
+        usage: "lint-page",
+        about: "the pages in a real browser: states, live changes, refreshing, policy, accessibility; needs node and npm",
+        run: lint_page::run,
+    },
+    Command {
+        name: "look",
+        usage: "look [DIR]",
+        about: "pictures of the pages, at phone and desktop width, light and dark",
+        run: lint_page::look,
     },
     Command { name: "help", usage: "help", about: "this list", run: |_| Ok(help()) },
 ];

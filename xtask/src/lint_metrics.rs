@@ -14,7 +14,7 @@ use crate::lint_http::{Origin, Server, built};
 use crate::steps;
 
 /// Told only where there is such a thing, which the server that is linted has not.
-const SOMETIMES: [&str; 3] = ["wellspring_store_bytes", "wellspring_connections", "wellspring_streams"];
+const SOMETIMES: [&str; 2] = ["wellspring_store_bytes", "wellspring_connections"];
 /// What samples of a family may be called besides.
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
@@ -57,7 +57,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
             }),
         ),
         ("rules", Box::new(|| tell(&promtool, &docs.join("prometheus"), &["check", "rules", "rules.yml"], ""))),
-        ("alerts", Box::new(|| tell(&promtool, &docs.join("prometheus"), &["test", "rules", "rules.test.yml"], ""))),
+        ("alerts", Box::new(|| tell(&promtool, &root.join("xtask/lint"), &["test", "rules", "alerts.yml"], ""))),
         ("queries", Box::new(|| judge_queries(&promtool, &leavings, &queries))),
         ("names", Box::new(|| unknown(&page, &described, &[&rules, &dashboard, &described]))),
     ];

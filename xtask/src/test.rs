@@ -48,9 +48,9 @@ fn plan(filter: Option<&str>) -> Vec<Step> {
         // By the build that the tests have made; where there is no captured data it says so.
         steps.push(step("captured input", "xtask score --debug"));
         steps.push(step("HTTP", "xtask lint-http"));
-        steps.push(step("pages", "xtask lint-page"));
         steps.push(step("metrics", "xtask lint-metrics"));
         steps.push(step("packaging", "xtask lint-packaging"));
+        steps.push(step("pages", "xtask lint-page"));
     }
     if let Some(filter) = filter {
         for step in &mut steps {
@@ -80,7 +80,7 @@ mod tests {
         let names: Vec<_> = plan(None).iter().map(|step| step.name).collect();
         assert_eq!(
             names,
-            ["formatting", "lints", "docs", "tidiness", "tests", "doc tests", "captured input", "HTTP", "pages", "metrics", "packaging"]
+            ["formatting", "lints", "docs", "tidiness", "tests", "doc tests", "captured input", "HTTP", "metrics", "packaging", "pages"]
         );
     }
 

@@ -72,7 +72,7 @@ async function eight(program, use) {
   }, 300)).listen(0, '127.0.0.1');
   await new Promise(resolve => site.once('listening', resolve));
   const folder = await mkdtemp(join(tmpdir(), 'live-'));
-  const source = name => `[source.${name}]\nurl = "http://127.0.0.1:${site.address().port}/${name}"\nformat = "json"\nfresh_for = "4s"\n`;
+  const source = name => `[source.${name}]\nurl = "http://127.0.0.1:${site.address().port}/${name}"\nformat = "json"\nmin_interval = "1s"\nfresh_for = "${name === 'eight' ? '1h' : '4s'}"\n`;
   const fetching = '[fetch]\nallow_private = true\nrobots = false\n';
   await writeFile(join(folder, 'wellspring.toml'), `[store]\nurl = "memory:"\n${fetching}${NAMES.map(source).join('')}`);
   const port = 20_000 + Math.floor(Math.random() * 20_000);
@@ -84,7 +84,12 @@ async function eight(program, use) {
       if (tries > 200) throw new Error('the server of eight sources does not start');
       await new Promise(resolve => setTimeout(resolve, 50));
     }
-    await use(base, () => { edition += 1; return edition; });
+    await use(base, async () => {
+      edition += 1;
+      // The last one does not turn stale: that it is new, only the stream can tell a page.
+      await fetch(`${base}/api/eight/refresh`, { method: 'POST' });
+      return edition;
+    });
   } finally {
     child.kill();
     site.close();
@@ -97,7 +102,7 @@ async function twoTabs({ browser, base, assert }, next) {
   const show = edition => NAMES.map(name => `${first(name)} === '/${name} edition ${edition}'`).join(' && ');
   for (const { page } of tabs) await page.waitForFunction(show(1), LONG);
   assert(await tabs[0].page.evaluate(() => document.querySelector('#notice').textContent.includes('none of the sources that ship')));
-  const edition = next();
+  const edition = await next();
   for (const { page } of tabs) await page.waitForFunction(show(edition), LONG);
   // It opens anew as it comes to know of more sources, but in one of them only.
   assert.equal(tabs.filter(seen => seen.streams).length, 1, `the tabs share a stream: ${tabs.map(seen => seen.streams)}`);
@@ -113,7 +118,7 @@ async function twoTabs({ browser, base, assert }, next) {
   const [gone, left] = tabs[0].streams ? tabs : tabs.toReversed();
   assert.deepEqual(gone.wrong, []);
   await gone.page.close();
-  const last = next();
+  const last = await next();
   await left.page.waitForFunction(show(last), LONG);
   for (let tries = 0; left.streams < 1; tries += 1) {
     assert(tries < 100, 'the tab that is left opens a stream');
@@ -160,7 +165,7 @@ async function elsewhere({ browser, base, assert }, next) {
       if (!locks) await page.evaluateOnNewDocument(() => Object.defineProperty(navigator, 'locks', { value: undefined }));
       await page.goto(at(front));
       const shows = edition => page.waitForFunction(`document.querySelector('#list').textContent === '/one edition ${edition}'`, LONG);
-      await shows(next());
+      await shows(await next());
       await page.waitForFunction(() => /^Segar: (sekarang|.* yang lalu)$/.test(document.querySelector('#badge').textContent), LONG);
       await page.waitForFunction(() => globalThis.refused === 404, LONG);
       assert(seen.streams > 0, 'a source that is not there costs the others no stream');
@@ -168,7 +173,7 @@ async function elsewhere({ browser, base, assert }, next) {
       // Put aside, as a page that its reader leaves is, and taken up again.
       await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide')));
       const [drawn, streams] = [await page.evaluate(() => globalThis.drawn), seen.streams];
-      const edition = next();
+      const edition = await next();
       await new Promise(resolve => setTimeout(resolve, 6_000));
       assert.equal(await page.evaluate(() => globalThis.drawn), drawn, 'a page that is put aside asks for nothing');
       await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
@@ -177,7 +182,7 @@ async function elsewhere({ browser, base, assert }, next) {
 
       await page.evaluate(() => globalThis.stop());
       const last = await page.evaluate(() => globalThis.drawn);
-      next();
+      await next();
       await new Promise(resolve => setTimeout(resolve, 6_000));
       assert.equal(await page.evaluate(() => globalThis.drawn), last, 'what was stopped draws nothing');
       assert.deepEqual(seen.wrong, []);

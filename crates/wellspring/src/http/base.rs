@@ -5,8 +5,12 @@
 
 use std::sync::Arc;
 
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, LOCATION};
 use http::uri::PathAndQuery;
-use http::{Request, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
+
+use super::body::{Body, Frames};
+use super::headers::Caching;
 
 /// Nothing, or a path that begins with a slash and ends without one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +37,26 @@ impl BasePath {
     pub fn rest_of<'a>(&self, target: &'a str) -> &'a str {
         let Some(base) = &self.0 else { return target };
         target.strip_prefix(&**base).filter(|rest| rest.starts_with('/')).unwrap_or(target)
+    }
+
+    /// Where the path itself is asked for without its last slash: the answer that leads there, for what the page there names stands
+    /// beside that slash.
+    pub(super) fn moved<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        let base = self.0.as_deref()?;
+        if request.uri().path() != base || !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return None;
+        }
+        let place = match request.uri().query() {
+            Some(query) => format!("{base}/?{query}"),
+            None => format!("{base}/"),
+        };
+        let mut response = Response::new(Body::Frames(Frames::default()));
+        *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+        response.headers_mut().insert(LOCATION, HeaderValue::try_from(place).ok()?);
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        // Not for good: a server may be told another path.
+        response.headers_mut().insert(CACHE_CONTROL, Caching::Never.header());
+        Some(response)
     }
 
     /// The request with the path taken off its target, where it is there. Without a base path this costs a comparison.

@@ -130,9 +130,10 @@ impl Service<Request<Incoming>> for Answers {
         let log = self.site.access_log.as_ref();
         let client = || self.site.proxies.client(self.client, request.headers());
         let noted = log.map(|log| log.note(&request, client(), self.site.engine.clock()));
+        let moved = self.site.base.moved(&request);
         let request = self.site.base.take_off(request);
         self.owed.store(!request.body().is_end_stream(), Ordering::Relaxed);
-        let at_once = intake::refuse(&request).map(read::made).or_else(|| read::hit(&self.site, &request));
+        let at_once = intake::refuse(&request).map(read::made).or(moved).or_else(|| read::hit(&self.site, &request));
         if let Some(response) = at_once {
             if let (Some(log), Some(noted)) = (log, noted) {
                 log.answered(&noted, &response, self.site.engine.clock());

@@ -27,7 +27,11 @@ async fn every_route_answers_with_the_base_path_and_without() {
             assert_eq!(reply.status, 200, "{base}{path}");
         }
     }
-    assert_eq!(app.get("/wells").await.status, 200);
+    assert_eq!(app.get("/wells/").await.status, 200);
+    for (path, place) in [("/wells", "/wells/"), ("/wells?a=b", "/wells/?a=b")] {
+        let moved = app.get(path).await;
+        assert_eq!((moved.status.as_u16(), moved.header("location")), (308, place), "{path}");
+    }
     assert_eq!(app.get("/wells/api/cinema?limit=1").await.items("title"), ["Dune"]);
     assert_eq!(app.get("/wellsprings/api/cinema").await.status, 404);
     assert_eq!(app.get("/wells/wells/api/cinema").await.status, 404);

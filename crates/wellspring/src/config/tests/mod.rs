@@ -425,7 +425,11 @@ proptest! {
 #[test]
 fn the_reference_loads_as_written() {
     let reference = concat!(include_str!("../../../../../docs/config.md"), include_str!("../../../../../docs/formats.md"));
-    let environment = |name: &str| matches!(name, "WELLSPRING_TOKEN" | "HARBOUR_KEY").then(|| "t0ken".to_owned());
+    let environment = |name: &str| match name {
+        "WELLSPRING_TOKEN" | "HARBOUR_KEY" => Some("t0ken".to_owned()),
+        "SLACK_WEBHOOK" => Some("https://hooks.example/t0ken".to_owned()),
+        _ => None,
+    };
     let examples: Vec<&str> = reference.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(examples.len() > 10, "{}", examples.len());
     for example in &examples {
@@ -449,6 +453,7 @@ fn the_reference_loads_as_written() {
         "Expect",
         "FeedMapping",
         "CalendarMapping",
+        "Notify",
     ];
     for key in known.iter().flat_map(|name| definitions[*name]["properties"].as_object().unwrap().keys()) {
         let is_key = |line: &str| line.split([' ', '{', '[', '.']).any(|word| word == key) && line.contains('=');

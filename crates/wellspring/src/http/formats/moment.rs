@@ -19,7 +19,7 @@ pub(super) enum Moment {
 }
 
 /// Seconds since 1970 are below this, milliseconds above: the year 5138, or March 1973.
-const MILLISECONDS_FROM: i64 = 100_000_000_000;
+const MILLISECONDS_FROM: u64 = 100_000_000_000;
 
 impl Moment {
     /// Reads ISO 8601, RFC 2822 and numbers since 1970, in seconds or milliseconds. What names no zone is meant in `zone`.
@@ -45,7 +45,7 @@ impl Moment {
     #[expect(clippy::cast_possible_truncation, reason = "a float past the range saturates, and is refused")]
     fn of_number(number: f64) -> Option<Self> {
         let whole = number as i64;
-        let at = if whole.abs() < MILLISECONDS_FROM {
+        let at = if whole.unsigned_abs() < MILLISECONDS_FROM {
             Timestamp::from_millisecond((number * 1_000.0) as i64)
         } else {
             Timestamp::from_millisecond(whole)
@@ -102,4 +102,19 @@ fn mail(text: &str) -> Option<Moment> {
     // The weekday says nothing new and is often wrong or in another language.
     let text = text.split_once(',').filter(|(day, _)| day.chars().all(char::is_alphabetic)).map_or(text, |(_, rest)| rest);
     rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok().map(Moment::At)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_out_of_all_reason_are_no_moments() {
+        for number in [-1.05e258, 1e300, f64::from(i32::MIN) * 1e12, f64::NAN, f64::INFINITY, 0.0] {
+            assert_eq!(Moment::of_number(number), None, "{number}");
+        }
+        let told = |number| Moment::of_number(number).map(|moment| moment.to_string());
+        assert_eq!(told(1_700_000_000.5).as_deref(), Some("2023-11-14T22:13:20.5Z"));
+        assert_eq!(told(1_700_000_000_500.0).as_deref(), Some("2023-11-14T22:13:20.5Z"));
+    }
 }

@@ -132,7 +132,8 @@ class Watch {
     const ttl = /ttl=(-?\d+)/.exec(headers.get('cache-status'))?.[1];
     this.revision = Number(/^(?:W\/)?"(\d+)-/.exec(headers.get('etag'))?.[1]);
     this.checkedAt = Date.now() - Math.max(0, serverNow - Date.parse(answer.fetched_at));
-    this.staleAt = answer.cache_valid ? Date.now() + (ttl ?? 60) * 1_000 : 0;
+    // Whole seconds, of which the last has begun: asked before it is over, the server would have nothing to refresh.
+    this.staleAt = answer.cache_valid ? Date.now() + (Number(ttl ?? 60) + 1) * 1_000 : 0;
     this.refreshing = answer.refreshing_in_background;
     this.degraded = answer.degraded;
     this.polls = this.refreshing ? this.polls + 1 : 0;
@@ -152,7 +153,7 @@ class Watch {
     clearTimeout(this.timer);
     if (this.hub.asleep || this.stopped) return;
     const left = this.staleAt - Date.now();
-    if (wait === undefined && left > 0 && !this.refreshing) wait = Math.min(left + 1_000 * Math.random(), 3_600_000);
+    if (wait === undefined && left > 0 && !this.refreshing) wait = Math.min(left + 100 + 1_000 * Math.random(), 3_600_000);
     wait ??= this.live ? spread(LONGEST_MS) : backoff(Math.max(1, this.polls));
     this.timer = setTimeout(() => this.load(), wait);
   }

@@ -24,7 +24,11 @@ fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
 /// The sources of a config, whose rules compile.
 fn sources(name: &str, text: &str) -> Vec<String> {
     let shown = |found: Vec<_>| found.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n");
-    let secret = |variable: &str| matches!(variable, "WELLSPRING_TOKEN" | "HARBOUR_KEY").then(|| "t0ken".to_owned());
+    let secret = |variable: &str| match variable {
+        "WELLSPRING_TOKEN" | "HARBOUR_KEY" | "TOKEN" => Some("t0ken".to_owned()),
+        "SLACK_WEBHOOK" => Some("https://hooks.example/t0ken".to_owned()),
+        _ => None,
+    };
     let config = Config::parse(name, text, &secret).unwrap_or_else(|found| panic!("{}", shown(found)));
     let recipes = app::recipes(&config).unwrap_or_else(|found| panic!("{}", shown(found)));
     recipes.iter().map(|recipe| recipe.spec.name.to_string()).collect()
@@ -40,9 +44,16 @@ fn what_the_documents_show_compiles() {
         let shown: usize = blocks(&text, "toml").iter().map(|example| sources(&name, example).len()).sum();
         showing.extend((shown > 0).then_some(name));
     }
-    for name in
-        ["README.md", "docs/README.md", "docs/config.md", "docs/formats.md", "docs/check.md", "docs/tutorial.md", "docs/recipes/proxies.md"]
-    {
+    for name in [
+        "README.md",
+        "docs/README.md",
+        "docs/config.md",
+        "docs/formats.md",
+        "docs/check.md",
+        "docs/notify.md",
+        "docs/tutorial.md",
+        "docs/recipes/proxies.md",
+    ] {
         assert!(showing.iter().any(|shows| shows == name), "{name} shows no source; there are some in {showing:?}");
     }
 }
