@@ -50,8 +50,7 @@ const REFERRER: HeaderValue = HeaderValue::from_static("same-origin");
 pub(super) struct Viewer<'a> {
     pub(super) site: &'a Site,
     pub(super) now: Moment,
-    /// From the page to the root: empty, `../`, …. Where the server is told its path, that: a page at a path without its last slash
-    /// could not know how deep it is.
+    /// From the page to the root: empty, `../`, …. Where the server is told its path, that.
     pub(super) up: String,
     /// The server's name as the viewer knows it.
     host: Option<&'a str>,
