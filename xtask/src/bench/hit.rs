@@ -145,6 +145,10 @@ fn ready(scenario: &Scenario, server: &Server, path: &str, turn: usize) -> Optio
 fn tell(scenario: &Scenario, runs: &[(&'static str, Load)], plain: &mut Vec<(&'static str, Load)>) -> bool {
     println!("\n{:<18} {:>8} {:>10} {:>9} {:>9}", scenario.name, "µs CPU", "requests/s", "p50 ms", "p99 ms");
     for (name, load) in runs {
+        if load.rate == 0.0 {
+            println!("{name:<18} no answer");
+            continue;
+        }
         println!("{name:<18} {:>8.2} {:>10.0} {:>9.2} {:>9.2}", load.cpu, load.rate, load.p50, load.p99);
     }
     if plain.is_empty() {

@@ -1,6 +1,7 @@
 //! The access log: a JSON line a request. Whoever answers writes it into memory of its own; one thread writes that out now and then,
 //! so that no request waits for a disk or a pipe, and a line costs little more than its bytes.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +15,7 @@ use http_body::Body as _;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::warn;
-use wellspring_core::moment::Mono;
+use wellspring_core::moment::{Moment, Mono};
 
 use super::body::Body;
 use crate::clock::Clock;
@@ -111,7 +112,7 @@ impl AccessLog {
 
     /// Has a line written. Never waits for that: where too many wait, this one is lost.
     pub(super) fn add(&self, line: &Line<'_>, clock: &dyn Clock) {
-        let now = clock.now();
+        let now = moment(clock);
         let mut lines = self.waiting.stripes[stripe()].0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() >= WAITING {
             self.waiting.lost.fetch_add(1, Ordering::Relaxed);
@@ -138,6 +139,22 @@ impl AccessLog {
         self.waiting.closed.store(true, Ordering::Release);
         self.writer.thread().unpark();
     }
+}
+
+/// Now, by the monotonic clock and what the wall clock showed beside it a second ago at most.
+fn moment(clock: &dyn Clock) -> Moment {
+    thread_local!(static SEEN: Cell<Option<Moment>> = const { Cell::new(None) });
+    let mono = clock.mono();
+    if let Some(seen) = SEEN.get()
+        && let Ok(wall) = seen.wall.checked_add(mono.since(seen.mono))
+        && mono >= seen.mono
+        && mono.since(seen.mono) < Duration::from_secs(1)
+    {
+        return Moment { wall, mono };
+    }
+    let now = clock.now();
+    SEEN.set(Some(now));
+    now
 }
 
 impl Drop for AccessLog {
