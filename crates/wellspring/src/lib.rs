@@ -6,6 +6,8 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod http;
 pub mod lifecycle;
 pub mod notify;

@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lib", ANY),
     ("app", ANY),
     ("cli", ANY),
+    ("fuzzing", ANY),
     ("http", &["engine", "fetch", "store"]),
     ("engine", &["fetch", "store"]),
     ("notify", &["engine", "fetch", "store"]),

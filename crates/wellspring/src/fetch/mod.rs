@@ -20,6 +20,8 @@ use self::cookies::Jar;
 pub mod bounded;
 pub mod browser;
 pub mod cookies;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod guard;
 pub mod http;
 pub mod outward;

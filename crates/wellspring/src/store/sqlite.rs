@@ -8,6 +8,8 @@
 //! corrupt, it owes the latest of every key; the history in that file is gone from the store, not from the renamed file.
 
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod inspect;
 mod load;
 mod row;

@@ -24,6 +24,8 @@ use crate::lifecycle::nursery::{Death, Nursery};
 use process::Process;
 use protocol::{Job, MAX_PAYLOAD, Outcome, Reply, Task};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod process;
 pub mod protocol;
 

@@ -30,6 +30,8 @@ pub use upstream::Upstream;
 mod answer;
 mod dial;
 mod failures;
+#[cfg(any(test, fuzzing))]
+pub(in crate::fetch) mod fuzzing;
 mod headers;
 mod meter;
 mod target;

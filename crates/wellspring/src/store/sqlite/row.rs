@@ -215,11 +215,11 @@ fn prune(conn: &Connection, key: &str, retention: Retention) -> rusqlite::Result
 }
 
 #[expect(clippy::too_many_arguments, reason = "one a column: a struct between would only repeat the row")]
-fn head_seal(key: &str, revision: i64, fence: i64, made_at: &str, how: &str, count: u32, bytes: i64, digest: Digest) -> Digest {
+pub(super) fn head_seal(key: &str, revision: i64, fence: i64, made_at: &str, how: &str, count: u32, bytes: i64, digest: Digest) -> Digest {
     seal(&[&key, &revision, &FORMAT, &fence, &made_at, &how, &count, &bytes, &digest])
 }
 
-fn meta_seal(key: &str, revision: Option<i64>, fence: i64, renewal: Option<&str>, attempts: &str) -> Digest {
+pub(super) fn meta_seal(key: &str, revision: Option<i64>, fence: i64, renewal: Option<&str>, attempts: &str) -> Digest {
     seal(&[&key, &FORMAT, &revision.map_or_else(String::new, |revision| revision.to_string()), &fence, &renewal.unwrap_or(""), &attempts])
 }
 
