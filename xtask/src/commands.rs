@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{bench, book, dist, lint_http, lint_metrics, lint_packaging, lint_page, score, test};
+use crate::{bench, book, deep, dist, fuzz, lint_http, lint_metrics, lint_packaging, lint_page, score, test};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -21,6 +21,24 @@ const COMMANDS: &[Command] = &[
         usage: "test [FILTER]",
         about: "what CI runs: formatting, lints, docs, tidiness, every test; with FILTER only the tests whose names contain it",
         run: test::run,
+    },
+    Command {
+        name: "deep",
+        usage: "deep [PART …]",
+        about: "all that takes long, by hand: the promises in full, fuzzers, dependencies, benchmarks; a line each",
+        run: deep::run,
+    },
+    Command {
+        name: "fuzz",
+        usage: "fuzz [TARGET …]",
+        about: "the fuzzers of `fuzz/`, five minutes each (--seconds N); needs nightly and cargo-fuzz",
+        run: fuzz::run,
+    },
+    Command {
+        name: "dependencies",
+        usage: "dependencies",
+        about: "licences, bans, sources and advisories of all dependencies, by cargo-deny",
+        run: deep::dependencies,
     },
     Command {
         name: "bench",

@@ -3,7 +3,9 @@
 mod bench;
 mod book;
 mod commands;
+mod deep;
 mod dist;
+mod fuzz;
 mod lint_http;
 mod lint_metrics;
 mod lint_packaging;

@@ -2,6 +2,7 @@
 //! a file's path and text, so that a planted violation can prove it able to fail.
 
 mod bans;
+mod dependencies;
 mod directions;
 mod limits;
 mod links;
@@ -9,6 +10,7 @@ mod manifests;
 mod paths;
 mod purity;
 mod tokens;
+mod traps;
 mod tree;
 mod words;
 

@@ -97,7 +97,7 @@ impl Shared {
         }
         let at = self.engine.clock().now().wall;
         let wanted = news.iter().filter(|news| hook.on.contains(&news.change));
-        note.pending.extend(wanted.map(|news| Message::of(&name, *news, at, &attempts, facts, &self.base)));
+        note.add(wanted.map(|news| Message::of(&name, *news, at, &attempts, facts, &self.base)));
         // Before it is sent: who sends it finds it crossed out, or to be sent again, after whatever end of this process.
         self.write_down(&name, note.text().as_deref()).await;
         let sends = !note.pending.is_empty();

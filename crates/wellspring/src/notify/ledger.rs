@@ -6,12 +6,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wellspring_core::key::Key;
 use wellspring_core::moment::Mono;
-use wellspring_core::telling::Told;
+use wellspring_core::telling::{Change, Told};
 
 use super::message::Message;
 
 /// What the names of our notes begin with.
 const PREFIX: &str = "notify/";
+/// How many messages wait for one receiver of one key. A key that changes its mind every minute while its receiver is away must not
+/// fill memory and store.
+const MOST_WAITING: usize = 16;
 
 /// Whose a note is: a hook's name and a key.
 pub(super) type Name = (String, Key);
@@ -49,6 +52,19 @@ impl Note {
     pub(super) fn text(&self) -> Option<String> {
         if self.told.is_empty() && self.pending.is_empty() { None } else { serde_json::to_string(self).ok() }
     }
+
+    /// Adds what is to be sent. Where too much waits already, the oldest is left out but for the first, which may be on its way;
+    /// the end of a trouble goes with its beginning.
+    pub(super) fn add(&mut self, messages: impl IntoIterator<Item = Message>) {
+        self.pending.extend(messages);
+        while self.pending.len() > MOST_WAITING {
+            let left_out = self.pending.remove(1);
+            let is_over = |next: &Message| next.state == Change::Recovered.as_str();
+            if left_out.is_some_and(|message| message.state == Change::Degraded.as_str()) && self.pending.get(1).is_some_and(is_over) {
+                self.pending.remove(1);
+            }
+        }
+    }
 }
 
 impl Ledger {
@@ -76,4 +92,28 @@ impl Ledger {
 /// The name of a note in the store.
 pub(super) fn stored_name((hook, key): &Name) -> String {
     format!("{PREFIX}{hook}/{key}")
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_receiver_that_is_away_is_left_what_is_latest() {
+        let message = |n: usize| {
+            let state = if n.is_multiple_of(2) { Change::Degraded } else { Change::Recovered };
+            Message { state: state.as_str().to_owned(), id: n.to_string(), ..Message::test("hook", Timestamp::UNIX_EPOCH, "") }
+        };
+        let mut note = Note::default();
+        for n in 0..1_001 {
+            note.add([message(n)]);
+            assert!(note.pending.len() <= MOST_WAITING);
+        }
+        let left: Vec<(&str, &str)> = note.pending.iter().map(|message| (&*message.id, &*message.state)).collect();
+        // The first is on its way; then each beginning is followed by its end.
+        assert_eq!((left[0], left[left.len() - 1]), (("0", "degraded"), ("1000", "degraded")));
+        assert!(left[1..].chunks(2).all(|pair| pair[0].1 == "degraded" && pair.get(1).is_none_or(|end| end.1 == "recovered")), "{left:?}");
+    }
 }
