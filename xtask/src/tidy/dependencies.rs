@@ -71,7 +71,7 @@ fn is_allowed(expression: &str, allow: &BTreeSet<String>) -> bool {
 fn check(deny: &Deny, tree: &str) -> Vec<String> {
     let mut findings = Vec::new();
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for line in tree.lines() {
+    for line in tree.lines().filter(|line| !line.is_empty()) {
         let Some(package) = Package::read(line) else {
             findings.push(format!("not understood: {line}"));
             continue;

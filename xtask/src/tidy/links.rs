@@ -7,6 +7,7 @@ use regex::Regex;
 
 use super::finding;
 use super::tree::{File, files};
+use crate::steps::root;
 
 /// What a link can lead to: files and folders, and the headings of documents.
 struct Targets {
@@ -45,7 +46,7 @@ fn check(file: &File, targets: &Targets) -> Vec<String> {
             }
             let (path, heading) = to.split_once('#').map_or((to, None), |(path, heading)| (path, Some(heading)));
             let path = if path.is_empty() { file.path.clone() } else { resolved(&file.path, path) };
-            if !targets.paths.contains(&path) {
+            if !targets.paths.contains(&path) && !is_picture(&path) {
                 findings.push(finding(file, number, &format!("the link `{to}` leads nowhere")));
             } else if heading.is_some_and(|heading| targets.headings.get(&path).is_some_and(|known| !known.contains(heading))) {
                 findings.push(finding(file, number, &format!("the link `{to}` names a heading that is not there")));
@@ -53,6 +54,11 @@ fn check(file: &File, targets: &Targets) -> Vec<String> {
         }
     }
     findings
+}
+
+/// No text, so that it is not among the files that are read.
+fn is_picture(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "png") && root().join(path).is_file()
 }
 
 /// The lines that are no code, counted from 1.

@@ -1,9 +1,10 @@
 //! Looks at keys after their refreshes, decides what is to be told, and writes it down.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 use tracing::warn;
 use wellspring_core::key::Key;
 use wellspring_core::snapshot::Attempts;
@@ -30,6 +31,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         shared.engine.news().listen(!current.is_empty());
         courier::exchange(&shared, &mut couriers, &current).await;
         shared.scan(&current).await;
+        let mut scans = Regularly::every(SCAN);
         loop {
             tokio::select! {
                 _ = stage.changed() => continue 'hooks,
@@ -38,12 +40,29 @@ pub(super) async fn run(shared: Arc<Shared>) {
                     Heard::Keys(keys) => shared.look(&current, &shared.held(&keys)).await,
                     Heard::Many => shared.scan(&current).await,
                 },
-                () = sleep(SCAN), if !current.is_empty() => shared.scan(&current).await,
+                () = scans.next(), if !current.is_empty() => shared.scan(&current).await,
             }
         }
     }
     shared.engine.news().listen(false);
     courier::exchange(&shared, &mut couriers, &[]).await;
+}
+
+/// What comes again after so long, however often something else comes between.
+struct Regularly {
+    every: Duration,
+    next: Pin<Box<Sleep>>,
+}
+
+impl Regularly {
+    fn every(every: Duration) -> Self {
+        Self { every, next: Box::pin(sleep(every)) }
+    }
+
+    async fn next(&mut self) {
+        self.next.as_mut().await;
+        self.next.set(sleep(self.every));
+    }
 }
 
 impl Shared {
@@ -128,4 +147,26 @@ fn seen(cell: &Cell, known: bool) -> Option<(Attempts, Facts)> {
         items: inner.content.as_ref().map(|content| content.count),
     };
     Some((state.attempts.clone(), facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys that make room for others are forgotten in a scan only: one that never comes lets what was told of them pile up.
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_server_is_looked_over_all_the_same() {
+        let mut scans = Regularly::every(SCAN);
+        let mut seen = 0;
+        for _ in 0..100 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            tokio::select! {
+                biased;
+                () = scans.next() => seen += 1,
+                // Something is heard.
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(seen, 3);
+    }
 }
