@@ -143,6 +143,10 @@ impl Guard {
     fn judge_name(&self, name: &str) -> Result<(), Reason> {
         const LOCAL: [&str; 7] = ["localhost", "localdomain", "local", "internal", "home.arpa", "ip6-localhost", "ip6-loopback"];
         let name = name.trim_end_matches('.').to_ascii_lowercase();
+        if name.is_empty() {
+            // Dots alone name the root, which is no host.
+            return Err(Reason::Unspecified);
+        }
         if name == "metadata.google.internal" {
             return Err(Reason::Metadata);
         }
