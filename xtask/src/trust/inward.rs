@@ -13,6 +13,8 @@ pub(super) const PROMISES: &[Promise] = &[
         name: "address tricks",
         proofs: &[
             lab("trust::addresses::"),
+            lab("trust::flips::"),
+            lab("browser::tricks::trust"),
             Proof::Tests { package: "wellspring", target: "--lib", filter: "fetch::guard::tricks::trust" },
         ],
     },

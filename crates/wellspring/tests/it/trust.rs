@@ -8,7 +8,7 @@ use wellspring::clock::{Clock as _, SystemClock};
 use crate::support::client::Connection;
 use crate::support::program::tell;
 
-mod addresses;
+pub(crate) mod addresses;
 mod bodies;
 mod flips;
 mod upstream;
