@@ -138,6 +138,7 @@ async fn the_names_are_these() {
     wellspring_browser_running gauge
     wellspring_browser_starts_total counter
     wellspring_browser_pages_in_flight gauge
+    wellspring_connections gauge
     wellspring_streams gauge
     process_cpu_seconds_total counter
     process_resident_memory_bytes gauge
