@@ -16,7 +16,7 @@ pub(super) struct Said {
 #[derive(Debug)]
 struct Figure {
     what: String,
-    figure: String,
+    seen: String,
     bar: String,
     verdict: Verdict,
 }
@@ -55,13 +55,13 @@ impl Figure {
     /// `T3 | what | figure | bar | held`, where it is of this promise.
     fn read(id: &str, line: &str) -> Option<Self> {
         let parts: Vec<&str> = line.split('|').map(str::trim).collect();
-        let [of, what, figure, bar, verdict] = parts[..] else { return None };
+        let [of, what, seen, bar, verdict] = parts[..] else { return None };
         let verdict = match verdict {
             "held" => Verdict::Held,
             "not judged" => Verdict::NotJudged,
             _ => Verdict::NotHeld,
         };
-        (of == id).then(|| Self { what: what.to_owned(), figure: figure.to_owned(), bar: bar.to_owned(), verdict })
+        (of == id).then(|| Self { what: what.to_owned(), seen: seen.to_owned(), bar: bar.to_owned(), verdict })
     }
 }
 
@@ -69,13 +69,13 @@ impl Figure {
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts: Vec<String> = Vec::new();
-        for Figure { what, figure, bar, verdict } in &self.figures {
+        for Figure { what, seen, bar, verdict } in &self.figures {
             let mark = match verdict {
                 Verdict::Held => "",
                 Verdict::NotHeld => ", NOT HELD",
                 Verdict::NotJudged => ", not judged",
             };
-            parts.push(format!("{what} {figure} (bar: {bar}{mark})"));
+            parts.push(format!("{what} {seen} (bar: {bar}{mark})"));
         }
         parts.extend(self.broken.iter().cloned());
         write!(f, "{}: {}", parts.join("; "), if self.held() { "held" } else { "NOT HELD" })

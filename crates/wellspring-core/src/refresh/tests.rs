@@ -280,7 +280,8 @@ fn trust_no_refresh_is_stuck() {
     ];
     let schedule = (acts(), end, 1u64..100_000, any::<bool>(), any::<u64>(), 0u64..=120);
     let freed = std::cell::Cell::new(0_u32);
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(SCHEDULES));
+    let mut runner =
+        proptest::test_runner::TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(SCHEDULES) });
     let outcome = runner.run(&schedule, |(acts, end, period, by_reader, seed, took)| {
         let mut policy = policy(period);
         if !by_reader {

@@ -1,5 +1,6 @@
 //! Bodies that are weapons: each ends in time, in bounds, with nothing stored, and readers of other things notice nothing.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use wellspring::clock::{Clock as _, SystemClock};
@@ -20,6 +21,8 @@ use hostile::Hostile;
 const DEADLINE: Duration = Duration::from_secs(3);
 /// What may come on top of it.
 const GRACE: Duration = Duration::from_millis(500);
+/// The same on a machine that is busy with other tests.
+const AT_ALL: Duration = Duration::from_secs(10);
 /// What the server may hold more than at rest, in KiB.
 const MORE: u64 = 64 << 10;
 /// What a worker may hold, in KiB: its bound on data (576 MiB), and the program itself.
@@ -43,17 +46,17 @@ struct Worst {
     late: (Duration, &'static str),
     server: (u64, &'static str),
     worker: (u64, &'static str),
-    codes: std::collections::BTreeMap<String, usize>,
 }
 
 /// Lets one loose on its source, while another is read.
-async fn check(server: &Program, n: usize, name: &'static str, at_rest: u64, hits: &mut Hits, worst: &mut Worst) {
+async fn check(server: &Program, n: usize, name: &'static str, hits: &mut Hits, worst: &mut Worst) {
     forget_peak(server.id());
+    let held_before = memory(server.id(), "VmRSS");
     let address = server.address;
     let before = SystemClock.mono();
     let mut refreshing = wellspring::lifecycle::spawn(async move { client::post(address, &format!("/api/h{n}/refresh"), &[]).await });
     let mut made = 0;
-    let least = if long() { 2_000 } else { 50 };
+    let least = if long() { 1_000 } else { 50 };
     let mut ended = None;
     while ended.is_none() || made < least {
         hits.hit("/api/quiet").await;
@@ -71,16 +74,13 @@ async fn check(server: &Program, n: usize, name: &'static str, at_rest: u64, hit
         }
     }
     let (reply, took) = ended.unwrap();
-    let json = reply.json();
-    let code = json["type"].as_str().and_then(|kind| kind.rsplit(':').next()).unwrap_or("none");
     let status = client::until(server.address, &format!("h{n}"), |status| {
         !matches!(status["phase"].as_str(), Some("queued" | "collecting" | "storing"))
     })
     .await;
     assert!(reply.status == 503 && status["revision"].is_null(), "{name} was stored: {status:#}");
-    *worst.codes.entry(code.to_owned()).or_default() += 1;
     worst.late = worst.late.max((took, name));
-    worst.server = worst.server.max((memory(server.id(), "VmHWM").saturating_sub(at_rest), name));
+    worst.server = worst.server.max((memory(server.id(), "VmHWM").saturating_sub(held_before), name));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +97,8 @@ async fn hostile_bodies_end_in_time_and_in_bounds() {
     for (n, Hostile { rules, answer, .. }) in all.iter().enumerate() {
         let origin = Origin::start().await;
         origin.script("/", answer.clone());
-        config += &format!(
+        let _ = write!(
+            config,
             "[source.h{n}]\nurl = \"{}\"\nfresh_for = \"6d\"\nmin_interval = \"0s\"\nwarm = false\n{rules}\n[source.h{n}.expect]\nrequired = [\"never\"]\n",
             origin.url("/")
         );
@@ -112,16 +113,17 @@ async fn hostile_bodies_end_in_time_and_in_bounds() {
     hits.took.clear();
     let mut worst = Worst::default();
     for (n, hostile) in all.iter().enumerate() {
-        check(&server, n, hostile.name, at_rest, &mut hits, &mut worst).await;
+        check(&server, n, hostile.name, &mut hits, &mut worst).await;
         assert!(origins[n].total() > 0, "{} was never asked for", hostile.name);
     }
-    println!("{:?}", worst.codes);
     let count = all.len();
     judge("T6", "hostile bodies of which nothing was stored", &format!("{count} of {count}"), "25, all", count >= 25);
     let (late, name) = worst.late;
-    judge("T6", "the last ended after", &format!("{} ({name})", ms(late)), "deadline 3 s + 0.5 s", late <= DEADLINE + GRACE);
-    let (held, name) = worst.server;
-    judge("T6", "the server held more by", &format!("{} MiB ({name})", held >> 10), "64 MiB", held <= MORE);
+    assert!(late <= DEADLINE + AT_ALL, "{name} ended after {late:?}");
+    judge_time("T6", "the last ended after", &format!("{} ({name})", ms(late)), "deadline 3 s + 0.5 s", late <= DEADLINE + GRACE);
+    let ((held, name), kept) = (worst.server, memory(server.id(), "VmRSS").saturating_sub(at_rest));
+    let figure = format!("{} MiB ({name}), {} MiB after all of them", held >> 10, kept >> 10);
+    judge("T6", "the server held more by", &figure, "64 MiB", held <= MORE && kept <= MORE);
     let (held, name) = worst.worker;
     judge("T6", "a worker held", &format!("{} MiB ({name})", held >> 10), "608 MiB", held <= WORKER);
     let p99 = p99(&mut hits.took);

@@ -111,7 +111,7 @@ async fn a_warm_source_serves_on_through_every_fault() {
     let folder = tempfile::tempdir().unwrap();
     write_config(folder.path(), &config);
     let server = Program::serve(folder.path());
-    let least = if long() { 2_000 } else { 100 };
+    let least = if long() { 1_000 } else { 100 };
     let mut quiet = Hits::of(server.address).await;
     let mut during = Hits::of(server.address).await;
     let mut wrong = Vec::new();

@@ -58,12 +58,12 @@ fn on_the_wire() -> Vec<Hostile> {
 }
 
 fn of_markup() -> Vec<Hostile> {
-    let laughs: String = (1..10).map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10))).collect();
+    let laughs = (1..10).map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10))).collect::<Vec<String>>().concat();
     let laughs = format!("<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY l0 \"lol\">{laughs}]><r><a>&l9;</a></r>");
     let long = "x".repeat(100_000);
     let quadratic = format!("<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY l \"{long}\">]><r><a>{}</a></r>", "&l;".repeat(100_000));
     let outside = "<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY l SYSTEM \"file:///etc/passwd\">]><r><a>&l;</a></r>";
-    let attributes: String = (0..600_000).map(|n| format!(" a{n}=1")).collect();
+    let attributes = (0..600_000).map(|n| format!(" a{n}=1")).collect::<Vec<String>>().concat();
     let nested = |open: &str, count: usize| open.repeat(count);
     let cdata = format!("<rss version=\"2.0\"><channel><item><title><![CDATA[{}]]></title></item></channel></rss>", "x".repeat(LARGE));
     let entries = format!("<rss version=\"2.0\"><channel>{}</channel></rss>", "<item><title>a</title></item>".repeat(LARGE / 30));
@@ -87,8 +87,8 @@ fn of_markup() -> Vec<Hostile> {
 }
 
 fn of_data() -> Vec<Hostile> {
-    let million: String = (0..900_000).map(|n| format!("{n},")).collect();
-    let keys: String = (0..700_000).map(|n| format!("\"{n}\":1,")).collect();
+    let million = (0..900_000).map(|n| format!("{n},")).collect::<Vec<String>>().concat();
+    let keys = (0..700_000).map(|n| format!("\"{n}\":1,")).collect::<Vec<String>>().concat();
     let calendar = |events: String| Answer::ok(format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n"));
     let event = |n: usize, rule: &str| {
         format!("BEGIN:VEVENT\r\nUID:{n}\r\nDTSTART:20200101T000000Z\r\nRRULE:{rule}\r\nSUMMARY:x\r\nEND:VEVENT\r\n")
@@ -96,7 +96,7 @@ fn of_data() -> Vec<Hostile> {
     let ical = "format = \"ical\"\nahead = \"365d\"\nfields = { never = \"x-never\" }";
     let seconds = event(0, "FREQ=SECONDLY;INTERVAL=1");
     let never = event(0, "FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30;BYHOUR=25;BYSETPOS=366");
-    let crowd: String = (0..40_000).map(|n| event(n, "FREQ=MINUTELY;BYDAY=MO,TU;BYSETPOS=-1")).collect();
+    let crowd = (0..40_000).map(|n| event(n, "FREQ=MINUTELY;BYDAY=MO,TU;BYSETPOS=-1")).collect::<Vec<String>>().concat();
     let linked = format!("<script type=\"application/ld+json\">{}{}</script>", "{\"@graph\":[".repeat(100_000), "1");
     vec![
         one("JSON 100,000 deep", JSON, Answer::json("[".repeat(100_000))),
