@@ -53,8 +53,10 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
         return Err(format!("there is no promise `{unknown}`; usage: cargo xtask trust [{} …] [--long]", ids.join(" | ")));
     }
     let wanted = |promise: &&Promise| named.is_empty() || named.iter().any(|word| promise.id.eq_ignore_ascii_case(word));
+    let mut asked: Vec<&Promise> = known().filter(wanted).collect();
+    asked.sort_by_key(|promise| promise.id.trim_start_matches('T').parse::<u32>().ok());
     let mut all_held = true;
-    for promise in known().filter(wanted) {
+    for promise in asked {
         let said = prove(promise, long);
         all_held &= said.held();
         println!("{:<4} {}: {said}", promise.id, promise.name);
