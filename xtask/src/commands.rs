@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{bench, book, deep, dist, fuzz, lint_http, lint_metrics, lint_packaging, lint_page, score, test};
+use crate::{bench, book, deep, dist, fuzz, lint_http, lint_metrics, lint_packaging, lint_page, score, test, trust};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -87,6 +87,12 @@ const COMMANDS: &[Command] = &[
         usage: "lint-packaging",
         about: "Dockerfile, compose file and systemd units judged by hadolint, the Compose schema and systemd-analyze",
         run: lint_packaging::run,
+    },
+    Command {
+        name: "trust",
+        usage: "trust [T3 …] [--long]",
+        about: "what is promised under faults and attacks, a line each, held or not; with --long the full numbers, latencies judged",
+        run: trust::run,
     },
     Command {
         name: "book",

@@ -18,6 +18,7 @@ mod test;
 #[cfg(test)]
 mod tidy;
 mod tools;
+mod trust;
 
 use std::process::ExitCode;
 

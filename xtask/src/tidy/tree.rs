@@ -54,8 +54,9 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) {
         if kind.is_dir() && is_ours(&name, prefix) {
             collect(&entry.path(), &path, files);
         } else if kind.is_file() && name != ".git" {
-            // What is no UTF-8 is no text.
-            files.extend(fs::read_to_string(entry.path()).ok().map(|text| File { path, text }));
+            // What is no UTF-8, a picture, is there for who links to it, and has no text to judge.
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            files.push(File { path, text });
         }
     }
 }

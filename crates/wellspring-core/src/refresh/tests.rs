@@ -262,3 +262,65 @@ proptest! {
         }
     }
 }
+
+/// However a flight ends (a panic, a cancel, a deadline, a lost lease, a refusal), the next attempt may start within the deadline and
+/// the longest backoff after it began, by a reader or a timer. Only what is wrong for good waits for a person.
+#[test]
+fn trust_no_refresh_is_stuck() {
+    const SCHEDULES: u32 = 10_000;
+    let end = prop_oneof![
+        Just(Event::Failed(Failure::retryable(Code::Interrupted, "the refresh broke off in a panic"))),
+        Just(Event::Failed(failure())),
+        Just(Event::Failed(Failure::permanent(Code::TlsFailed, "no"))),
+        Just(Event::Rejected(Failure::retryable(Code::GateFailed, "0 items"))),
+        Just(Event::Cancelled),
+        Just(Event::DeadlinePassed),
+        Just(Event::LeaseLost),
+        Just(Event::LeaseDenied),
+    ];
+    let schedule = (acts(), end, 1u64..100_000, any::<bool>(), any::<u64>(), 0u64..=120);
+    let freed = std::cell::Cell::new(0_u32);
+    let mut runner =
+        proptest::test_runner::TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(SCHEDULES) });
+    let outcome = runner.run(&schedule, |(acts, end, period, by_reader, seed, took)| {
+        let mut policy = policy(period);
+        if !by_reader {
+            policy.mode = RefreshMode::Always;
+        }
+        let (mut state, mut now) = (empty(&policy), start());
+        for act in acts {
+            match act {
+                Act::Event(event) => state = step(state, &policy, event, now, seed).0,
+                Act::Wait(seconds) => now = later(now, Duration::from_secs(seconds)),
+                Act::Jump(_) => {}
+            }
+        }
+        // Whatever was before is over; this is the flight that goes wrong, if any may start.
+        state = step(state, &policy, Event::Cancelled, now, seed).0;
+        if let Some(at) = state.next_attempt() {
+            now = later(now, now.mono.until(at));
+        }
+        state = step(state, &policy, Event::Forced, now, seed).0;
+        prop_assert!(state.is_refreshing(), "{state:?}");
+        let begun = now.mono;
+        let denied = end == Event::LeaseDenied;
+        if !denied {
+            state = step(state, &policy, Event::LeaseGranted, now, seed).0;
+        }
+        now = later(now, if denied { Duration::ZERO } else { Duration::from_secs(took) });
+        state = step(state, &policy, end.clone(), now, seed).0;
+        prop_assert!(!state.is_refreshing(), "{end:?} leaves {state:?}");
+        let again = state.next_attempt().unwrap_or(now.mono).max(now.mono);
+        prop_assert!(begun.until(again) <= policy.deadline + policy.longest_backoff(), "{end:?}: {state:?}");
+        // Nobody asks for what is fresh.
+        let stale = state.standing.map_or(again, |standing| standing.horizon.stale_at);
+        now = later(now, now.mono.until(again.max(stale)));
+        let event = if by_reader { Event::Nudged } else { Event::Due };
+        let (after, effects) = step(state.clone(), &policy, event, now, seed);
+        prop_assert!(effects.contains(&Effect::Acquire), "{end:?}: {state:?} stays {after:?} {effects:?}");
+        freed.set(freed.get() + 1);
+        Ok(())
+    });
+    println!("\ntrust T4 | schedules after which the next attempt starts in time | {} of {SCHEDULES} | all | held", freed.get());
+    outcome.unwrap();
+}

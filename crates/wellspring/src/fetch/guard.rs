@@ -3,6 +3,7 @@
 //! A string check alone is none: a name may resolve to anything, and to something else the next time. So literals are judged in
 //! the address, names where they are resolved, and only addresses that passed are handed on for dialling.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -23,6 +24,20 @@ pub(super) mod tricks;
 pub struct Guard {
     allow_private: bool,
     exceptions: Arc<[SocketAddr]>,
+    names: Names,
+}
+
+/// What tells the addresses of names, and is asked each time one is dialled.
+type Resolver = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
+
+/// Who is asked for the addresses of a name: the system, unless a test has names of its own.
+#[derive(Clone, Default)]
+struct Names(Option<Arc<Resolver>>);
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "its own" } else { "the system's" })
+    }
 }
 
 /// Why a host gives no address to dial.
@@ -47,7 +62,7 @@ pub enum ResolveError {
 impl Guard {
     /// A guard that lets private and loopback addresses pass, or does not.
     pub fn new(allow_private: bool) -> Self {
-        Self { allow_private, exceptions: Arc::default() }
+        Self { allow_private, ..Self::default() }
     }
 
     /// Lets these exact addresses and ports pass where they are written out, so that a test can have its origin on loopback
@@ -56,6 +71,13 @@ impl Guard {
     #[must_use]
     pub fn except(self, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         Self { exceptions: addresses.into_iter().collect(), ..self }
+    }
+
+    /// Asks this instead of the system's resolver, each time a name is dialled, so that a test can have a name that changes its mind.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn naming(self, resolver: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static) -> Self {
+        Self { names: Names(Some(Arc::new(resolver))), ..self }
     }
 
     /// Whether an address may be dialled.
@@ -101,7 +123,10 @@ impl Guard {
     /// # Errors
     /// [`ResolveError`] where there are none.
     pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
-        self.keep(look_up(host, port).await?)
+        match &self.names.0 {
+            None => self.keep(look_up(host, port).await?),
+            Some(resolver) => self.keep(resolver(host).into_iter().map(|ip| SocketAddr::new(ip, port))),
+        }
     }
 
     /// Those of a name's addresses that may be dialled.

@@ -23,6 +23,7 @@ mod census;
 mod confined;
 mod hostile;
 mod pages;
+mod tricks;
 mod waits;
 
 /// One browser at a time on this machine, however many tests run.

@@ -41,5 +41,6 @@ mod stream;
 mod support;
 mod traps_engine;
 mod traps_http;
+mod trust;
 mod urgency;
 mod worker;

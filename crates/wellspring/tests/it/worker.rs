@@ -66,7 +66,7 @@ fn process(id: u32) -> PathBuf {
 }
 
 /// The processes that a process has started and not reaped yet.
-fn children(parent: u32) -> Vec<u32> {
+pub(crate) fn children(parent: u32) -> Vec<u32> {
     let is_child = |id: &u32| {
         let stat = std::fs::read_to_string(process(*id).join("stat")).unwrap_or_default();
         // After the name, which may hold anything: state, parent.

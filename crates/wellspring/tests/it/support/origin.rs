@@ -62,7 +62,21 @@ impl Origin {
 
     /// The same on another address of this machine.
     pub async fn start_at(host: &str) -> Self {
-        let listener = TcpListener::bind((host, 0)).await.unwrap();
+        Self::listen(TcpListener::bind((host, 0)).await.unwrap())
+    }
+
+    /// The same where another one listened until a moment ago.
+    pub async fn start_again(address: SocketAddr) -> Self {
+        loop {
+            match TcpListener::bind(address).await {
+                Ok(listener) => return Self::listen(listener),
+                // The old one closes when its task has ended.
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    fn listen(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State { script: Mutex::default(), changed: watch::Sender::new(0) });
         let shared = state.clone();

@@ -34,8 +34,14 @@ pub(super) enum Manner {
     Endless,
     /// The body as it is, without a head, then the connection ends.
     Raw,
+    /// The body as it is, without a head, then nothing, until the client goes.
+    Stall,
+    /// The body as it is, again and again, after its head.
+    Flood,
     /// Nothing: the connection ends.
     Close,
+    /// Nothing: the connection is reset.
+    Vanish,
     /// 200, then bytes go both ways between the client and this target, wherever the client asked to go.
     Tunnel(SocketAddr),
 }
@@ -90,6 +96,21 @@ impl Answer {
         Self::ok(bytes).manner(Manner::Raw)
     }
 
+    /// Bytes as they are, then nothing more.
+    pub fn stall(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::ok(bytes).manner(Manner::Stall)
+    }
+
+    /// A status line, then the same bytes again and again, without end.
+    pub fn flood(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::ok(bytes).manner(Manner::Flood)
+    }
+
+    /// No answer: the connection is reset.
+    pub fn vanish() -> Self {
+        Self::ok("").manner(Manner::Vanish)
+    }
+
     /// Never an answer.
     pub fn hang() -> Self {
         Self::ok("").manner(Manner::Hang)
@@ -141,6 +162,16 @@ impl Answer {
         };
         self.body = body;
         self.header("content-encoding", name)
+    }
+
+    /// Compresses the body that often, one coding in the other, and says so.
+    pub fn layered(mut self, codings: &[Coding]) -> Self {
+        let mut named = Vec::new();
+        for coding in codings {
+            self = self.compressed(*coding);
+            named.extend(self.headers.pop().map(|(_, name)| name));
+        }
+        self.header("content-encoding", named.join(", "))
     }
 
     /// Cuts the body in the middle, and says a length that fits what is left of it.

@@ -126,7 +126,18 @@ async fn send(stream: &mut BufReader<TcpStream>, request: &Recorded, answer: Ans
             }
         }
         Manner::Raw => stream.write_all(body).await?,
+        Manner::Stall => {
+            stream.write_all(body).await?;
+            until_gone(stream).await;
+        }
+        Manner::Flood => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n").await?;
+            loop {
+                stream.write_all(body).await?;
+            }
+        }
         Manner::Close => {}
+        Manner::Vanish => stream.get_ref().set_zero_linger()?,
         Manner::Tunnel(to) => {
             let mut target = TcpStream::connect(to).await?;
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;

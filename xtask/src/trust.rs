@@ -1,0 +1,112 @@
+//! `cargo xtask trust`: what the program promises under faults and attacks, a line each: what was counted, the bar, held or not.
+//!
+//! A test proves its part by saying, past the harness, `trust T3 | what | figure | bar | held`: the last word is `held`, `NOT HELD`,
+//! or `not judged` for latencies in the short form, which `cargo xtask test` runs as well. A promise is held where each of its
+//! proofs ran, passed, and said at least one such line. Adding one: a row in the file of its group, a group in [`GROUPS`].
+
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::steps;
+
+mod inward;
+mod refresh;
+mod said;
+
+use said::Said;
+
+/// All of them, a file a group.
+const GROUPS: &[&[Promise]] = &[inward::PROMISES, refresh::PROMISES];
+
+/// Tells a test that the full numbers are wanted, by which latencies are judged.
+const LONG: (&str, &str) = ("WELLSPRING_TRUST", "long");
+
+/// One promise.
+struct Promise {
+    /// As the design numbers them.
+    id: &'static str,
+    /// What is promised, in a few words.
+    name: &'static str,
+    proofs: &'static [Proof],
+}
+
+/// How one part of a promise is shown to hold. Another kind (a driver of a process, a tool) is another variant here.
+enum Proof {
+    /// Every test of a package whose path contains `filter`.
+    Tests {
+        package: &'static str,
+        /// `--lib`, or `--test NAME`.
+        target: &'static str,
+        filter: &'static str,
+    },
+}
+
+/// Proves the promises that are named, all where none is.
+///
+/// # Errors
+/// Where a name is not that of a promise.
+pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
+    let long = words.iter().any(|word| word == "--long");
+    let named: Vec<&String> = words.iter().filter(|word| *word != "--long").collect();
+    let known = || GROUPS.iter().copied().flatten();
+    if let Some(unknown) = named.iter().find(|word| !known().any(|promise| promise.id.eq_ignore_ascii_case(word))) {
+        let ids: Vec<&str> = known().map(|promise| promise.id).collect();
+        return Err(format!("there is no promise `{unknown}`; usage: cargo xtask trust [{} …] [--long]", ids.join(" | ")));
+    }
+    let wanted = |promise: &&Promise| named.is_empty() || named.iter().any(|word| promise.id.eq_ignore_ascii_case(word));
+    let mut asked: Vec<&Promise> = known().filter(wanted).collect();
+    asked.sort_by_key(|promise| promise.id.trim_start_matches('T').parse::<u32>().ok());
+    let mut all_held = true;
+    for promise in asked {
+        let said = prove(promise, long);
+        all_held &= said.held();
+        println!("{:<4} {}: {said}", promise.id, promise.name);
+    }
+    Ok(if all_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn prove(promise: &Promise, long: bool) -> Said {
+    let mut said = Said::default();
+    for Proof::Tests { package, target, filter } in promise.proofs {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(steps::root()).args(["test", "--quiet", "-p", package]).args(target.split(' '));
+        // One at a time: what is measured is not to be measured against its neighbours.
+        cargo.args(["--", filter, "--nocapture", "--test-threads=1"]).stdin(Stdio::null());
+        if long {
+            cargo.env(LONG.0, LONG.1);
+        }
+        match cargo.output() {
+            Err(error) => said.broke(&format!("cargo did not run: {error}")),
+            Ok(output) => {
+                let heard = said.listen(promise.id, &String::from_utf8_lossy(&output.stdout));
+                if !output.status.success() {
+                    said.broke(&format!("the tests `{filter}` failed"));
+                    eprintln!("{}", String::from_utf8_lossy(&output.stdout));
+                    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+                } else if heard == 0 {
+                    said.broke(&format!("the tests `{filter}` told nothing"));
+                }
+            }
+        }
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GROUPS, run};
+
+    #[test]
+    fn every_promise_has_a_proof_and_a_number_of_its_own() {
+        let all: Vec<_> = GROUPS.iter().copied().flatten().collect();
+        for promise in &all {
+            assert!(!promise.proofs.is_empty(), "{}", promise.id);
+            assert_eq!(all.iter().filter(|other| other.id == promise.id).count(), 1, "{}", promise.id);
+        }
+    }
+
+    #[test]
+    fn what_is_no_promise_is_refused() {
+        assert!(run(&["T99".into()]).unwrap_err().starts_with("there is no promise `T99`"));
+        assert!(run(&["--short".into()]).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! What a refresh does however it goes.
+
+use super::{Promise, Proof};
+
+pub(super) const PROMISES: &[Promise] = &[Promise {
+    id: "T4",
+    name: "no stuck refresh",
+    proofs: &[Proof::Tests { package: "wellspring-core", target: "--lib", filter: "refresh::tests::trust" }],
+}];
