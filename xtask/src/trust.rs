@@ -9,13 +9,14 @@ use std::process::{Command, ExitCode, Stdio};
 use crate::steps;
 
 mod inward;
+mod outward;
 mod refresh;
 mod said;
 
 use said::Said;
 
 /// All of them, a file a group.
-const GROUPS: &[&[Promise]] = &[inward::PROMISES, refresh::PROMISES];
+const GROUPS: &[&[Promise]] = &[inward::PROMISES, refresh::PROMISES, outward::PROMISES];
 
 /// Tells a test that the full numbers are wanted, by which latencies are judged.
 const LONG: (&str, &str) = ("WELLSPRING_TRUST", "long");
@@ -38,6 +39,8 @@ enum Proof {
         target: &'static str,
         filter: &'static str,
     },
+    /// A scenario of `cargo xtask lint-page`.
+    Pages(&'static str),
 }
 
 /// Proves the promises that are named, all where none is.
@@ -66,11 +69,21 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
 
 fn prove(promise: &Promise, long: bool) -> Said {
     let mut said = Said::default();
-    for Proof::Tests { package, target, filter } in promise.proofs {
+    for proof in promise.proofs {
         let mut cargo = Command::new("cargo");
-        cargo.current_dir(steps::root()).args(["test", "--quiet", "-p", package]).args(target.split(' '));
-        // One at a time: what is measured is not to be measured against its neighbours.
-        cargo.args(["--", filter, "--nocapture", "--test-threads=1"]).stdin(Stdio::null());
+        cargo.current_dir(steps::root()).stdin(Stdio::null());
+        let filter = match proof {
+            Proof::Tests { package, target, filter } => {
+                cargo.args(["test", "--quiet", "-p", package]).args(target.split(' '));
+                // One at a time: what is measured is not to be measured against its neighbours.
+                cargo.args(["--", filter, "--nocapture", "--test-threads=1"]);
+                filter
+            }
+            Proof::Pages(scenario) => {
+                cargo.args(["run", "--quiet", "-p", "xtask", "--", "lint-page", scenario]);
+                scenario
+            }
+        };
         if long {
             cargo.env(LONG.0, LONG.1);
         }

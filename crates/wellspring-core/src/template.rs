@@ -10,6 +10,9 @@ use crate::key::{Params, percent_encode};
 #[cfg(test)]
 mod tests;
 
+/// Shorter secrets, in bytes, are found in anything.
+const SHORTEST: usize = 4;
+
 /// What came from the environment. Prints as `***`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
@@ -136,14 +139,16 @@ impl Filled {
         &self.exposed
     }
 
-    /// True where `text` repeats a secret of this one, percent-encoded or not, in whatever case: what an upstream echoes
-    /// must be shown no more than what it was sent. Secrets under four bytes are found in anything and do not count.
+    /// True where `text` repeats a secret of this one, percent-encoded, escaped or not, in whatever case: what an upstream echoes
+    /// must be shown no more than what it was sent. A secret that is cut off with `…` counts as well. Secrets under four bytes are
+    /// found in anything and do not count.
     pub fn gives_away(&self, text: &str) -> bool {
-        let text = decoded(text);
-        self.secrets
-            .iter()
-            .map(|secret| decoded(secret.expose()))
-            .any(|secret| secret.len() >= 4 && text.windows(secret.len()).any(|window| window == secret))
+        let whole = unescaped(text);
+        let cut: Vec<Vec<u8>> = text.match_indices('…').map(|(at, _)| unescaped(&text[..at])).collect();
+        self.secrets.iter().map(|secret| unescaped(secret.expose())).filter(|secret| secret.len() >= SHORTEST).any(|secret| {
+            let begins_at_the_end = |text: &Vec<u8>| (SHORTEST..secret.len()).any(|length| text.ends_with(&secret[..length]));
+            whole.windows(secret.len()).any(|window| window == secret) || cut.iter().any(begins_at_the_end)
+        })
     }
 
     /// True where the text carries something that came from the environment.
@@ -353,6 +358,17 @@ fn dots(address: &str) -> usize {
     let path = address.split(['?', '#']).next().unwrap_or_default();
     let is_dots = |segment: &str| matches!(&*decoded(segment), b"." | b"..");
     path.split(['/', '\\']).filter(|segment| is_dots(segment)).count()
+}
+
+/// The same without the backslashes of JSON, and without half an escape at its end.
+fn unescaped(text: &str) -> Vec<u8> {
+    let text = match text.char_indices().rev().take(2).find(|(_, c)| *c == '%') {
+        Some((at, _)) => &text[..at],
+        None => text,
+    };
+    let mut plain = decoded(text);
+    plain.retain(|byte| *byte != b'\\');
+    plain
 }
 
 /// Percent-decoded and in lower case, for comparing.

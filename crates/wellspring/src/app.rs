@@ -33,6 +33,7 @@ use crate::fetch::outward::Outward;
 use crate::http::access::AccessLog;
 use crate::http::admin::Admission;
 use crate::http::base::BasePath;
+use crate::http::crowd::{self, Crowd};
 use crate::http::headers::Cors;
 use crate::http::proxies::Proxies;
 use crate::http::render::Renderer;
@@ -265,8 +266,17 @@ fn admission(config: &Config, listen: SocketAddr) -> Admission {
     Admission { token: config.server.admin_token.clone(), listen, hosts: config.server.hosts.clone() }
 }
 
+fn crowd_bounds(config: &Config) -> crowd::Bounds {
+    let server = &config.server;
+    crowd::Bounds {
+        connections: server.max_connections,
+        per_address: server.max_connections_per_address,
+        streams: server.max_streams_per_address,
+    }
+}
+
 /// Settings that a running server keeps, with what they are.
-type Fixed = [(&'static str, String); 10];
+type Fixed = [(&'static str, String); 13];
 
 fn fixed(config: &Config) -> Fixed {
     let (server, fetch) = (&config.server, &config.fetch);
@@ -277,6 +287,9 @@ fn fixed(config: &Config) -> Fixed {
         ("[server] access_log", server.access_log.to_string()),
         ("[server] base_path", server.base_path.clone()),
         ("[server] trusted_proxies", format!("{:?}", server.trusted_proxies)),
+        ("[server] max_connections", format!("{:?}", server.max_connections)),
+        ("[server] max_connections_per_address", server.max_connections_per_address.to_string()),
+        ("[server] max_streams_per_address", server.max_streams_per_address.to_string()),
         ("[store] url", format!("{:?}", config.store)),
         ("[fetch] allow_private", fetch.allow_private.to_string()),
         ("[fetch] user_agent", format!("{:?}", fetch.user_agent)),
@@ -305,6 +318,7 @@ impl App {
         let engine = Engine::new(Parts { store, fetcher: Arc::clone(&fetcher), clock, extractor }, settings(config));
         let (stage, watched) = watch::channel(Stage::Starting);
         let admission = Arc::new(ArcSwap::from_pointee(admission(config, address)));
+        let proxies = Arc::new(Proxies::new(config.server.trusted_proxies.clone()));
         let site = Site {
             engine: engine.clone(),
             renderer,
@@ -315,7 +329,8 @@ impl App {
             coder: Arc::default(),
             access_log: config.server.access_log.then(|| AccessLog::start(std::io::stdout())).transpose().map_err(StartError::Log)?,
             base: BasePath::new(&config.server.base_path),
-            proxies: Arc::new(Proxies::new(config.server.trusted_proxies.clone())),
+            proxies: Arc::clone(&proxies),
+            crowd: Arc::new(Crowd::new(crowd_bounds(config), proxies)),
             admission: Arc::clone(&admission),
             documents: Arc::default(),
             gauges: Arc::default(),

@@ -86,6 +86,12 @@ pub struct Server {
     pub base_path: String,
     /// The networks of proxies whose word counts on where a request comes from: their first address, and how many bits of it count.
     pub trusted_proxies: Vec<(IpAddr, u8)>,
+    /// The most connections at once; `None`: as many as the system has descriptors for, at most 10,000.
+    pub max_connections: Option<usize>,
+    /// The most connections at once from one address that is neither loopback nor a trusted proxy.
+    pub max_connections_per_address: usize,
+    /// The most event streams at once from such an address.
+    pub max_streams_per_address: usize,
 }
 
 /// Whose pages may read answers in a browser.

@@ -127,3 +127,21 @@ fn a_setting_is_expanded_and_keeps_its_braces() {
     assert_eq!((filled.expose(), filled.to_string().as_str()), ("a{b}s3cr3t", "a{b}${KEY}"));
     assert_eq!(Template::expand("${NOPE}", &environment), Err(BadTemplate::MissingVariable("NOPE".into())));
 }
+
+#[test]
+fn a_secret_is_recognised_where_it_is_escaped_or_cut_off() {
+    let secret = Template::expand("${KEY}", &|_| Some("open \"sesame\"/now".to_owned())).unwrap();
+    let check = |text: &str, expected: bool| assert_eq!(secret.gives_away(text), expected, "{text}");
+    check(r#"it said {"key":"open \"sesame\"\/now"}"#, true);
+    check("it begins `open%20%22sesame%22%2Fnow`", true);
+    check("it begins `OPEN \"ses…`", true);
+    check("it begins `open%20%22se…`", true);
+    check("it begins `open%20%2…`", true);
+    check(r#"it begins `open \"s…` and ends"#, true);
+    check("it begins `ope…`", false);
+    check("it is shut …", false);
+    check("open to all", false);
+    check("100%", false);
+    let short = Template::expand("${KEY}", &|_| Some("abc".to_owned())).unwrap();
+    assert!(!short.gives_away("abc…"));
+}

@@ -83,6 +83,12 @@ pub(super) struct RawServer {
     pub base_path: Option<At<String>>,
     /// Addresses and networks of proxies whose `X-Forwarded-For` or `Forwarded` counts, as `127.0.0.1` or `10.0.0.0/8` (default none).
     pub trusted_proxies: Option<Vec<At<String>>>,
+    /// The most connections at once (default 16384, or what the limit on open files leaves of that).
+    pub max_connections: Option<At<usize>>,
+    /// The most connections at once from one address (default 256); loopback and `trusted_proxies` are not counted.
+    pub max_connections_per_address: Option<At<usize>>,
+    /// The most event streams at once from one address (default 64); loopback and `trusted_proxies` are not counted.
+    pub max_streams_per_address: Option<At<usize>>,
 }
 
 /// `*` or a list of origins.

@@ -135,6 +135,9 @@ impl<'a> Reader<'a> {
                 .iter()
                 .filter_map(|at| self.sound(at, behind_proxy::network(&at.value)))
                 .collect(),
+            max_connections: raw.max_connections.map(|at| self.at_least_one("max_connections", Some(at), 16_384)),
+            max_connections_per_address: self.at_least_one("max_connections_per_address", raw.max_connections_per_address, 256),
+            max_streams_per_address: self.at_least_one("max_streams_per_address", raw.max_streams_per_address, 64),
         }
     }
 

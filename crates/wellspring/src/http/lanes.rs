@@ -11,12 +11,13 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
+use super::crowd::Guest;
 use super::server::{Answers, connection};
 use crate::lifecycle::Tasks;
 use crate::lifecycle::lane::lane;
 
 /// A connection that was accepted, and whose it is.
-type Accepted = (net::TcpStream, IpAddr);
+type Accepted = (net::TcpStream, IpAddr, Guest);
 
 /// All of them.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ struct Lane {
     cut: oneshot::Receiver<usize>,
 }
 
-/// A connection's place in the count of its lane.
-struct Place(Arc<AtomicUsize>);
+/// A connection's place in the count of its lane, and of its address.
+struct Place(Arc<AtomicUsize>, #[expect(dead_code, reason = "held for its end")] Guest);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -52,10 +53,15 @@ impl Lanes {
 
     /// Gives a connection to the one that has the fewest; false where that one has broken off, and would be chosen for ever,
     /// since it has none.
-    pub(super) fn take(&self, stream: net::TcpStream, client: IpAddr) -> bool {
+    pub(super) fn take(&self, stream: net::TcpStream, client: IpAddr, guest: Guest) -> bool {
         let Some(lane) = self.0.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed)) else { return false };
         lane.open.fetch_add(1, Ordering::Relaxed);
-        lane.accepted.send((stream, client)).is_ok()
+        lane.accepted.send((stream, client, guest)).is_ok()
+    }
+
+    /// How many connections they have together.
+    pub(super) fn open(&self) -> usize {
+        self.0.iter().map(|lane| lane.open.load(Ordering::Relaxed)).sum()
     }
 
     /// How many connections each has, as it goes on.
@@ -87,8 +93,8 @@ impl Lane {
 
 async fn answer(mut accepted: mpsc::UnboundedReceiver<Accepted>, service: Answers, open: Arc<AtomicUsize>, patience: Duration) -> usize {
     let mut connections = Tasks::default();
-    while let Some((stream, client)) = accepted.recv().await {
-        let place = Place(Arc::clone(&open));
+    while let Some((stream, client, guest)) = accepted.recv().await {
+        let place = Place(Arc::clone(&open), guest);
         match TcpStream::from_std(stream) {
             Ok(stream) => {
                 let service = service.to(client);

@@ -13,6 +13,7 @@ pub mod base;
 pub mod body;
 pub mod coded;
 pub mod coding;
+pub mod crowd;
 mod direct;
 pub mod formats;
 pub mod headers;
@@ -40,6 +41,7 @@ pub mod stream;
 use access::AccessLog;
 use admin::Admission;
 use coded::Coder;
+use crowd::Crowd;
 use headers::Cors;
 use render::Renderer;
 
@@ -71,6 +73,8 @@ pub struct Site {
     pub base: base::BasePath,
     /// Whose word counts on where a request comes from.
     pub proxies: Arc<proxies::Proxies>,
+    /// How many connections and streams there may be.
+    pub crowd: Arc<Crowd>,
     /// Who may force a refresh; a reload may change it.
     pub admission: Arc<arc_swap::ArcSwap<Admission>>,
     /// What it answers, for programs.

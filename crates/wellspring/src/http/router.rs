@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN,
 };
@@ -19,6 +19,7 @@ use super::formats::Format;
 use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::query::{Params, shown};
+use super::server::Peer;
 use super::{Site, Stage, assets, history, index, metrics, openapi, page, read, refresh, stream};
 use crate::engine::catalog::Source;
 
@@ -95,11 +96,16 @@ async fn status_of_source(State(site): State<Site>, Path(name): Path<String>, Ra
     }
 }
 
-async fn stream_of_changes(State(site): State<Site>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+async fn stream_of_changes(
+    State(site): State<Site>,
+    Extension(Peer(peer)): Extension<Peer>,
+    RawQuery(query): RawQuery,
+    request: HeaderMap,
+) -> Response {
     if *site.stage.borrow() == Stage::Starting {
         return starting().into_response();
     }
-    stream::stream(&site, query.as_deref().unwrap_or(""), &request).unwrap_or_else(axum::response::IntoResponse::into_response)
+    stream::stream(&site, peer, query.as_deref().unwrap_or(""), &request).unwrap_or_else(axum::response::IntoResponse::into_response)
 }
 
 async fn health() -> Response {

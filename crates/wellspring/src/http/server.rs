@@ -22,6 +22,7 @@ use tower::ServiceExt as _;
 use tracing::{debug, error, warn};
 
 use super::body::Body;
+use super::crowd::{self, Reason, Said};
 use super::lanes::Lanes;
 use super::problem::Problem;
 use super::socket::{self, Socket};
@@ -36,7 +37,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Accepts until the stage is draining, then lets what is open finish for `patience` and cuts the rest.
 pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: Duration) {
     let mut stage = site.stage.clone();
-    let (gauges, log) = (Arc::clone(&site.gauges), site.access_log.clone());
+    let (gauges, crowd, log) = (Arc::clone(&site.gauges), Arc::clone(&site.crowd), site.access_log.clone());
+    let clock = site.engine.clone();
     let lanes = match Lanes::start(&Answers { site, router, client: Ipv4Addr::UNSPECIFIED.into(), owed: Arc::default() }, patience) {
         Ok(lanes) => lanes,
         Err(error) => {
@@ -46,15 +48,24 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
     };
     // Once a process.
     let _set = gauges.connections.set(lanes.counts());
+    let (refusal, mut said) = (crowd::refusal(), Said::default());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer.ip()))) {
-                Ok((stream, client)) => if !lanes.take(stream, client) {
-                    error!("a thread that answers has broken off");
-                    return;
+                Ok((stream, client)) => match crowd.connects(client, lanes.open()) {
+                    Ok(guest) => if !lanes.take(stream, client, guest) {
+                        error!("a thread that answers has broken off");
+                        return;
+                    },
+                    Err(reason) => {
+                        crowd::turn_away(stream, &refusal);
+                        crowd.refuse(reason);
+                        said.say(clock.clock().now().mono, reason, None);
+                    }
                 },
                 Err(error) => {
-                    warn!(%error, "a connection could not be accepted");
+                    crowd.refuse(Reason::Accept);
+                    said.say(clock.clock().now().mono, Reason::Accept, Some(&error));
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -110,6 +121,10 @@ pub(super) async fn draining(stage: &mut watch::Receiver<Stage>) {
     drop(stage.wait_for(|s| *s == Stage::Draining).await);
 }
 
+/// Who is at the other end of a request's connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub IpAddr);
+
 /// Answers one request: a hit at once, the rest by the router.
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
@@ -147,6 +162,8 @@ impl Service<Request<Incoming>> for Answers {
             return Answer::Ready(Some(response));
         }
         let Self { router, site, .. } = self.clone();
+        let mut request = request;
+        request.extensions_mut().insert(Peer(self.client));
         // Not here: what a handler computes would hold up the hits of this thread's other connections.
         Answer::Routed(Work(lifecycle::spawn(async move {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});

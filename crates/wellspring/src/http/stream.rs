@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -43,12 +44,13 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 /// Answers with a stream that ends with the server or its listener.
 ///
 /// # Errors
-/// 400 and 404 where the query names what there is not, 503 while too many listen.
-pub fn stream(site: &Site, query: &str, request: &HeaderMap) -> Result<Response, Box<Problem>> {
+/// 400 and 404 where the query names what there is not, 503 while too many listen, in all or from one address.
+pub fn stream(site: &Site, peer: IpAddr, query: &str, request: &HeaderMap) -> Result<Response, Box<Problem>> {
     let asked = Asked::parse(query, &site.engine.catalog())?;
-    let listener = site.engine.listen().ok_or_else(|| {
-        Box::new(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "crowded", "too many listen already").retry_after(CROWDED))
-    })?;
+    let crowded = |detail| Box::new(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "crowded", detail).retry_after(CROWDED));
+    let guest =
+        site.crowd.listens(site.proxies.client(peer, request)).ok_or_else(|| crowded("too many listen from this address already"))?;
+    let listener = site.engine.listen().ok_or_else(|| crowded("too many listen already"))?;
     let epoch = site.engine.epoch();
     let since = request.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).and_then(|id| resumed(epoch, id));
     let (out, chunks) = mpsc::channel(1);
@@ -56,7 +58,10 @@ pub fn stream(site: &Site, query: &str, request: &HeaderMap) -> Result<Response,
     let mut news = News::new(asked);
     let tell_news = move |since, text: &mut String| news.tell(&engine, since, text);
     let teller = Teller { epoch, listener, stage: site.stage.clone(), heartbeat: HEARTBEAT, out };
-    lifecycle::spawn(teller.tell(tell_news, since));
+    lifecycle::spawn(async move {
+        teller.tell(tell_news, since).await;
+        drop(guest);
+    });
     let mut response = Response::new(Body::new(Chunks(chunks)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

@@ -11,6 +11,7 @@ use crate::support::program::tell;
 pub(crate) mod addresses;
 mod bodies;
 mod flips;
+mod slow;
 mod upstream;
 
 /// Whether the full numbers are wanted, and latencies judged.

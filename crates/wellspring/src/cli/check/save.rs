@@ -91,14 +91,18 @@ impl Saving {
     }
 
     fn keep_in(&self, kept: &mut Kept, request: &Request, status: u16, response: Option<&Response>, seen: Option<Seen>) {
-        let mime = response.and_then(|r| r.content_type.clone()).unwrap_or_default();
+        let mime = self.secrets.hidden_in(&response.and_then(|r| r.content_type.clone()).unwrap_or_default());
         let entry = Entry {
             file: format!("{:03}.{}", kept.index.len(), extension(&mime)),
             method: request.method.to_string(),
             url: request.url.to_string(),
             final_url: response.map(|r| r.url.to_string()).filter(|end| *end != parsed(&request.url.to_string())),
             status,
-            headers: response.map_or_else(Vec::new, |response| headers(response, &mime)),
+            headers: response
+                .map_or_else(Vec::new, |response| headers(response, &mime))
+                .into_iter()
+                .map(|(name, value)| (name, self.secrets.hidden_in(&value)))
+                .collect(),
             mime,
             rendered: request.page.is_some(),
             seen,

@@ -54,9 +54,10 @@ impl Secrets {
         let mut encoded = String::new();
         percent_encode(value, &mut encoded);
         let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-        let quoted = serde_json::Value::from(value).to_string();
-        let json = quoted.trim_start_matches('"').strip_suffix('"').unwrap_or_default();
-        for written in [value, &encoded, &form, json] {
+        // JSON in a text of JSON is escaped twice.
+        let json = escaped(value);
+        let twice = escaped(&json);
+        for written in [value, &encoded, &form, &json, &twice] {
             if !written.is_empty() && !self.0.iter().any(|secret| secret.written == written.as_bytes()) {
                 self.0.push(Secret { written: written.as_bytes().to_vec(), shown: format!("${{{name}}}") });
             }
@@ -64,6 +65,12 @@ impl Secrets {
         // One may be part of another.
         self.0.sort_by_key(|secret| std::cmp::Reverse(secret.written.len()));
     }
+}
+
+/// As it is written between the quotes of JSON.
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
 fn replaced(body: Vec<u8>, what: &[u8], with: &[u8]) -> Vec<u8> {
@@ -91,8 +98,8 @@ mod tests {
         secrets.add("KEY", "open \"sesame\"");
         secrets.add("PART", "sesame");
         secrets.add("SHORT", "abc");
-        let text = r#"open "sesame" | open%20%22sesame%22 | open+%22sesame%22 | {"k": "open \"sesame\""} | sesame | abc"#;
-        assert_eq!(secrets.hidden_in(text), r#"${KEY} | ${KEY} | ${KEY} | {"k": "${KEY}"} | ${PART} | abc"#);
+        let text = r#"open "sesame" | open%20%22sesame%22 | open+%22sesame%22 | {"k": "open \"sesame\""} | {"t": "{\"k\": \"open \\\"sesame\\\"\"}"} | sesame | abc"#;
+        assert_eq!(secrets.hidden_in(text), r#"${KEY} | ${KEY} | ${KEY} | {"k": "${KEY}"} | {"t": "{\"k\": \"${KEY}\"}"} | ${PART} | abc"#);
         assert!(!format!("{secrets:?}").contains("sesame"));
     }
 }

@@ -26,7 +26,7 @@ use unsent::Unsent;
 /// How much is read at once, in bytes. A head that does not fit is hyper's.
 const SPACE: usize = 16 << 10;
 /// When so much is to be written, in bytes, further requests wait: a client that takes nothing must not fill the memory.
-const ENOUGH: usize = 256 << 10;
+const ENOUGH: usize = 64 << 10;
 /// How long a new connection may be silent.
 const FIRST: Duration = Duration::from_secs(10);
 /// How long a client may send nothing between requests, or take nothing of an answer: at least, and at most twice as long.
@@ -41,10 +41,15 @@ thread_local! {
 /// Answers hits until something else is asked: hyper goes on then, from the bytes that are returned. `None` once the connection is
 /// over, for its client is gone or was silent for too long, or the server drains.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, site: &Site, client: IpAddr) -> Option<Vec<u8>> {
-    let (mut stage, mut changes) = (site.stage.clone(), site.stage.clone());
+    let direct = Direct { stream, site, client, unsent: Unsent::default(), ahead: Vec::new(), left: false, active: false, last: false };
+    go_on(direct).await
+}
+
+/// The same, from where a connection is.
+async fn go_on<S: AsyncRead + AsyncWrite + Unpin>(mut direct: Direct<'_, S>) -> Option<Vec<u8>> {
+    let (mut stage, mut changes) = (direct.site.stage.clone(), direct.site.stage.clone());
     let mut drains = pin!(draining(&mut stage));
     let mut patience = pin!(sleep(FIRST));
-    let mut direct = Direct { stream, site, client, unsent: Unsent::default(), ahead: Vec::new(), left: false, active: false, last: false };
     let mut waits = false;
     poll_fn(|context| {
         loop {
@@ -164,3 +169,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Direct<'_, S> {
         Some(head.length)
     }
 }
+
+#[cfg(test)]
+mod tests;

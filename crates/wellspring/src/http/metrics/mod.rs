@@ -11,6 +11,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, 
 use wellspring_core::moment::Moment;
 
 use super::Site;
+use super::crowd::{Crowd, Reason};
 use super::headers::Caching;
 use crate::engine::Engine;
 use crate::engine::catalog::Source;
@@ -41,9 +42,9 @@ impl Gauges {
 /// hangs, holds up no refresh.
 pub async fn answer(site: &Site, request: &HeaderMap) -> Response {
     let format = Format::of(request.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()));
-    let (engine, gauges) = (site.engine.clone(), Arc::clone(&site.gauges));
+    let (engine, gauges, crowd) = (site.engine.clone(), Arc::clone(&site.gauges), Arc::clone(&site.crowd));
     let now = engine.clock().now();
-    let Ok(text) = lifecycle::blocking(move || page(&engine, &gauges, now, format)).await else {
+    let Ok(text) = lifecycle::blocking(move || page(&engine, &gauges, &crowd, now, format)).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let mut response = text.into_response();
@@ -55,7 +56,7 @@ pub async fn answer(site: &Site, request: &HeaderMap) -> Response {
 }
 
 /// The whole page.
-fn page(engine: &Engine, gauges: &Gauges, now: Moment, format: Format) -> String {
+fn page(engine: &Engine, gauges: &Gauges, crowd: &Crowd, now: Moment, format: Format) -> String {
     let mut page = Page::new(format);
     page.info("wellspring_build", "Which version runs.", &[("version", env!("CARGO_PKG_VERSION"))]);
     let catalog = engine.catalog();
@@ -70,6 +71,10 @@ fn page(engine: &Engine, gauges: &Gauges, now: Moment, format: Format) -> String
     ];
     for (name, help, value) in open {
         page.gauge(name, help, value.map(whole));
+    }
+    let mut refused = page.counter("wellspring_connections_refused", "Connections that were not taken, by why.");
+    for reason in Reason::ALL {
+        refused.of(&[("reason", reason.as_str())], crowd.refused(reason));
     }
     process::tell(&mut page);
     page.end()

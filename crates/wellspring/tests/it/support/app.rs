@@ -18,6 +18,7 @@ use super::program;
 /// Builds a server.
 #[derive(Debug, Default)]
 pub struct Builder {
+    listen: Option<String>,
     server: String,
     fetch: String,
     browser: String,
@@ -38,6 +39,12 @@ impl Builder {
     /// A server without sources, in memory, that may fetch from loopback.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Listens elsewhere than on 127.0.0.1.
+    pub fn with_listen(mut self, address: &str) -> Self {
+        self.listen = Some(address.to_owned());
+        self
     }
 
     /// Adds lines to `[server]`.
@@ -90,8 +97,13 @@ impl Builder {
     pub fn toml(&self) -> String {
         let store = self.store.as_deref().unwrap_or("memory:");
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\ntimezone = \"Asia/Jakarta\"\n{}[store]\nurl = \"{store}\"\n[fetch]\nallow_private = true\nrobots = {}\n{}\n[browser]\n{}\n{}",
-            self.server, self.robots, self.fetch, self.browser, self.sources
+            "[server]\nlisten = \"{}\"\ntimezone = \"Asia/Jakarta\"\n{}[store]\nurl = \"{store}\"\n[fetch]\nallow_private = true\nrobots = {}\n{}\n[browser]\n{}\n{}",
+            self.listen.as_deref().unwrap_or("127.0.0.1:0"),
+            self.server,
+            self.robots,
+            self.fetch,
+            self.browser,
+            self.sources
         )
     }
 
