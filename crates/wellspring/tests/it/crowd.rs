@@ -182,11 +182,13 @@ async fn drip(mut stream: TcpStream) -> (Duration, String) {
         }
         std::future::pending::<()>().await;
     };
-    tokio::select! {
-        _cut = read.read_to_end(&mut all) => {}
-        () = drips => {}
-        () = tokio::time::sleep(PATIENCE) => panic!("the server never closes"),
-    }
+    let ends = async {
+        tokio::select! {
+            _cut = read.read_to_end(&mut all) => {}
+            () = drips => {}
+        }
+    };
+    tokio::time::timeout(PATIENCE, ends).await.expect("the server closes");
     (begun.elapsed(), String::from_utf8_lossy(&all).into_owned())
 }
 
