@@ -221,7 +221,10 @@ async fn a_crawl_delay_spaces_requests_from_the_first_on() {
     }
     let starts = starts.lock().unwrap().clone();
     let gaps: Vec<Duration> = starts.windows(2).map(|pair| pair[1].since(pair[0])).collect();
-    assert!(gaps.len() == 4 && gaps.iter().all(|gap| *gap >= Duration::from_millis(300)), "{gaps:?}");
+    // Seen a moment after each was let go, which is not always the same moment.
+    assert!(gaps.len() == 4 && gaps.iter().all(|gap| *gap >= Duration::from_millis(270)), "{gaps:?}");
+    let whole = starts[4].since(starts[0]);
+    assert!(whole >= Duration::from_millis(4 * 300 - 30), "{whole:?}");
     app.stop().await;
 }
 
