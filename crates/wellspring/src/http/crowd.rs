@@ -19,8 +19,8 @@ use super::proxies::Proxies;
 const RESERVE: u64 = 256;
 /// The most connections where nobody says how many.
 const USUAL: usize = 16_384;
-/// When one may come again who was turned away, in seconds.
-const AGAIN: u64 = 5;
+/// When one may come again who was turned away.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How often it is said at most that clients are turned away.
 const SAID: Duration = Duration::from_secs(60);
 
@@ -201,12 +201,7 @@ fn descriptors() -> Option<u64> {
 /// The answer to those that are turned away.
 pub(super) fn refusal() -> Vec<u8> {
     let detail = "there are more connections than are taken, in all or from one address";
-    let body = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "crowded", detail).body();
-    format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\nretry-after: {AGAIN}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "crowded", detail).retry_after(AGAIN).closing(None)
 }
 
 /// Says so to a client, as far as that takes no waiting.

@@ -67,6 +67,21 @@ impl Problem {
         self.header(RETRY_AFTER, &seconds.max(1).to_string())
     }
 
+    /// The whole answer as it stands on the wire, after which the connection is closed. `date` is a line of that name.
+    pub(super) fn closing(&self, date: Option<&str>) -> Vec<u8> {
+        let (status, body) = (self.status, self.body());
+        let own = self.headers.iter().filter_map(|(name, value)| Some(format!("{name}: {}\r\n", value.to_str().ok()?)));
+        let date = date.map(|date| format!("{date}\r\n"));
+        format!(
+            "HTTP/1.1 {} {}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: {}\r\n{}\r\n{body}",
+            status.as_u16(),
+            status.canonical_reason().unwrap_or(""),
+            body.len(),
+            own.chain(date).collect::<String>(),
+        )
+        .into_bytes()
+    }
+
     /// The body.
     pub fn body(&self) -> String {
         let mut body = Map::new();

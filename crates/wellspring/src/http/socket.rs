@@ -204,15 +204,7 @@ fn told(status: StatusCode, date: Option<&str>) -> Vec<u8> {
         }
         _ => ("bad_request", "this is no HTTP/1.1 request: its first line, or one of its headers, cannot be read".to_owned()),
     };
-    let body = Problem::new(status, code, detail).body();
-    let reason = status.canonical_reason().unwrap_or("");
-    let date = date.map_or_else(String::new, |date| format!("{date}\r\n"));
-    format!(
-        "HTTP/1.1 {} {reason}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: {}\r\n{date}\r\n{body}",
-        status.as_u16(),
-        body.len()
-    )
-    .into_bytes()
+    Problem::new(status, code, detail).closing(date)
 }
 
 #[cfg(test)]

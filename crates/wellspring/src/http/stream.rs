@@ -20,6 +20,7 @@ use http_body::Frame;
 use tokio::sync::{mpsc, watch};
 
 use super::problem::Problem;
+use super::server::draining;
 use super::{Site, Stage};
 use crate::engine::changes::Listener;
 use crate::lifecycle;
@@ -118,10 +119,6 @@ impl Teller {
             }
         }
     }
-}
-
-async fn draining(stage: &mut watch::Receiver<Stage>) {
-    drop(stage.wait_for(|stage| *stage == Stage::Draining).await);
 }
 
 /// A body of what is sent through a channel.
