@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tracing::warn;
 use wellspring_core::moment::Mono;
 
 use super::problem::Problem;
-use super::proxies::Proxies;
+use super::proxies::{Client, Proxies};
 
 /// What is left of the descriptors for the store, workers, the browser and upstreams.
 const RESERVE: u64 = 256;
@@ -113,8 +113,9 @@ impl Crowd {
     }
 
     /// Takes an event stream of this address; `None` where that has as many as it may have.
-    pub fn listens(&self, address: IpAddr) -> Option<Guest> {
-        self.one_of(&self.streams, address)
+    pub fn listens(&self, client: Client) -> Option<Guest> {
+        // All who hide behind words that nobody can read are one.
+        if client.unread { self.streams.one_more(Ipv4Addr::UNSPECIFIED.into()) } else { self.one_of(&self.streams, client.address) }
     }
 
     /// Notes that a connection was not taken.
@@ -245,7 +246,10 @@ mod tests {
         check("2001:db8:0:1::1", true);
         let _exempt: Vec<_> =
             ["127.0.0.1", "::1", "127.8.8.8", "10.1.2.3", "::ffff:10.1.2.3"].repeat(5).into_iter().map(|a| check(a, true)).collect();
-        assert!(crowd.listens(ip("203.0.113.1")).is_some(), "streams are counted by themselves");
+        let listens = |address: &str, unread| crowd.listens(Client { address: ip(address), unread });
+        let _streams = listens("203.0.113.1", false).expect("streams are counted by themselves");
+        let _unread = listens("10.0.0.7", true).expect("the first of those who cannot be told apart");
+        assert!(listens("10.0.0.8", true).is_none() && listens("10.0.0.7", false).is_some());
     }
 
     #[test]

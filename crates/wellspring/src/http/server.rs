@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use http::{Request, Response, StatusCode};
+use http::header::VIA;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -150,7 +151,7 @@ impl Service<Request<Incoming>> for Answers {
     fn call(&self, request: Request<Incoming>) -> Answer {
         let log = self.site.access_log.as_ref();
         let client = || self.site.proxies.client(self.client, request.headers());
-        let noted = log.map(|log| log.note(&request, client(), self.site.engine.clock()));
+        let noted = log.map(|log| log.note(&request, client().address, self.site.engine.clock()));
         let moved = self.site.base.moved(&request);
         let request = self.site.base.take_off(request);
         self.owed.store(!request.body().is_end_stream(), Ordering::Relaxed);
@@ -164,6 +165,11 @@ impl Service<Request<Incoming>> for Answers {
         let Self { router, site, .. } = self.clone();
         let mut request = request;
         request.extensions_mut().insert(Peer(self.client));
+        if request.version() < Version::HTTP_11 || self.site.proxies.trusts(self.client) {
+            // A proxy that says nothing of itself (nginx, unless it is told to) is known by its old version of HTTP, or by its address:
+            // what it should have said is said for it, so that nobody who asks through it is taken for a neighbour.
+            request.headers_mut().append(VIA, HeaderValue::from_static("1.0 unnamed"));
+        }
         // Not here: what a handler computes would hold up the hits of this thread's other connections.
         Answer::Routed(Work(lifecycle::spawn(async move {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
