@@ -14,15 +14,15 @@ use crate::store::{Entry, Revision, StoreError};
 
 /// What a file holds.
 pub(super) struct First {
-    /// None where the file was set aside.
-    pub(super) conn: Option<Connection>,
+    /// Or what is corrupt: the file is to be set aside.
+    pub(super) conn: Result<Connection, String>,
     /// The latest of every key.
     pub(super) entries: Vec<Entry>,
     pub(super) notes: BTreeMap<String, String>,
 }
 
-/// Opens the file and reads the latest of every key. Where it is corrupt it is set aside and there is no connection: what
-/// could be read of it is to be written into a new one.
+/// Opens the file and reads the latest of every key. Where it is corrupt there is no connection: what could be read of it is
+/// to be written into a new one.
 pub(super) fn first(file: &DataFile) -> Result<First, StoreError> {
     let refused = |fault| match fault {
         Fault::Unusable(why) => StoreError::Unusable(why),
@@ -44,10 +44,9 @@ pub(super) fn first(file: &DataFile) -> Result<First, StoreError> {
     let conn = conn.map_err(refused)?;
     let entries = latest(&conn, &mut damage).map_err(refused)?;
     let notes = notes(&conn);
-    let Some(why) = damage.0 else { return Ok(First { conn: Some(conn), entries, notes }) };
+    let Some(why) = damage.0 else { return Ok(First { conn: Ok(conn), entries, notes }) };
     schema::abandon(conn);
-    file.set_aside(&why).map_err(refused)?;
-    Ok(First { conn: None, entries, notes })
+    Ok(First { conn: Err(why), entries, notes })
 }
 
 /// The notes, as far as they can be read: none is worth a file that is set aside.

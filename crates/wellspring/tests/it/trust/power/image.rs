@@ -130,7 +130,9 @@ impl Platter {
                 let (settled, rest): (Vec<_>, Vec<_>) =
                     std::mem::take(&mut self.pending).into_iter().partition(|change| change.folder == *path);
                 self.pending = rest;
-                settled.iter().for_each(|change| change.apply(&mut self.names, &mut self.folders));
+                for change in settled {
+                    change.apply(&mut self.names, &mut self.folders);
+                }
             }
             Record::SyncFolder { .. } | Record::Said(_) => {}
         }
@@ -296,7 +298,9 @@ mod tests {
     /// Every state that a thousand crashes find a file in, as `length:bytes at the start of each sector`.
     fn states(records: &[Record]) -> BTreeSet<Option<Vec<u8>>> {
         let mut platter = Platter::default();
-        records.iter().for_each(|record| platter.take(record));
+        for record in records {
+            platter.take(record);
+        }
         let mut dice = Dice(1);
         let of = |image: Image| image.files.get(Path::new("/d/f")).map(|bytes| bytes.chunks(SECTOR).map(|sector| sector[0]).collect());
         (0..1_000).map(|_| of(platter.crash(&mut dice))).collect()

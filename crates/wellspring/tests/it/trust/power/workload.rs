@@ -73,6 +73,8 @@ pub(super) async fn run(folder: &Path, acks: &Path, seed: u64, turns: usize) {
     work.failing(folder, "sync EIO").await;
     work = work.many(turns / 8).await;
     work.failing(folder, "grow ENOSPC 9000").await;
+    work = work.stopped(folder).await;
+    work = work.many(turns / 8).await;
     // A log that cannot be worked into the database only grows.
     fails(folder, "write EIO wellspring.db");
     work = work.many(turns / 2).await;
@@ -128,6 +130,24 @@ impl Work {
         assert!(matches!(self.store.health(), Health::Degraded(_)), "{words}");
         fails(folder, "");
         self.durable().await;
+    }
+
+    /// It is stopped while the disk fails: what is owed is lost, and the log that is found next time was never synced.
+    async fn stopped(mut self, folder: &Path) -> Self {
+        fails(folder, "sync EIO");
+        for known in &mut self.keys {
+            turn(&self.store, &self.said, known, Disk::Failing).await;
+        }
+        self.store.close().await;
+        fails(folder, "");
+        let mut work = Self { store: open(&self.path).unwrap(), ..self };
+        for known in &mut work.keys {
+            let latest = work.store.get(&known.key).await.unwrap().and_then(|entry| entry.latest);
+            known.alive = latest.is_some();
+            known.revision = latest.map_or(known.revision, |latest| latest.snapshot.revision);
+            known.history.clear();
+        }
+        work
     }
 
     async fn durable(&self) {
