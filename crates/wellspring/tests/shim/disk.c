@@ -385,7 +385,7 @@ static int link_to(const char *from, const char *to, int flags)
 	if (!ours(from, a) || !ours(to, b))
 		return (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, flags);
 	pthread_mutex_lock(&lock);
-	if (!fails("create", b)) {
+	if (syscall(SYS_faccessat, AT_FDCWD, b, F_OK) == 0 || !fails("create", b)) {
 		outcome = (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, flags);
 		if (outcome == 0)
 			put_paths('L', a, b);
@@ -424,7 +424,8 @@ int mkdir(const char *path, mode_t mode)
 	if (!ours(path, full))
 		return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
 	pthread_mutex_lock(&lock);
-	if (!fails("create", full)) {
+	/* What is there already is found so before any room is looked for. */
+	if (syscall(SYS_faccessat, AT_FDCWD, full, F_OK) == 0 || !fails("create", full)) {
 		outcome = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
 		if (outcome == 0)
 			put_path('M', 0, 0, full);

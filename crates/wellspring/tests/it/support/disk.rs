@@ -19,12 +19,14 @@ fn build() -> Option<PathBuf> {
         return Some(built.into());
     }
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shim/disk.c");
-    // Of this process alone: another run may build its own at the same time.
-    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("disk-{}.so", std::process::id()));
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("disk.so");
+    // Under a name of this process until it is whole: another run may build it at the same time.
+    let own = built.with_extension(std::process::id().to_string());
     let flags = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-nonnull-compare", "-shared", "-fPIC", "-o"];
-    match Command::new("cc").args(flags).arg(&built).arg(&source).arg("-lpthread").status() {
+    match Command::new("cc").args(flags).arg(&own).arg(&source).arg("-lpthread").status() {
         Ok(status) => {
             assert!(status.success(), "{} does not compile", source.display());
+            fs::rename(own, &built).unwrap();
             Some(built)
         }
         Err(error) => {

@@ -170,7 +170,8 @@ impl Work {
         let file = File::options().write(true).open(&self.path).unwrap();
         file.write_all_at(&[0xA5; 4_096], (root - 1) * 4_096).unwrap();
         file.sync_all().unwrap();
-        self.keys.iter_mut().for_each(Known::forget_history);
+        // What is in memory is written, and that may be the change that comes next.
+        self.keys.iter_mut().for_each(|known| known.history.clear());
         let mut work = Self { store: open(&self.path).unwrap(), ..self };
         // Its answer comes after the file was looked through.
         turn(&work.store, &work.said, &mut work.keys[0], Disk::Sound).await;
@@ -183,18 +184,11 @@ impl Work {
     async fn removed(mut self) -> Self {
         self.say("removed");
         fs::remove_file(&self.path).unwrap();
-        self.keys.iter_mut().for_each(Known::forget_history);
+        self.keys.iter_mut().for_each(|known| known.history.clear());
         turn(&self.store, &self.said, &mut self.keys[0], Disk::Sound).await;
         self.durable().await;
         self.say("whole");
         self
-    }
-}
-
-impl Known {
-    fn forget_history(&mut self) {
-        let latest = self.history.pop();
-        self.history = latest.into_iter().collect();
     }
 }
 
