@@ -69,6 +69,14 @@ impl DataFile {
         }
     }
 
+    /// Whether a database lies there with nothing in its log, in a folder that has no room for one more file.
+    pub(super) fn is_closed_on_a_full_disk(&self) -> bool {
+        let probe = beside(&self.path, ".probe");
+        let full = matches!(File::create(&probe), Err(error) if error.kind() == io::ErrorKind::StorageFull);
+        let _ = fs::remove_file(probe);
+        full && self.path.exists() && fs::metadata(beside(&self.path, "-wal")).map_or(0, |meta| meta.len()) == 0
+    }
+
     /// Brings the names in its folder to the disk: a file is there after a power failure only once its folder says so.
     pub(super) fn sync_folder(&self) -> io::Result<()> {
         sync_folder(folder(&self.path))

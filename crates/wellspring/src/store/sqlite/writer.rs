@@ -78,16 +78,20 @@ struct Batch {
 }
 
 impl Writer {
-    /// Without a connection, but with what is corrupt, the file is to be set aside.
+    /// Without a connection, but with why: what is corrupt is to be set aside, what cannot be written is tried again.
     pub(super) fn new(
         file: DataFile,
-        conn: Result<Connection, String>,
+        conn: Result<Connection, Fault>,
         retention: Retention,
         shared: Arc<Shared>,
         jobs: Receiver<Job>,
     ) -> Self {
-        let (conn, corrupt) = conn.map_or_else(|why| (None, Some(why)), |conn| (Some(conn), None));
-        let opened = conn.as_ref().and_then(|_| file.identity());
+        let (conn, corrupt) = match conn {
+            Ok(conn) => (Some(conn), None),
+            Err(Fault::Corrupt(why)) => (None, Some(why)),
+            Err(_) => (None, None),
+        };
+        let opened = if corrupt.is_none() { file.identity() } else { None };
         let next_try = Mono::from_nanos(i64::MIN);
         Self { conn, file, opened, corrupt, retention, shared, jobs, owed: BTreeSet::new(), owes_notes: false, next_try }
     }
@@ -247,7 +251,11 @@ impl Writer {
             self.replace(&why)?;
         }
         self.file.renew_log().map_err(|error| io(&error))?;
-        let mut conn = schema::open(self.file.path())?;
+        let mut conn = schema::open(self.file.path()).map_err(|fault| match fault {
+            // SQLite only says that it cannot open something.
+            Fault::Io(why) if self.file.is_closed_on_a_full_disk() => Fault::Io(format!("{why}: the disk is full")),
+            fault => fault,
+        })?;
         let outcome = self.sync_folder().and_then(|()| self.pay(&mut conn));
         if let Err(fault) = outcome {
             schema::abandon(conn);

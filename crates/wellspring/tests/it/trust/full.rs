@@ -217,8 +217,10 @@ async fn a_server_starts_on_a_full_disk_and_serves_what_it_has() {
     let server = lab.serve();
     lab.refresh(&server, 2_000).await;
     server.kill();
-    lab.disk.fails("write ENOSPC");
+    lab.disk.fails("write ENOSPC\ncreate ENOSPC");
     lab.holds(2_000).await;
+    // That has looked at the database and so closed it well: now there is no log, and no room for one.
+    assert!(!lab.disk.folder().join("data/wellspring.db-wal").exists());
     let server = lab.serve();
     lab.refresh(&server, 2_000).await;
     let (_, why) = until_ready(&server, "degraded").await;
