@@ -14,6 +14,7 @@ mod python;
 mod report;
 mod score;
 mod soak;
+mod shim;
 mod steps;
 mod test;
 #[cfg(test)]

@@ -76,7 +76,7 @@ pub struct Attempt {
     pub trigger: &'static str,
     /// `stored`, `confirmed`, `cancelled` or a failure's code.
     pub outcome: &'static str,
-    /// What went wrong, in words.
+    /// What went wrong, in words; of a result that is in memory alone, why it is not durable yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// How long it took, in milliseconds.

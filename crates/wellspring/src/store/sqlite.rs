@@ -7,6 +7,7 @@
 //! latest of every key changed meanwhile (revisions in between are not kept). Where the file was lost, replaced or found
 //! corrupt, it owes the latest of every key; the history in that file is gone from the store, not from the renamed file.
 
+mod aside;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -59,12 +60,18 @@ impl SqliteStore {
     /// file of ours or where its folder does not allow it; the message says what to do.
     pub fn open(path: &Path, retention: Retention) -> Result<Self, StoreError> {
         let file = DataFile::claim(path)?;
+        let mend = |error| StoreError::Unavailable(format!("a replacement of the store `{}` cannot be ended: {error}", path.display()));
+        file.heal().map_err(mend)?;
+        if let Err(error) = file.renew_log() {
+            // It is read as it is: what follows in it is as safe as the disk is.
+            tracing::warn!(path = %path.display(), %error, "the log that the last run left cannot be written anew");
+        }
         let load::First { conn, entries, notes } = load::first(&file)?;
         let shared =
             Arc::new(Shared { local: Mutex::new(Local::new(entries, notes)), health: Mutex::new(Health::Ok), errors: AtomicU64::new(0) });
         let (jobs, queue) = mpsc::channel();
         let mut writer = Writer::new(file, conn, retention, Arc::clone(&shared), queue);
-        writer.settle();
+        writer.settle()?;
         let refused = |error| StoreError::Unavailable(format!("the store's thread could not be started: {error}"));
         lifecycle::thread("store", move || writer.run()).map_err(refused)?;
         Ok(Self { shared, jobs, path: path.to_owned() })

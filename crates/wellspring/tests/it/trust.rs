@@ -11,6 +11,8 @@ use crate::support::program::tell;
 pub(crate) mod addresses;
 mod bodies;
 mod flips;
+mod full;
+mod power;
 mod slow;
 mod upstream;
 
