@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use crate::steps;
 
 mod inward;
+mod lifecycle;
 mod outward;
 mod refresh;
 mod said;
@@ -16,7 +17,7 @@ mod said;
 use said::Said;
 
 /// All of them, a file a group.
-const GROUPS: &[&[Promise]] = &[inward::PROMISES, refresh::PROMISES, outward::PROMISES];
+const GROUPS: &[&[Promise]] = &[inward::PROMISES, lifecycle::PROMISES, refresh::PROMISES, outward::PROMISES];
 
 /// Tells a test that the full numbers are wanted, by which latencies are judged.
 const LONG: (&str, &str) = ("WELLSPRING_TRUST", "long");

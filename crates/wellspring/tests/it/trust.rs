@@ -10,7 +10,9 @@ use crate::support::program::tell;
 
 pub(crate) mod addresses;
 mod bodies;
+mod dice;
 mod flips;
+mod kills;
 mod slow;
 mod upstream;
 
