@@ -15,6 +15,7 @@ mod dice;
 mod flips;
 mod kills;
 mod slow;
+mod stopping;
 mod upstream;
 
 /// Whether the full numbers are wanted, and latencies judged.

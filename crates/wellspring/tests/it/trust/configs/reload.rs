@@ -138,7 +138,7 @@ fn give(main: &Path, sources: &Path, first: &str, good: &[String], number: usize
     let mut dice = Dice::new(SEED + 1_000_000 + u64::try_from(number).unwrap());
     clear_odd(sources);
     let text = match dice.below(4) {
-        0 | 1 => [first, dice.pick(&good[1..])].concat().into_bytes(),
+        0 | 1 => format!("{first}{}", dice.pick(&good[1..])).into_bytes(),
         2 => [first.as_bytes(), &mutated(&good[1..], &mut dice)].concat(),
         _ => mutated(good, &mut dice),
     };
