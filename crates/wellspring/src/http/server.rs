@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use http::header::DATE;
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -177,7 +178,8 @@ impl Service<Request<Incoming>> for Answers {
         let request = self.site.base.take_off(request);
         self.owed.store(!request.body().is_end_stream(), Ordering::Relaxed);
         let at_once = intake::refuse(&request).map(read::made).or(moved).or_else(|| read::hit(&self.site, &request));
-        if let Some(response) = at_once {
+        if let Some(mut response) = at_once {
+            dated(&self.site, &mut response);
             if let (Some(log), Some(noted)) = (log, noted) {
                 log.answered(&noted, &response, self.site.engine.clock());
             }
@@ -189,13 +191,20 @@ impl Service<Request<Incoming>> for Answers {
         // Not here: what a handler computes would hold up the hits of this thread's other connections.
         Answer::Routed(Work(lifecycle::spawn(async move {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
-            let response = response.map(Body::Made);
+            let mut response = response.map(Body::Made);
+            dated(&site, &mut response);
             if let (Some(log), Some(noted)) = (&site.access_log, noted) {
                 log.answered(&noted, &response, site.engine.clock());
             }
             response
         })))
     }
+}
+
+/// Says when it was answered: hyper, which would, goes on saying a time that lies ahead once the clock was set back.
+fn dated(site: &Site, response: &mut Response<Body>) {
+    let clock = site.engine.clock();
+    response.headers_mut().entry(DATE).or_insert_with(|| direct::date(clock.mono(), clock));
 }
 
 /// An answer: ready at once where it is a hit.

@@ -10,6 +10,7 @@ use crate::support::program::tell;
 
 pub(crate) mod addresses;
 mod bodies;
+mod clocks;
 mod configs;
 mod dice;
 mod flips;
