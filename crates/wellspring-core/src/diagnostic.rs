@@ -73,15 +73,15 @@ impl Diagnostic {
 
 /// One line of a bounded length that a terminal shows as it is: what a file holds may be quoted in it. The middle of a longer one goes.
 fn line_of(text: &str) -> String {
-    let plain =
-        |text: &str| text.chars().map(|c| if is_odd(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect::<String>();
-    let most = |text: &str, bytes: usize| text.floor_char_boundary(bytes);
-    // Cut by bytes before anything else, and by characters of what is shown then.
-    if text.len() > 16 * LONGEST {
-        let tail = text.floor_char_boundary(text.len() - LONGEST);
-        return line_of(&format!("{}…{}", &text[..most(text, 4 * LONGEST)], &text[tail..]));
-    }
-    let plain = plain(text);
+    let plain = |c: char| if is_odd(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    // Of what is far too long only the ends are looked at.
+    let plain: String = if text.len() > 16 * LONGEST {
+        let tail: Vec<String> = text.chars().rev().take(LONGEST).map(plain).collect();
+        let head = text.chars().take(LONGEST).map(plain);
+        head.chain(["…".to_owned()]).chain(tail.into_iter().rev()).collect()
+    } else {
+        text.chars().map(plain).collect()
+    };
     let count = plain.chars().count();
     if count <= LONGEST {
         return plain;

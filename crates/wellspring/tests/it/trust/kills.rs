@@ -32,6 +32,9 @@ const LONG: (usize, Duration) = (1_000, Duration::from_secs(480));
 /// After so many kills everything has to be refreshed once before the next.
 const CALM: usize = 10;
 
+/// Where a server keeps what it has.
+const KEPT: &str = "sqlite:data/wellspring.db";
+
 /// When a life ends.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
@@ -61,7 +64,7 @@ impl Moment {
     }
 }
 
-fn configure(folder: &Path, origin: &Origin, period: u64) {
+fn configure(folder: &Path, origin: &Origin, period: u64, store: &str) {
     let source = |name: &&str| {
         format!(
             "[source.{name}]\nurl = \"{}\"\nformat = \"json\"\nitems = \"$.rows[*]\"\nfresh_for = \"{period}ms\"\nmin_interval = \"0s\"\n\
@@ -72,7 +75,9 @@ fn configure(folder: &Path, origin: &Origin, period: u64) {
     let sources: String = SOURCES.iter().map(source).collect();
     write_config(
         folder,
-        &format!("[server]\nlisten = \"127.0.0.1:0\"\n[fetch]\nrobots = false\nallow_private = true\nper_host = 8\n{sources}"),
+        &format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"{store}\"\n[fetch]\nrobots = false\nallow_private = true\nper_host = 8\n{sources}"
+        ),
     );
 }
 
@@ -148,7 +153,7 @@ async fn live(folder: &Path, origin: &Origin, ledger: &Arc<Ledger>, moment: Mome
     let clients = clients(&server, ledger, dice).await;
     let after = match moment {
         Moment::Reload(after) => {
-            configure(folder, origin, 200 + u64::try_from(dice.below(200)).unwrap());
+            configure(folder, origin, 200 + u64::try_from(dice.below(200)).unwrap(), KEPT);
             server.signal("HUP");
             after
         }
@@ -175,18 +180,40 @@ async fn live(folder: &Path, origin: &Origin, ledger: &Arc<Ledger>, moment: Mome
     true
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_was_acknowledged_is_lost_by_kills() {
+/// An origin whose rows rise, and a folder in which a server has everything once.
+async fn scene(store: &str) -> (Origin, TempDir, Program) {
     let origin = Origin::start().await;
     for source in SOURCES {
         origin.script_rising(&format!("/{source}"), rows);
     }
     let folder = TempDir::new().unwrap();
-    configure(folder.path(), &origin, 300);
+    configure(folder.path(), &origin, 300, store);
     let server = Program::serve(folder.path());
     for source in SOURCES {
         server.until(source, |status| status["revision"].as_u64() >= Some(1)).await;
     }
+    (origin, folder, server)
+}
+
+/// The same with a server that keeps nothing: what it loses has to be found.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_keeps_nothing_is_found_out() {
+    let (_origin, folder, server) = scene("memory:").await;
+    let ledger = Ledger::default();
+    for _ in 0..3 {
+        ledger.hear("a", &server.post("/api/a/refresh").await);
+    }
+    server.kill();
+    let server = Program::serve(folder.path());
+    let status = server.until("a", |status| status["revision"].as_u64() >= Some(1)).await;
+    ledger.after_a_start("a", &server.get("/api/a").await, &status);
+    let (_, wrong) = ledger.found();
+    assert!(wrong.iter().any(|wrong| wrong.starts_with("lost")), "{wrong:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_acknowledged_is_lost_by_kills() {
+    let (origin, folder, server) = scene(KEPT).await;
     server.kill();
 
     let (most, time) = if long() { LONG } else { SHORT };

@@ -307,7 +307,9 @@ async fn it_stops_while_it_starts_and_while_it_reloads() {
     }
     let server = Program::serve(folder.path());
     assert_eq!(server.get("/api/cinema").await.items("title"), ["Dune"]);
-    wrong.iter().for_each(|why| println!("{why}"));
+    for why in &wrong {
+        println!("{why}");
+    }
     let figure =
         format!("{starts} starts ({well} by themselves) and {reloads} reloads, {} wrong, the slowest {}", wrong.len(), ms(slowest));
     judge("T16", "SIGTERM at start and during a reload", &figure, "none wrong, within 10 s", wrong.is_empty() && slowest < BAR);

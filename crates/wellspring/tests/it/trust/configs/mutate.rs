@@ -135,7 +135,7 @@ fn by_line(text: &[u8], dice: &mut Dice) -> Vec<u8> {
             let other = dice.below(lines.len());
             lines.swap(at, other);
         }
-        3 => lines[at] = (*dice.pick(&HEADS)).to_owned(),
+        3 => (*dice.pick(&HEADS)).clone_into(&mut lines[at]),
         4 => lines.insert(at, (*dice.pick(&HEADS)).to_owned()),
         5 => {
             let word = *dice.pick(&["x", "", "\"\\u001b[2J\"", "ütf", "stream", "url", "listen", "a.b.c", "\"a\\nb\"", "true"]);
@@ -162,7 +162,7 @@ pub(super) fn odd_file(folder: &Path, dice: &mut Dice) {
         6 => fs::create_dir(&path).unwrap(),
         7 => {
             fs::write(&path, "[source.a]\n").unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         }
         _ => fs::File::create(&path).unwrap().set_len(1 << 32).unwrap(),
     }

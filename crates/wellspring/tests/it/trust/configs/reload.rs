@@ -38,7 +38,9 @@ async fn likeness(server: &Program) -> Vec<Value> {
         let reply = connection.get(path).await;
         let mut body = reply.json();
         if let Some(sources) = body["sources"].as_array_mut() {
-            sources.iter_mut().for_each(|source| source["age_seconds"] = Value::Null);
+            for source in sources {
+                source["age_seconds"] = Value::Null;
+            }
         }
         all.push(serde_json::json!([path, reply.status.as_u16(), body]));
     }
