@@ -120,7 +120,7 @@ pub(super) fn answer(site: &Site, head: &Head<'_>, out: &mut Out) -> Option<Answ
 }
 
 /// `Date`: the wall clock is read once a second.
-fn date(now: Mono, clock: &dyn Clock) -> HeaderValue {
+pub(in crate::http) fn date(now: Mono, clock: &dyn Clock) -> HeaderValue {
     thread_local!(static TOLD: RefCell<Option<(i64, HeaderValue)>> = const { RefCell::new(None) });
     let second = now.as_nanos().div_euclid(1_000_000_000);
     TOLD.with_borrow_mut(|told| match told {
