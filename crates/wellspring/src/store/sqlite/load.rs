@@ -80,18 +80,27 @@ pub(super) fn revisions(conn: &Connection, key: &Key) -> Result<Vec<Revision>, F
 /// The highest revision made no later than `at`.
 pub(super) fn as_of(conn: &Connection, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, Fault> {
     for line in revisions(conn, key)?.iter().filter(|line| line.made_at <= at) {
-        let mut one = conn.prepare_cached(&format!("SELECT {HEAD}, items FROM snapshot WHERE key = ?1 AND revision = ?2"))?;
-        let mut rows = one.query(params![key.as_str(), line.revision.cast_signed()])?;
-        match rows.next()?.map(row::snapshot) {
-            Some(Ok((snapshot, _))) => return Ok(Some(snapshot)),
-            Some(Err(bad)) => skip(key.as_str(), &bad),
-            None => {}
+        if let Some(snapshot) = one(conn, key, line.revision)? {
+            return Ok(Some(snapshot));
         }
     }
     Ok(None)
 }
 
+/// One revision, where it is good.
+pub(super) fn one(conn: &Connection, key: &Key, revision: u64) -> Result<Option<Snapshot>, Fault> {
+    let mut one = conn.prepare_cached(&format!("SELECT {HEAD}, items FROM snapshot WHERE key = ?1 AND revision = ?2"))?;
+    let mut rows = one.query(params![key.as_str(), revision.cast_signed()])?;
+    match rows.next()?.map(row::snapshot) {
+        Some(Ok((snapshot, _))) => return Ok(Some(snapshot)),
+        Some(Err(bad)) => skip(key.as_str(), &bad),
+        None => {}
+    }
+    Ok(None)
+}
+
 /// Every good snapshot of a key, newest last.
+#[cfg(any(test, fuzzing))]
 pub(super) fn history(conn: &Connection, key: &Key) -> Result<Vec<Snapshot>, Fault> {
     let mut all = conn.prepare_cached(&format!("SELECT {HEAD}, items FROM snapshot WHERE key = ?1 ORDER BY revision"))?;
     let mut rows = all.query([key.as_str()])?;

@@ -122,6 +122,12 @@ pub(super) fn checkpoint(conn: &Connection) -> Result<(), Fault> {
     if busy == 0 { Ok(()) } else { Err(Fault::Io("the log is in use by another program".to_owned())) }
 }
 
+/// Writes the file anew without its unused pages. Takes as much room again on the disk, for as long as it runs.
+pub(super) fn compact(conn: &Connection) -> Result<(), Fault> {
+    conn.execute_batch("VACUUM")?;
+    checkpoint(conn)
+}
+
 /// Lets go of a connection that failed, or whose file is gone, without another write through it.
 pub(super) fn abandon(conn: Connection) {
     let _ = keep_log_on_close(&conn, true);

@@ -47,8 +47,9 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Read {
     Revisions(Key, Reply<Vec<Revision>>),
     AsOf(Key, Timestamp, Reply<Option<Snapshot>>),
-    /// Newest last.
-    History(Key, Reply<Vec<Snapshot>>),
+    One(Key, u64, Reply<Option<Snapshot>>),
+    /// Writes the file anew without what is unused.
+    Compact(Reply<()>),
 }
 
 pub(super) struct Writer {
@@ -152,7 +153,8 @@ impl Writer {
         let fault = match read {
             Read::Revisions(key, reply) => answer(self.conn.as_ref(), reply, |conn| load::revisions(conn, &key)),
             Read::AsOf(key, at, reply) => answer(self.conn.as_ref(), reply, |conn| load::as_of(conn, &key, at)),
-            Read::History(key, reply) => answer(self.conn.as_ref(), reply, |conn| load::history(conn, &key)),
+            Read::One(key, revision, reply) => answer(self.conn.as_ref(), reply, |conn| load::one(conn, &key, revision)),
+            Read::Compact(reply) => answer(self.conn.as_ref(), reply, schema::compact),
         };
         if let Some(fault) = fault {
             self.fail(&fault);
