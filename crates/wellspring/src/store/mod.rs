@@ -18,7 +18,7 @@ pub mod memory;
 pub mod sqlite;
 mod whole;
 
-pub use self::whole::{Whole, whole};
+pub use self::whole::{Holdings, Whole, whole};
 
 /// The right to refresh one key. Writes are refused unless they carry the lease in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +146,17 @@ impl Retention {
         });
         fits.count().max(1)
     }
+}
+
+/// Forgets keys, many of them in one commit where the store can.
+///
+/// # Errors
+/// Where the store cannot be written now.
+pub async fn evict_all(store: &dyn Store, keys: &[Key]) -> Result<(), StoreError> {
+    for some in keys.chunks(256) {
+        copy::together(some.iter().map(|key| Box::pin(store.evict(key)) as copy::Working<'_>).collect()).await?;
+    }
+    Ok(())
 }
 
 /// What a store may answer instead.

@@ -14,6 +14,7 @@ pub mod inspect;
 mod load;
 mod row;
 mod schema;
+pub mod shelf;
 mod writer;
 
 use std::fmt;

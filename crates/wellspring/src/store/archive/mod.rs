@@ -53,6 +53,33 @@ pub struct Counts {
     pub bytes: u64,
 }
 
+/// Which keys are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// These, in order.
+    Keys(Vec<Key>),
+    /// A source that there is not.
+    Unknown {
+        /// Its name.
+        name: String,
+        /// The sources of which something is.
+        stored: Vec<String>,
+    },
+}
+
+/// The keys of some sources, or all of them. A source of which nothing is stored yet is a mistake unless it is `known`.
+pub fn choose(mut keys: Vec<Key>, sources: Option<&[String]>, known: &dyn Fn(&str) -> bool) -> Chosen {
+    let Some(sources) = sources else { return Chosen::Keys(keys) };
+    let mut stored: Vec<String> = keys.iter().map(|key| key.source().to_owned()).collect();
+    stored.sort_unstable();
+    stored.dedup();
+    if let Some(name) = sources.iter().find(|name| !stored.contains(name) && !known(name)) {
+        return Chosen::Unknown { name: name.clone(), stored };
+    }
+    keys.retain(|key| sources.iter().any(|name| name == key.source()));
+    Chosen::Keys(keys)
+}
+
 /// Why no archive was written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {

@@ -11,7 +11,7 @@ use wellspring_core::key::Key;
 use wellspring_core::snapshot::{Digesting, Snapshot};
 
 use super::{Counts, End, EndLine, FORMAT, Header, KeyLine, RevisionLine, WriteError, items};
-use crate::store::{Entry, Store, whole};
+use crate::store::{Entry, Holdings, whole};
 
 /// Lines are handed on when there is so much of them, in bytes.
 const PIECE: usize = 64 << 10;
@@ -27,7 +27,7 @@ pub trait Sink: Send {
 ///
 /// # Errors
 /// Where the store cannot be read now, or the sink takes no more. What was written then lacks its last line.
-pub async fn write<S: Store + ?Sized>(store: &S, keys: &[Key], made_at: Timestamp, sink: &mut dyn Sink) -> Result<Counts, WriteError> {
+pub async fn write<S: Holdings + ?Sized>(store: &S, keys: &[Key], made_at: Timestamp, sink: &mut dyn Sink) -> Result<Counts, WriteError> {
     let mut writer = Writer { sink, pending: Vec::with_capacity(2 * PIECE), counts: Counts::default(), digest: Digesting::default() };
     writer.line(&Header { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), made_at }).await?;
     for key in keys {

@@ -159,6 +159,38 @@ fn latest(conn: &Connection, damage: &mut Damage) -> Result<Vec<Entry>, Fault> {
     Ok(metas.into_iter().map(|(key, meta)| meta.entry(found.remove(&key))).collect())
 }
 
+/// One key.
+pub(super) fn entry(conn: &Connection, key: &Key) -> Result<Option<Entry>, Fault> {
+    let mut one = conn.prepare_cached("SELECT key, format, revision, fence, renewal, attempts, seal FROM entry WHERE key = ?1")?;
+    let mut rows = one.query([key.as_str()])?;
+    let meta = match rows.next()?.map(row::meta) {
+        Some(Ok(meta)) => Some(meta),
+        Some(Err(bad)) => {
+            skip(key.as_str(), &bad);
+            None
+        }
+        None => None,
+    };
+    let found = newest_good(conn, key.as_str(), i64::MAX)?;
+    if meta.is_none() && found.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(meta.unwrap_or_else(|| Meta::lost(key.clone())).entry(found)))
+}
+
+/// Every key that anything can be read of, in order.
+pub(super) fn keys(conn: &Connection) -> Result<Vec<Key>, Fault> {
+    let mut all = conn.prepare("SELECT key FROM entry UNION SELECT key FROM snapshot")?;
+    let mut rows = all.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        // What is no text or no key is of a bad row, which is skipped everywhere.
+        found.extend(row.get::<_, String>(0).ok().and_then(|text| Key::parse(&text).ok()));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
 fn each_meta(conn: &Connection, metas: &mut BTreeMap<Key, Meta>) -> Result<(), Fault> {
     let mut all = conn.prepare("SELECT key, format, revision, fence, renewal, attempts, seal FROM entry")?;
     let mut rows = all.query([])?;
