@@ -25,6 +25,9 @@ const LARGEST: u64 = 64 << 20;
 /// How long a forced refresh may keep its asker waiting.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// What to do about a token that is not the server's.
+pub(super) const OWN_TOKEN: &str = "this command sends the one of its own config: give it the server's with --config FILE";
+
 /// How long what is streamed may stop.
 const SILENCE: Duration = Duration::from_mins(2);
 
@@ -78,14 +81,14 @@ pub(super) async fn download(
     path: &str,
     take: &mut (dyn FnMut(&[u8]) -> Result<(), String> + Send),
 ) -> Result<(), String> {
-    let Conversation { address, response, driver } = timeout(PATIENCE, open(config, server, Method::GET, path))
-        .await
-        .unwrap_or_else(|_| Err("the server did not answer".to_owned()))?;
+    let Conversation { address, response, driver } =
+        timeout(PATIENCE, open(config, server, Method::GET, path)).await.unwrap_or_else(|_| Err("the server did not answer".to_owned()))?;
     let status = response.status();
     if status != StatusCode::OK {
         let body = bounded::read_body(response.into_body(), LARGEST).await.map_err(|e| e.to_string())?;
         let answer: Value = serde_json::from_slice(&body).map_err(|_| stranger(&address, status))?;
-        return Err(answer["detail"].as_str().map_or_else(|| format!("the server answered {status}"), str::to_owned));
+        let why = answer["detail"].as_str().map_or_else(|| format!("the server answered {status}"), str::to_owned);
+        return Err(if status == StatusCode::UNAUTHORIZED { format!("{why}; {OWN_TOKEN}") } else { why });
     }
     let broken = |why: String| format!("the server on {address} broke off ({why})");
     let mut body = response.into_body();

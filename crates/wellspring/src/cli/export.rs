@@ -36,9 +36,10 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         config.store = StoreUrl::in_folder(data);
     }
     let done = runtime.block_on(async {
+        let interrupted = interrupted();
         tokio::select! {
             done = export(&config, options) => done,
-            why = interrupted() => Err(why),
+            why = interrupted => Err(why),
         }
     });
     runtime.shutdown_background();
@@ -67,7 +68,10 @@ async fn export(config: &Config, options: &Options) -> Result<String, String> {
     let Writing { target, progress } = writing;
     let bytes = target.finish().map_err(unwritable)?;
     drop(progress);
-    let to = bytes.map_or_else(|| "standard output".to_owned(), |bytes| format!("{shown} ({})", size(bytes)));
+    let to = bytes.map_or_else(
+        || if shown == STANDARD { "standard output".to_owned() } else { shown.clone() },
+        |bytes| format!("{shown} ({})", size(bytes)),
+    );
     Ok(format!("exported {} with {} to {to}", count(counts.keys, "key"), count(counts.revisions, "revision")))
 }
 
@@ -104,8 +108,10 @@ async fn running(config: &Config, options: &Options, writing: &mut Writing) -> R
         writing.target.write(piece).map_err(|error| format!("`{}` cannot be written ({error})", options.file.display()))
     };
     let got = client::download(config, options.server.as_ref(), &path, &mut take).await;
+    let is_silent = |why: &str| options.server.is_none() && why.starts_with("no server answers");
     got.map_err(|why| match config.store.path() {
-        None if options.server.is_none() => format!("a store in memory is only there while its server runs: {why}"),
+        None if is_silent(&why) => format!("a store in memory is only there while its server runs: {why}"),
+        Some(path) if is_silent(&why) => format!("the store `{}` is in use, and {why}", path.display()),
         _ => why,
     })?;
     checker.finish().map_err(|bad| format!("the server broke off ({})", bad.what))

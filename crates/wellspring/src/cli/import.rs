@@ -13,9 +13,9 @@ use super::{configured, output, runtime};
 use crate::app;
 use crate::config::{Config, StoreUrl};
 use crate::lifecycle;
+use crate::store::Health;
 use crate::store::archive::{Bad, Counts, Outcome, Reader, TakeError, Taken, take};
 use crate::store::sqlite::shelf::is_used;
-use crate::store::Health;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -29,7 +29,8 @@ pub(super) struct Options {
 const MOST_NAMED: usize = 5;
 
 /// How to stop the server that holds a store.
-pub(super) const STOP_IT: &str = "stop it first (`systemctl stop wellspring`, `docker compose stop`, or Ctrl-C where it runs), then start it again";
+pub(super) const STOP_IT: &str =
+    "stop it first (`systemctl stop wellspring`, `docker compose stop`, or Ctrl-C where it runs), then start it again";
 
 /// Takes over and tells. Exit code 1 where nothing was taken over.
 pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
@@ -42,9 +43,10 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         config.store = StoreUrl::in_folder(data);
     }
     let done = runtime.block_on(async {
+        let interrupted = interrupted();
         tokio::select! {
             done = import(&config, options) => done,
-            why = interrupted() => Err(format!("{why}; what was taken over until then stays, and taking it over again is no harm")),
+            why = interrupted => Err(format!("{why}; what was taken over until then stays, and taking it over again is no harm")),
         }
     });
     runtime.shutdown_background();
@@ -59,7 +61,9 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
 
 async fn import(config: &Config, options: &Options) -> Result<String, String> {
     let Some(path) = config.store.path() else {
-        return Err("a store in memory keeps nothing beyond its server; name a file as `url` under [store], or a folder with --data".to_owned());
+        return Err(
+            "a store in memory keeps nothing beyond its server; name a file as `url` under [store], or a folder with --data".to_owned()
+        );
     };
     if is_used(path) {
         return Err(format!("the store `{}` is in use by a running server; {STOP_IT}", path.display()));
@@ -137,7 +141,10 @@ impl Report<'_> {
         if kept > 0 {
             let more = if kept > self.kept.len() as u64 { ", …" } else { "" };
             let named = format!("{}{more}", self.kept.join(", "));
-            words += &format!("kept {}, of which the store holds something newer (--replace takes the archive's): {named}\n", count(kept, "key"));
+            words += &format!(
+                "kept {}, of which the store holds something newer (--replace takes the archive's): {named}\n",
+                count(kept, "key")
+            );
         }
         if pruned > 0 {
             words += &format!("left out {} beyond `keep_revisions` and `keep_bytes` under [store]\n", count(pruned, "older revision"));

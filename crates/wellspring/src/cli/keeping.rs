@@ -159,13 +159,16 @@ impl Drop for Progress {
     }
 }
 
-/// Comes when somebody ends the command: what is half done is then undone as after any failure.
-pub(super) async fn interrupted() -> String {
-    let words = "interrupted".to_owned();
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = interrupt.recv() => words, _ = terminate.recv() => words }
+/// Comes when somebody ends the command: what is half done is then undone as after any failure. From this call on, not from when it
+/// is first waited for.
+pub(super) fn interrupted() -> impl Future<Output = String> {
+    let caught = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        // Where they cannot be caught, they end the process as ever.
+        let (Ok(mut interrupt), Ok(mut terminate)) = caught else { return std::future::pending().await };
+        tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
+        "interrupted".to_owned()
+    }
 }
 
 /// `1 key`, `7 keys`.

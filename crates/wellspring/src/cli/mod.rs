@@ -151,7 +151,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write everything that is stored into one file, while a server serves it or without one
+    /// Write all that is stored into one file, also while a server serves it
     ///
     /// Where a server runs on the store it is asked, as `status` asks it. The file takes its name when it is whole; one that ends in
     /// .zst is compressed. Exit code 0: it is there. 1: it is not, and nothing is left of it. 2: the config or the command line is wrong.

@@ -56,7 +56,8 @@ pub async fn export(site: &Site, method: &Method, query: &str, request: &HeaderM
     }
     site.admission.load().judge(request, "an export")?;
     let keys = asked(site, query).await?;
-    let crowded = |_| Box::new(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "crowded", "other exports are being written").retry_after(TURN));
+    let crowded =
+        |_| Box::new(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "crowded", "other exports are being written").retry_after(TURN));
     let place = timeout(TURN, Arc::clone(&site.exports.0).acquire_owned()).await.map_err(crowded)?;
     let now = site.engine.clock().now().wall;
     let (out, pieces) = mpsc::channel(1);

@@ -113,7 +113,9 @@ async fn stream_of_changes(
 }
 
 async fn export_of_store(State(site): State<Site>, method: Method, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
-    export::export(&site, &method, query.as_deref().unwrap_or(""), &request).await.unwrap_or_else(axum::response::IntoResponse::into_response)
+    export::export(&site, &method, query.as_deref().unwrap_or(""), &request)
+        .await
+        .unwrap_or_else(axum::response::IntoResponse::into_response)
 }
 
 async fn health() -> Response {

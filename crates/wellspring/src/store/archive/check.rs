@@ -182,12 +182,16 @@ fn header(line: &[u8]) -> Result<Header, String> {
     if format == 0 {
         return Err(foreign());
     }
-    serde_json::from_slice(line).map_err(|error| format!("the header cannot be read ({error})"))
+    serde_json::from_slice(line).map_err(|error| format!("the header cannot be read ({})", words(&error)))
 }
 
 fn parse<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, String> {
-    // What serde says may repeat a value of any length.
-    serde_json::from_str(line).map_err(|error| format!("it cannot be read ({})", error.to_string().chars().take(300).collect::<String>()))
+    serde_json::from_str(line).map_err(|error| format!("it cannot be read ({})", words(&error)))
+}
+
+/// What a parser says of a line, which it takes for a text of its own. It may repeat a value of any length.
+pub(super) fn words(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ").chars().take(300).collect()
 }
 
 fn number(what: &str, number: u64, least: u64) -> Result<(), String> {

@@ -9,7 +9,8 @@ pub(super) fn count(json: &str) -> Result<u32, String> {
     if json.contains(['\n', '\r']) {
         return Err("its items are not on one line".to_owned());
     }
-    let Counted(count) = serde_json::from_str(json).map_err(|error| format!("its items are not what they should be ({error})"))?;
+    let Counted(count) =
+        serde_json::from_str(json).map_err(|error| format!("its items are not what they should be ({})", super::check::words(&error)))?;
     u32::try_from(count).map_err(|_| "it has too many items".to_owned())
 }
 

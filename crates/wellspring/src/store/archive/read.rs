@@ -52,7 +52,11 @@ impl<'a> Reader<'a> {
                     let rest = std::mem::take(&mut self.lines);
                     // The last line may lack its end.
                     if !rest.rest().is_empty() {
-                        return self.checker.take(rest.rest()).map(Some);
+                        let cut = |bad: Bad| match bad.line {
+                            1 => bad,
+                            line => Bad { line, what: "it ends in the middle of this line: it is truncated".to_owned() },
+                        };
+                        return self.checker.take(rest.rest()).map(Some).map_err(cut);
                     }
                     return self.checker.finish().map(|_| None);
                 }

@@ -21,6 +21,8 @@ use crate::store::{Entry, Health, Retention, Revision, StoreError};
 
 /// How often a failed file is tried again, and a good one looked at: somebody may have removed it.
 const TICK: Duration = Duration::from_secs(1);
+/// Keys whose history is pruned between two looks for jobs.
+const PRUNED_AT_ONCE: usize = 16;
 /// Jobs that share one commit.
 const AT_ONCE: usize = 256;
 
@@ -66,6 +68,8 @@ pub(super) struct Writer {
     /// Whether the notes in memory are not durable yet.
     owes_notes: bool,
     next_try: Mono,
+    /// Keys whose history is still to be pruned: an earlier start may have kept more.
+    unpruned: Vec<Key>,
 }
 
 #[derive(Default)]
@@ -79,7 +83,9 @@ impl Writer {
     /// Without a connection every key in memory is owed.
     pub(super) fn new(file: DataFile, conn: Option<Connection>, retention: Retention, shared: Arc<Shared>, jobs: Receiver<Job>) -> Self {
         let opened = conn.as_ref().and_then(|_| file.identity());
-        Self { conn, file, opened, retention, shared, jobs, owed: BTreeSet::new(), owes_notes: false, next_try: Mono::from_nanos(i64::MIN) }
+        let unpruned = shared.local().keys();
+        let next_try = Mono::from_nanos(i64::MIN);
+        Self { conn, file, opened, retention, shared, jobs, owed: BTreeSet::new(), owes_notes: false, next_try, unpruned }
     }
 
     /// Starts a new file at once where the old one was set aside: what was saved of it is then safe before anything is served.
@@ -97,12 +103,15 @@ impl Writer {
         }
         let closes = loop {
             let mut batch = Batch::default();
-            match self.jobs.recv_timeout(TICK) {
+            // Between jobs, so that none waits for more than a few keys.
+            let patience = if self.unpruned.is_empty() || self.conn.is_none() { TICK } else { Duration::ZERO };
+            match self.jobs.recv_timeout(patience) {
                 Ok(job) => batch.take(job, &self.jobs),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break Vec::new(),
             }
             self.turn(&mut batch);
+            self.prune();
             if !batch.closes.is_empty() {
                 break batch.closes;
             }
@@ -136,6 +145,16 @@ impl Writer {
         };
         if let Err(fault) = commit(conn, |conn| writes.iter().try_for_each(|(write, _)| write.apply(conn, self.retention))) {
             self.owe(writes);
+            self.fail(&fault);
+        }
+    }
+
+    /// Prunes the history of some keys by the retention in force.
+    fn prune(&mut self) {
+        let Some(conn) = self.conn.as_mut().filter(|_| !self.unpruned.is_empty()) else { return };
+        let rest = self.unpruned.len().saturating_sub(PRUNED_AT_ONCE);
+        let some = self.unpruned.split_off(rest);
+        if let Err(fault) = commit(conn, |conn| some.iter().try_for_each(|key| row::prune(conn, key.as_str(), self.retention))) {
             self.fail(&fault);
         }
     }
