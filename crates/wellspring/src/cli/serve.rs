@@ -8,7 +8,6 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use wellspring_core::diagnostic::Diagnostic;
-use wellspring_core::template::Filled;
 
 use super::{BROKEN, configured, runtime};
 use crate::app::{self, App};
@@ -175,7 +174,7 @@ impl Overrides {
         }
         config.server.access_log |= self.access_log;
         if let Some(data) = &self.data {
-            config.store = StoreUrl::Sqlite(Filled::plain(format!("sqlite:{}", data.join("wellspring.db").display())));
+            config.store = StoreUrl::in_folder(data);
         }
     }
 }

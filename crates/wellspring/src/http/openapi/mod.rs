@@ -112,7 +112,7 @@ fn document(sources: &[(&SourceSpec, Option<&Content>)], base: &BasePath, has_to
         reads::paths(&mut paths, spec, &items, has_token);
         tags.push(reads::tag(spec));
     }
-    server::paths(&mut paths);
+    server::paths(&mut paths, has_token);
     tags.push(server::tag());
     let mut info = Info::new("Wellspring", env!("CARGO_PKG_VERSION"));
     info.description = Some(
