@@ -13,8 +13,8 @@ mod lint_page;
 mod python;
 mod report;
 mod score;
-mod soak;
 mod shim;
+mod soak;
 mod steps;
 mod test;
 #[cfg(test)]

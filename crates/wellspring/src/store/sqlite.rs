@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{Semaphore, broadcast, oneshot};
 use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
@@ -37,11 +37,16 @@ use super::local::{Local, restored_history};
 use super::{Change, Entry, Figures, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 use crate::lifecycle;
 
+/// How many reads of history wait before the thread at a time.
+const READS: usize = 4;
+
 /// A store in one SQLite file, for one server at a time.
 pub struct SqliteStore {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
     path: PathBuf,
+    /// Places of reads before the writing thread.
+    reads: Arc<Semaphore>,
 }
 
 /// What the callers and the writing thread share. Neither lock is ever held across an await or a disk access.
@@ -75,7 +80,7 @@ impl SqliteStore {
         writer.settle()?;
         let refused = |error| StoreError::Unavailable(format!("the store's thread could not be started: {error}"));
         lifecycle::thread("store", move || writer.run()).map_err(refused)?;
-        Ok(Self { shared, jobs, path: path.to_owned() })
+        Ok(Self { shared, jobs, path: path.to_owned(), reads: Arc::new(Semaphore::new(READS)) })
     }
 
     /// Applies a change in memory and queues its writing under one lock, so that both happen in the same order.
@@ -91,8 +96,10 @@ impl SqliteStore {
     }
 
     async fn read<T>(&self, read: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Read) -> Result<T, StoreError> {
+        // Reads of history share the thread that writes: few wait there, the rest here, where whoever leaves waits no more.
+        let place = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))?;
         let (done, answer) = oneshot::channel();
-        self.submit(Job::Read(read(done)));
+        self.submit(Job::Read(read(done), place));
         answer.await.map_err(closed)?
     }
 

@@ -1,7 +1,7 @@
 //! The one thread that writes: takes what is queued, commits it in one transaction, answers. When the file fails it lets go of
 //! it, opens it again each second and writes what it owes from memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wellspring_core::key::Key;
 use wellspring_core::moment::Mono;
 use wellspring_core::snapshot::Snapshot;
@@ -29,7 +29,8 @@ const AT_ONCE: usize = 256;
 
 pub(super) enum Job {
     Write(Box<Write>, oneshot::Sender<()>),
-    Read(Read),
+    /// With its place among those that wait, which it gives back when it is done.
+    Read(Read, OwnedSemaphorePermit),
     Close(oneshot::Sender<()>),
 }
 
@@ -73,12 +74,14 @@ pub(super) struct Writer {
     next_try: Mono,
     /// Keys whose history is still to be pruned: an earlier start may have kept more.
     unpruned: Vec<Key>,
+    /// What waits until nothing is to be written: one at a time, so that no write waits for more than one.
+    reads: VecDeque<(Read, OwnedSemaphorePermit)>,
 }
 
 #[derive(Default)]
 struct Batch {
     writes: Vec<(Box<Write>, oneshot::Sender<()>)>,
-    reads: Vec<Read>,
+    reads: Vec<(Read, OwnedSemaphorePermit)>,
     closes: Vec<oneshot::Sender<()>>,
 }
 
@@ -99,7 +102,20 @@ impl Writer {
         let opened = if corrupt.is_none() { file.identity() } else { None };
         let unpruned = shared.local().keys();
         let next_try = Mono::from_nanos(i64::MIN);
-        Self { conn, file, opened, corrupt, retention, shared, jobs, owed: BTreeSet::new(), owes_notes: false, next_try, unpruned }
+        Self {
+            conn,
+            file,
+            opened,
+            corrupt,
+            retention,
+            shared,
+            jobs,
+            owed: BTreeSet::new(),
+            owes_notes: false,
+            next_try,
+            unpruned,
+            reads: VecDeque::new(),
+        }
     }
 
     /// Sets a corrupt file aside at once: what was saved of it is then safe before anything is served.
@@ -121,7 +137,8 @@ impl Writer {
         let closes = loop {
             let mut batch = Batch::default();
             // Between jobs, so that none waits for more than a few keys.
-            let patience = if self.unpruned.is_empty() || self.conn.is_none() { TICK } else { Duration::ZERO };
+            let rests = self.reads.is_empty() && (self.unpruned.is_empty() || self.conn.is_none());
+            let patience = if rests { TICK } else { Duration::ZERO };
             match self.jobs.recv_timeout(patience) {
                 Ok(job) => batch.take(job, &self.jobs),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -146,7 +163,9 @@ impl Writer {
             // Whoever stopped waiting does not need to know.
             let _ = done.send(());
         }
-        for read in batch.reads.drain(..) {
+        self.reads.extend(batch.reads.drain(..));
+        self.reads.retain(|(read, _)| !read.is_given_up());
+        if let Some((read, _place)) = self.reads.pop_front() {
             self.read(read);
         }
     }
@@ -357,9 +376,20 @@ impl Batch {
         for job in std::iter::once(first).chain(jobs.try_iter()).take(AT_ONCE) {
             match job {
                 Job::Write(write, done) => self.writes.push((write, done)),
-                Job::Read(read) => self.reads.push(read),
+                Job::Read(read, place) => self.reads.push((read, place)),
                 Job::Close(done) => return self.closes.push(done),
             }
+        }
+    }
+}
+
+impl Read {
+    /// True where whoever asked has gone.
+    fn is_given_up(&self) -> bool {
+        match self {
+            Self::Revisions(_, reply) => reply.is_closed(),
+            Self::AsOf(.., reply) | Self::One(.., reply) => reply.is_closed(),
+            Self::Compact(reply) => reply.is_closed(),
         }
     }
 }
