@@ -2,7 +2,7 @@
 //! not grow: memory, files, threads, tasks, the store. The figures go into a table and a picture.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::Ordering;
@@ -21,6 +21,8 @@ use load::{Connection, Load, Seen};
 use plot::Chart;
 use sample::{COLUMNS, Sample, descendants};
 
+/// Those that every reader finds, from the first to the last.
+const SOURCES: [&str; 6] = ["rows", "same", "large", "slow", "page", "feed"];
 const TOKEN: &str = "let-me-refresh";
 const MINUTES: u64 = 60;
 /// So many looks at the server are spread over the run.
@@ -44,12 +46,14 @@ const CHARTS: [Chart; 6] = [
 /// # Errors
 /// Where it cannot be set up.
 pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
-    const USAGE: &str = "usage: cargo xtask soak [--minutes N] [--picture]";
-    let (mut minutes, mut keep) = (MINUTES, false);
+    const USAGE: &str = "usage: cargo xtask soak [--minutes N] [--built] [--picture]";
+    let (mut minutes, mut keep, mut built) = (MINUTES, false, false);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--picture" => keep = true,
+            // The program as it was built last.
+            "--built" => built = true,
             "--minutes" => minutes = words.next().and_then(|n| n.parse().ok()).filter(|n| (1..=1_440).contains(n)).ok_or(USAGE)?,
             _ => return Err(USAGE.to_owned()),
         }
@@ -57,7 +61,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
     let root = steps::root();
     let mut build = Command::new("cargo");
     build.current_dir(&root).args(["build", "--quiet", "--release", "-p", "wellspring", "--bin", "wellspring"]);
-    if !build.status().is_ok_and(|status| status.success()) {
+    if !built && !build.status().is_ok_and(|status| status.success()) {
         return Err("the program does not build".to_owned());
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
@@ -81,9 +85,16 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
 struct Run {
     server: Child,
     address: SocketAddr,
-    origin: SocketAddr,
+    origins: Origins,
     config: PathBuf,
     data: PathBuf,
+}
+
+/// One that is well, and one that fails.
+#[derive(Clone, Copy)]
+struct Origins {
+    well: SocketAddr,
+    failing: SocketAddr,
 }
 
 /// How the server went.
@@ -97,11 +108,12 @@ struct Gone {
 
 impl Run {
     fn start(program: &Path, folder: &Path) -> Result<Self, String> {
-        let origin = origin::start().map_err(|error| error.to_string())?;
+        let origin = |last| origin::start(Ipv4Addr::new(127, 0, 0, last)).map_err(|error| error.to_string());
+        let origins = Origins { well: origin(1)?, failing: origin(2)? };
         let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
         let address = free.map_err(|error| error.to_string())?;
         let (config, data) = (folder.join("wellspring.toml"), folder.join("data"));
-        fs::write(&config, configured(address, origin, &data, false)).map_err(|error| error.to_string())?;
+        fs::write(&config, configured(address, origins, &data, false)).map_err(|error| error.to_string())?;
         let log = fs::File::create(folder.join("log")).map_err(|error| error.to_string())?;
         let server = Command::new(program)
             .args(["serve", "--log", "json", "--config"])
@@ -111,9 +123,13 @@ impl Run {
             .stderr(log)
             .spawn()
             .map_err(|error| error.to_string())?;
-        let mut run = Self { server, address, origin, config, data };
+        let mut run = Self { server, address, origins, config, data };
         let begun = Instant::now();
-        while !Connection::open(address).and_then(|mut connection| connection.ask("GET /api/rows", "")).is_ok_and(|status| status == 200) {
+        let serves = |name: &&str| {
+            let asked = Connection::open(address).and_then(|mut connection| connection.ask(&format!("GET /api/{name}"), ""));
+            asked.is_ok_and(|status| status == 200)
+        };
+        while !SOURCES.iter().all(|name| serves(name)) {
             if begun.elapsed() > PATIENCE || run.server.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return Err(format!("the server does not serve; {} says why", folder.join("log").display()));
             }
@@ -147,7 +163,7 @@ impl Run {
             samples.push(sample);
             if reloaded.elapsed() >= RELOADS {
                 (reloaded, more) = (Instant::now(), !more);
-                fs::write(&self.config, configured(self.address, self.origin, &self.data, more)).map_err(|error| error.to_string())?;
+                fs::write(&self.config, configured(self.address, self.origins, &self.data, more)).map_err(|error| error.to_string())?;
                 self.signal("HUP");
             }
         }
@@ -191,12 +207,14 @@ impl Drop for Run {
     }
 }
 
-fn configured(address: SocketAddr, origin: SocketAddr, data: &Path, more: bool) -> String {
+fn configured(address: SocketAddr, origins: Origins, data: &Path, more: bool) -> String {
+    let Origins { well: origin, failing } = origins;
     let json = |name: &str, path: &str, fresh: &str, rest: &str| {
+        let origin = if name == "faulty" { failing } else { origin };
         format!("[source.{name}]\nurl = \"http://{origin}{path}\"\nformat = \"json\"\nfresh_for = \"{fresh}\"\n{rest}\n")
     };
     let rendered = tools::browser().map_or_else(String::new, |_| {
-        format!("[source.app]\nurl = \"http://{origin}/app\"\nrender = \"always\"\nrefresh = \"always\"\nfresh_for = \"20s\"\nitems = \"li.row\"\nfields = {{ title = \"a\" }}\n")
+        format!("[source.app]\nurl = \"http://{origin}/app\"\nrender = \"always\"\nrefresh = \"always\"\nfresh_for = \"20s\"\nformat = \"html\"\nitems = \"li.row\"\nfields = {{ title = \"a\" }}\n")
     });
     [
         format!(
@@ -210,7 +228,7 @@ fn configured(address: SocketAddr, origin: SocketAddr, data: &Path, more: bool) 
         json("slow", "/slow", "4s", ""),
         json("faulty", "/faulty", "1s", "min_interval = \"1s\""),
         json("keyed", "/key?id={id}", "30s", "max_keys = 200\nwarm = false\nparams = { id = { type = \"integer\", min = 0, default = 0 } }"),
-        format!("[source.page]\nurl = \"http://{origin}/page\"\nfresh_for = \"3s\"\nitems = \"li.row\"\nfields = {{ title = \"a\", img = \"img@src\" }}\n"),
+        format!("[source.page]\nurl = \"http://{origin}/page\"\nfresh_for = \"3s\"\nformat = \"html\"\nitems = \"li.row\"\nfields = {{ title = \"a\", img = \"img@src\" }}\n"),
         format!("[source.feed]\nurl = \"http://{origin}/feed\"\nformat = \"feed\"\nfresh_for = \"3s\"\n"),
         rendered,
         if more { json("passing", "/rows", "2s", "refresh = \"always\"") } else { String::new() },

@@ -99,8 +99,8 @@ fn read(server: SocketAddr, seen: &Seen, stop: &AtomicBool, turn: u64, _: &str) 
         let keyed = line.contains("keyed");
         match status {
             Ok(200 | 304) => seen.good.fetch_add(1, Ordering::Relaxed),
-            // A key that nobody has asked for yet may be made to wait, and there is room for so many.
-            Ok(503) if keyed => seen.good.fetch_add(1, Ordering::Relaxed),
+            // A key that nobody has asked for yet may be made to wait, and there is room for so many; what fails may have failed at first.
+            Ok(503) if keyed || line.contains("faulty") => seen.good.fetch_add(1, Ordering::Relaxed),
             ref other => {
                 eprintln!("\n{line}: {other:?}");
                 seen.bad.fetch_add(1, Ordering::Relaxed)

@@ -50,9 +50,10 @@ enum Fault {
     TooMuch,
 }
 
-/// Serves until the process ends.
-pub(super) fn start() -> std::io::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+/// Serves on that address until the process ends. What fails has one of its own: a host that fails is left alone for a while, with all
+/// that it serves.
+pub(super) fn start(at: Ipv4Addr) -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind((at, 0))?;
     let address = listener.local_addr()?;
     let asked = Arc::new(AtomicU64::new(0));
     thread::spawn(move || {
