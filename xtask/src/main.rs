@@ -13,6 +13,7 @@ mod lint_page;
 mod python;
 mod report;
 mod score;
+mod soak;
 mod shim;
 mod steps;
 mod test;

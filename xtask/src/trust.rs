@@ -11,6 +11,7 @@ use crate::steps;
 
 mod disk;
 mod inward;
+mod lifecycle;
 mod outward;
 mod refresh;
 mod said;
@@ -18,7 +19,7 @@ mod said;
 use said::Said;
 
 /// All of them, a file a group.
-const GROUPS: &[&[Promise]] = &[disk::PROMISES, inward::PROMISES, refresh::PROMISES, outward::PROMISES];
+const GROUPS: &[&[Promise]] = &[disk::PROMISES, inward::PROMISES, lifecycle::PROMISES, refresh::PROMISES, outward::PROMISES];
 
 /// Tells a test that the full numbers are wanted, by which latencies are judged.
 const LONG: (&str, &str) = ("WELLSPRING_TRUST", "long");

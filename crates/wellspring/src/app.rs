@@ -255,11 +255,21 @@ pub fn base(listen: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-fn store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
+/// The store, as configured. Blocks: it is read.
+///
+/// # Errors
+/// [`StoreError::Unusable`] where it cannot be opened; the message says what to do.
+pub fn store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
+    let retention = retention(config);
     Ok(match config.store.path() {
-        Some(path) => Arc::new(SqliteStore::open(path, Retention::default())?),
-        None => Arc::new(MemoryStore::new(Retention::default())),
+        Some(path) => Arc::new(SqliteStore::open(path, retention)?),
+        None => Arc::new(MemoryStore::new(retention)),
     })
+}
+
+/// How much of each key's past is kept, as configured.
+pub fn retention(config: &Config) -> Retention {
+    Retention { revisions: config.keep.revisions, bytes: config.keep.bytes }
 }
 
 fn admission(config: &Config, listen: SocketAddr) -> Admission {
@@ -276,7 +286,7 @@ fn crowd_bounds(config: &Config) -> crowd::Bounds {
 }
 
 /// Settings that a running server keeps, with what they are.
-type Fixed = [(&'static str, String); 13];
+type Fixed = [(&'static str, String); 15];
 
 fn fixed(config: &Config) -> Fixed {
     let (server, fetch) = (&config.server, &config.fetch);
@@ -291,6 +301,8 @@ fn fixed(config: &Config) -> Fixed {
         ("[server] max_connections_per_address", server.max_connections_per_address.to_string()),
         ("[server] max_streams_per_address", server.max_streams_per_address.to_string()),
         ("[store] url", format!("{:?}", config.store)),
+        ("[store] keep_revisions", config.keep.revisions.to_string()),
+        ("[store] keep_bytes", config.keep.bytes.to_string()),
         ("[fetch] allow_private", fetch.allow_private.to_string()),
         ("[fetch] user_agent", format!("{:?}", fetch.user_agent)),
         ("[browser]", format!("{:?}", config.browser)),
@@ -332,6 +344,7 @@ impl App {
             proxies: Arc::clone(&proxies),
             crowd: Arc::new(Crowd::new(crowd_bounds(config), proxies)),
             admission: Arc::clone(&admission),
+            exports: Arc::default(),
             documents: Arc::default(),
             gauges: Arc::default(),
             stage: watched,

@@ -44,6 +44,8 @@ pub struct Config {
     pub server: Server,
     /// Where snapshots are kept.
     pub store: StoreUrl,
+    /// How much of each key's past is kept.
+    pub keep: Keep,
     /// How upstreams are asked.
     pub fetch: FetchOptions,
     /// How pages are rendered.
@@ -110,6 +112,15 @@ pub enum StoreUrl {
     Sqlite(Filled),
     /// In memory, for as long as the process lives.
     Memory,
+}
+
+/// How much of each key's past is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Revisions a key, the latest included; at least 1.
+    pub revisions: usize,
+    /// Bytes of items a key; the latest is kept whatever it weighs.
+    pub bytes: u64,
 }
 
 /// How upstreams are asked.
@@ -222,7 +233,7 @@ impl Source {
     /// A complaint about some bytes of its file.
     pub fn diagnose(&self, span: Range<usize>, message: &str, help: Option<&str>) -> Diagnostic {
         let diagnostic = Document::new(&self.file, &self.text).error(span, message);
-        Diagnostic { help: help.map(str::to_owned), ..diagnostic }
+        diagnostic.help_if(help)
     }
 }
 
@@ -234,6 +245,11 @@ impl fmt::Debug for Source {
 }
 
 impl StoreUrl {
+    /// The usual file in a folder.
+    pub fn in_folder(folder: &Path) -> Self {
+        Self::Sqlite(Filled::plain(format!("sqlite:{}", folder.join("wellspring.db").display())))
+    }
+
     /// The file, for a store that has one. Relative to the working directory.
     pub fn path(&self) -> Option<&Path> {
         match self {

@@ -17,7 +17,11 @@ mod check;
 mod client;
 mod demo;
 mod doctor;
+mod evict;
+mod export;
 mod health;
+mod import;
+mod keeping;
 mod launch;
 mod log;
 mod notify;
@@ -147,6 +151,53 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write all that is stored into one file, also while a server serves it
+    ///
+    /// Where a server runs on the store it is asked, as `status` asks it. The file takes its name when it is whole; one that ends in
+    /// .zst is compressed. Exit code 0: it is there. 1: it is not, and nothing is left of it. 2: the config or the command line is wrong.
+    Export {
+        /// The file; - is standard output
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Only these sources
+        #[arg(long = "source", value_name = "SOURCE", value_delimiter = ',')]
+        sources: Vec<String>,
+        /// Read the store in this folder, whatever the config says
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Ask this server, whatever the config says, as in http://127.0.0.1:5500
+        #[arg(long, value_name = "URL", value_parser = client::server_url)]
+        server: Option<Url>,
+    },
+    /// Take what `export` wrote over into the store, while no server runs on it
+    ///
+    /// Of each key the newer stays, what is stored or what the file holds. All of the file is checked before anything is touched. Exit
+    /// code 0: done. 1: the file, the store or a running server does not allow it. 2: the config or the command line is wrong.
+    Import {
+        /// The file, compressed or not; - is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Take everything over, also where what is stored is newer
+        #[arg(long)]
+        replace: bool,
+        /// Write to the store in this folder, whatever the config says
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Forget what is stored of sources, while no server runs on it
+    ///
+    /// What is still configured is fetched anew. Exit code 0: done. 1: it could not be. 2: the config or the command line is wrong.
+    Evict {
+        /// Sources, or keys such as 'holidays?country=ID'
+        #[arg(value_name = "SOURCE", required_unless_present = "unconfigured")]
+        sources: Vec<String>,
+        /// Every source that is not configured
+        #[arg(long, conflicts_with = "sources")]
+        unconfigured: bool,
+        /// Look into the store in this folder, whatever the config says
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
     /// Print the JSON Schema of the config file, for editors
     Schema,
     /// Print completions for a shell
@@ -185,6 +236,9 @@ pub fn main() -> ExitCode {
         Command::Refresh { source, server } => refresh::run(config, server.as_ref(), &source),
         Command::Notify { name } => notify::run(config, &name),
         Command::Doctor { offline, json } => doctor::run(config, offline, json),
+        Command::Export { file, sources, data, server } => export::run(config, &export::Options { file, sources, data, server }),
+        Command::Import { file, replace, data } => import::run(config, &import::Options { file, replace, data }),
+        Command::Evict { sources, unconfigured, data } => evict::run(config, &evict::Options { sources, unconfigured, data }),
         Command::Schema => schema::run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -54,7 +54,7 @@ fn outcome(source: &str, status: StatusCode, answer: &Value) -> Result<String, S
     let why = answer["detail"].as_str().map_or_else(|| format!("{source}: the server answered {status}"), str::to_owned);
     Err(match (status, answer["known_sources"].as_array()) {
         (StatusCode::UNAUTHORIZED, _) => {
-            format!("{why}; this command sends the one of its own config: give it the server's with --config FILE")
+            format!("{why}; {}", client::OWN_TOKEN)
         }
         (_, Some(known)) if !why.contains("did you mean") => {
             let known: Vec<&str> = known.iter().filter_map(Value::as_str).collect();

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// What every path begins with that is a route by itself: a base path of that name would hide it.
-const ROUTES: [&str; 9] = ["api", "demo", "docs", "health", "metrics", "openapi.json", "ready", "sources", "wellspring.js"];
+const ROUTES: [&str; 10] = ["admin", "api", "demo", "docs", "health", "metrics", "openapi.json", "ready", "sources", "wellspring.js"];
 
 /// What is wrong, and the way out.
 pub(super) type Complaint = (String, String);

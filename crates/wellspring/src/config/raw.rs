@@ -109,6 +109,10 @@ pub(super) enum RawOrigins {
 pub(super) struct RawStore {
     /// `sqlite:PATH` (default `sqlite:data/wellspring.db`) or `memory:`.
     pub url: Option<At<String>>,
+    /// How many revisions of each key are kept, the latest included (default 20).
+    pub keep_revisions: Option<At<usize>>,
+    /// How many bytes of items of each key are kept (default 16MiB); the latest revision is kept whatever it weighs.
+    pub keep_bytes: Option<At<Size>>,
 }
 
 /// How upstreams are asked.

@@ -71,6 +71,7 @@ fn read_asking(files: &Files, environment: Environment<'_>, memory: Option<u64>)
         file: files.main.as_ref().map(|(path, _)| path.clone()),
         server: sections.server,
         store: sections.store,
+        keep: sections.keep,
         fetch: sections.fetch,
         browser: sections.browser,
         notify: sections.notify.into_iter().map(|(notify, _)| notify).collect(),

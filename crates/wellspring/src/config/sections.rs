@@ -16,7 +16,7 @@ use wellspring_core::source::{At, Defaults, Document, zone_named};
 use wellspring_core::template::{Environment, Filled, Secret, Template};
 
 use super::raw::{RawBrowser, RawFetch, RawNotify, RawOrigins, RawServer, RawStore};
-use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Server, StoreUrl};
+use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Keep, Server, StoreUrl};
 use super::{behind_proxy, notify};
 
 const STORE: &str = "sqlite:data/wellspring.db";
@@ -43,6 +43,7 @@ pub fn listen_address(text: &str) -> Option<SocketAddr> {
 pub(super) struct Sections {
     pub server: Server,
     pub store: StoreUrl,
+    pub keep: Keep,
     pub fetch: FetchOptions,
     pub browser: BrowserOptions,
     pub notify: notify::Read,
@@ -111,9 +112,9 @@ impl<'a> Reader<'a> {
 
     /// The values of all sections. `memory` is the machine's, in bytes, where known.
     pub(super) fn finish(mut self, memory: Option<u64>) -> Result<Sections, Vec<Diagnostic>> {
-        let (server, store) = (self.take_server(), self.take_store());
+        let (server, keep, store) = (self.take_server(), self.take_keep(), self.take_store());
         let (fetch, browser, notify) = (self.take_fetch(), self.take_browser(memory), self.take_notify());
-        let sections = Sections { server, store, fetch, browser, notify };
+        let sections = Sections { server, store, keep, fetch, browser, notify };
         if self.found.is_empty() { Ok(sections) } else { Err(self.found) }
     }
 
@@ -230,6 +231,14 @@ impl<'a> Reader<'a> {
         };
         self.error(at, message, &help);
         None
+    }
+
+    fn take_keep(&mut self) -> Keep {
+        let (revisions, bytes) = (self.store.keep_revisions.take(), self.store.keep_bytes.take());
+        if let Some(at) = bytes.as_ref().filter(|at| at.value.0 == 0) {
+            self.error(at, "`keep_bytes` must be more than nothing", "16MiB is usual; the latest is kept whatever it weighs");
+        }
+        Keep { revisions: self.at_least_one("keep_revisions", revisions, 20), bytes: bytes.map_or(16 << 20, |at| at.value.0) }
     }
 
     fn take_store(&mut self) -> StoreUrl {

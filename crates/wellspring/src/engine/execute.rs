@@ -110,7 +110,11 @@ impl Flight {
             Event::Cancelled => Some(Err(stopped())),
             _ => None,
         };
+        let is_stored = event == Event::Stored;
         let effects = self.shared.apply(&self.cell, event);
+        if is_stored {
+            self.shared.make_room_for(&self.cell);
+        }
         let inner = self.cell.lock();
         if !inner.state.is_refreshing() {
             let failed = || {

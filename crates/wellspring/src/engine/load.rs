@@ -1,6 +1,6 @@
 //! Fills the engine from the store at start, and exchanges its sources at a reload.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use super::shared::Shared;
 use super::{Engine, Settings, WARM_UP_GAP, manners};
 use crate::store::{Entry, Latest, StoreError};
 
+/// Sources that are named in one line of the log.
+const NAMED: usize = 10;
 /// How long a reload waits for a flight of a source that changes.
 const RETIRE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -42,7 +44,7 @@ impl Engine {
         manners::tell(recipes.iter().map(|recipe| &recipe.spec), shared.settings.load().bounds.robots);
         let now = shared.clock.now();
         let mut made = made_for(recipes);
-        shared.take_stored(&mut made, now).await?;
+        shared.take_stored(&mut made, now).await?.tell();
         let served = made.iter().flat_map(|(_, made)| made).filter(|(cell, _)| cell.view().is_some()).count();
         let mut started = Made::new();
         let sources = made.into_iter().map(|(recipe, made)| shared.source(&recipe, made, now, &mut started));
@@ -106,19 +108,21 @@ impl Engine {
 
 impl Shared {
     /// Makes cells of what the store holds of these sources, but for keys that are there already.
-    async fn take_stored(&self, made: &mut [(Arc<Recipe>, Made)], now: Moment) -> Result<(), StoreError> {
+    async fn take_stored(&self, made: &mut [(Arc<Recipe>, Made)], now: Moment) -> Result<Strangers, StoreError> {
         let mut places: HashMap<&str, Place<'_>> = HashMap::new();
         for (recipe, made) in made {
             let there = made.iter().map(|(cell, _)| cell.key.clone()).collect();
             places.insert(recipe.spec.name.as_str(), Place { recipe, made, there });
         }
+        let mut strangers = Strangers::default();
         let mut take = |entry: &Entry| {
-            let Some(Place { recipe, made, there }) = places.get_mut(entry.key.source()) else { return };
+            let Some(Place { recipe, made, there }) = places.get_mut(entry.key.source()) else { return strangers.add(entry) };
             if !there.contains(&entry.key) && is_key_of(&recipe.spec, &entry.key) {
                 made.push(Cell::new(entry.key.clone(), Arc::clone(recipe), Self::legacy_of(entry), now));
             }
         };
-        self.collector.store.each(&mut take).await
+        self.collector.store.each(&mut take).await?;
+        Ok(strangers)
     }
 
     fn legacy_of(entry: &Entry) -> Legacy {
@@ -186,6 +190,40 @@ impl Shared {
             for cell in cells.iter().filter(|cell| cell.is_refreshing()) {
                 warn!(key = %cell.key, "a refresh by the old configuration does not end; its result will be refused");
             }
+        }
+    }
+}
+
+/// What the store holds of sources that are not among those that were asked for.
+#[derive(Debug, Default)]
+struct Strangers {
+    sources: BTreeSet<String>,
+    keys: u64,
+    /// Of their latest snapshots alone.
+    bytes: u64,
+}
+
+impl Strangers {
+    fn add(&mut self, entry: &Entry) {
+        self.keys += 1;
+        self.bytes += entry.latest.as_ref().map_or(0, |latest| latest.snapshot.items.json().len() as u64);
+        if !self.sources.contains(entry.key.source()) {
+            self.sources.insert(entry.key.source().to_owned());
+        }
+    }
+
+    fn tell(&self) {
+        let Self { sources, keys, bytes } = self;
+        if *keys > 0 {
+            let names = sources.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(",");
+            let of = sources.len();
+            info!(
+                keys,
+                bytes,
+                of,
+                sources = names,
+                "stored of sources that are not configured; `wellspring evict --unconfigured` drops it"
+            );
         }
     }
 }

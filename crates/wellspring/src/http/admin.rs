@@ -1,4 +1,4 @@
-//! Who may force a refresh.
+//! Who may force a refresh, or have an archive of everything.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,11 +10,26 @@ use wellspring_core::template::Secret;
 
 use super::problem::Problem;
 
+/// How headers begin by which proxies of all makers say who asks.
+const PROXIED: [&str; 8] = [
+    "x-forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-original-",
+    "x-cluster-client-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "fly-client-ip",
+];
+
 /// What a browser says of whose page asks.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// And what for.
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// What is asked for, in words.
+pub const FORCED: &str = "a forced refresh";
 
 /// The rules of admission, as configured.
 #[derive(Clone, Debug)]
@@ -28,22 +43,23 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Judges a request that wants to change something.
+    /// Judges a request that wants to change something, or all that is stored: `what` says so, as in "a forced refresh".
     ///
     /// # Errors
     /// 401 where a token is set and not given rightly; 403 where none is set and the request may come from elsewhere.
-    pub fn judge(&self, headers: &HeaderMap) -> Result<(), Box<Problem>> {
+    pub fn judge(&self, headers: &HeaderMap, what: &str) -> Result<(), Box<Problem>> {
         if let Some(token) = &self.token {
             return match bearer(headers) {
                 Some(given) if same(given, token.expose().as_bytes()) => Ok(()),
                 Some(_) => Err(Box::new(Problem::unauthorized("the bearer token is not the configured `admin_token`"))),
                 None => {
-                    Err(Box::new(Problem::unauthorized("a forced refresh needs `Authorization: Bearer` with the configured `admin_token`")))
+                    let detail = format!("{what} needs `Authorization: Bearer` with the configured `admin_token`");
+                    Err(Box::new(Problem::unauthorized(detail)))
                 }
             };
         }
-        self.judge_without_token(headers).map_err(|why| {
-            let detail = format!("{why}; set `[server] admin_token` to allow forced refreshes from elsewhere");
+        self.judge_without_token(headers, what).map_err(|why| {
+            let detail = format!("{why}; set `[server] admin_token` to allow {what} from elsewhere");
             Box::new(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
         })
     }
@@ -54,7 +70,7 @@ impl Admission {
     /// # Errors
     /// Where a forced refresh would be refused, or another site's page asks.
     pub fn judge_read(&self, headers: &HeaderMap) -> Result<(), Box<Problem>> {
-        self.judge(headers)?;
+        self.judge(headers, FORCED)?;
         let own = |referer: &HeaderValue| {
             let authority = referer.to_str().ok()?.split_once("://")?.1.split(['/', '?', '#']).next()?;
             Some(Some(authority.as_bytes()) == headers.get(HOST).map(HeaderValue::as_bytes))
@@ -69,12 +85,13 @@ impl Admission {
         Err(Box::new(Problem::new(StatusCode::FORBIDDEN, "forbidden", "a page of another site asks")))
     }
 
-    fn judge_without_token(&self, headers: &HeaderMap) -> Result<(), String> {
+    fn judge_without_token(&self, headers: &HeaderMap, what: &str) -> Result<(), String> {
         if !self.listen.ip().is_loopback() {
-            return Err("without a token a refresh may be forced on a loopback listener only".to_owned());
+            return Err(format!("without a token {what} is allowed on a loopback listener only"));
         }
         // Behind a proxy the whole world comes from loopback.
-        let proxied = |name: &HeaderName| *name == FORWARDED || *name == VIA || name.as_str().starts_with("x-forwarded-");
+        let proxied =
+            |name: &HeaderName| *name == FORWARDED || *name == VIA || PROXIED.iter().any(|begin| name.as_str().starts_with(begin));
         if let Some(name) = headers.keys().find(|name| proxied(name)) {
             return Err(format!("the request came through a proxy (`{name}`)"));
         }

@@ -15,6 +15,7 @@ pub mod coded;
 pub mod coding;
 pub mod crowd;
 mod direct;
+pub mod export;
 pub mod formats;
 pub mod headers;
 pub mod history;
@@ -37,6 +38,7 @@ pub mod selection;
 pub mod server;
 mod socket;
 pub mod stream;
+mod weighted;
 
 use access::AccessLog;
 use admin::Admission;
@@ -77,6 +79,8 @@ pub struct Site {
     pub crowd: Arc<Crowd>,
     /// Who may force a refresh; a reload may change it.
     pub admission: Arc<arc_swap::ArcSwap<Admission>>,
+    /// Places for those who want an archive.
+    pub exports: Arc<export::Places>,
     /// What it answers, for programs.
     pub documents: Arc<openapi::Documents>,
     /// What is open now, for `/metrics`.

@@ -7,6 +7,7 @@ use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use serde_json::json;
 
+use super::admin::FORCED;
 use super::body::Body;
 use super::problem::Problem;
 use super::query::Params;
@@ -26,7 +27,7 @@ pub async fn refresh(site: &Site, source: &Arc<Source>, query: Option<&str>, req
         let detail = format!("`{}` does not allow forced refreshes (`manual_refresh = false`)", spec.name);
         return read::made(Problem::method_not_allowed("", detail));
     }
-    if let Err(problem) = site.admission.load().judge(request) {
+    if let Err(problem) = site.admission.load().judge(request, FORCED) {
         return read::made(*problem);
     }
     let (cell, patience) = match asked(site, source, query) {

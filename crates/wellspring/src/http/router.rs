@@ -20,8 +20,11 @@ use super::headers::{Caching, JSON};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::query::{Params, shown};
 use super::server::Peer;
-use super::{Site, Stage, assets, history, index, metrics, openapi, page, read, refresh, stream};
+use super::{Site, Stage, assets, export, history, index, metrics, openapi, page, read, refresh, stream};
 use crate::engine::catalog::Source;
+
+/// Where all that is stored is had.
+const EXPORT: &str = "/admin/export";
 
 /// The routes.
 pub fn router(site: Site) -> Router {
@@ -33,6 +36,7 @@ pub fn router(site: Site) -> Router {
         .route("/api/{source}/refresh", post(refresh_source))
         .route("/api/{source}/status", get(status_of_source))
         .route("/api/{source}/history", get(history_of_source))
+        .route(EXPORT, get(export_of_store))
         .route("/health", get(health))
         .route("/ready", get(ready))
         .route("/openapi.json", get(document))
@@ -108,6 +112,12 @@ async fn stream_of_changes(
     stream::stream(&site, peer, query.as_deref().unwrap_or(""), &request).unwrap_or_else(axum::response::IntoResponse::into_response)
 }
 
+async fn export_of_store(State(site): State<Site>, method: Method, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
+    export::export(&site, &method, query.as_deref().unwrap_or(""), &request)
+        .await
+        .unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
 async fn health() -> Response {
     json(&json!({ "status": "ok" }))
 }
@@ -147,6 +157,7 @@ async fn nowhere(State(site): State<Site>, request: Request) -> Response {
         "/api/{source}/history",
         "/api/{source}/refresh",
         "/api/stream",
+        "/admin/export",
         "/health",
         "/ready",
         "/openapi.json",
@@ -161,7 +172,7 @@ async fn nowhere(State(site): State<Site>, request: Request) -> Response {
 /// What all of these answers share: errors as problems, OPTIONS, who may read from elsewhere.
 async fn finish(State(site): State<Site>, request: Request, next: Next) -> Response {
     let (method, headers) = (request.method().clone(), request.headers().clone());
-    let reads = !request.uri().path().ends_with("/refresh");
+    let reads = !request.uri().path().ends_with("/refresh") && request.uri().path() != EXPORT;
     let mut response = next.run(request).await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED && response.headers().get(CONTENT_TYPE).is_none() {
         let allow = response.headers().get(ALLOW).and_then(|a| a.to_str().ok()).unwrap_or("").replace(',', ", ");

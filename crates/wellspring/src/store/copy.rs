@@ -4,34 +4,40 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
-use super::{Entry, Store, StoreError};
-use wellspring_core::snapshot::Snapshot;
+use wellspring_core::key::Key;
+
+use super::whole::whole;
+use super::{Store, StoreError};
 
 /// Keys on their way at a time: their whole history is in memory meanwhile.
 const AT_ONCE: usize = 16;
 
-/// Restores every entry with its history, as `history` reads it (newest last), into `target`. Returns how many keys.
-pub(super) async fn copy<F>(entries: &[Entry], history: impl Fn(Entry) -> F, target: &dyn Store) -> Result<u64, StoreError>
-where
-    F: Future<Output = Result<Vec<Snapshot>, StoreError>> + Send,
-{
-    for chunk in entries.chunks(AT_ONCE) {
-        let copies = chunk.iter().map(|entry| {
-            let history = history(entry.clone());
-            Box::pin(async move { target.restore(entry, &history.await?).await }) as Copying<'_>
-        });
-        all(copies.collect()).await?;
+/// Restores every key with its history into `target`. Returns how many.
+pub(super) async fn copy<S: Store + ?Sized>(from: &S, target: &dyn Store) -> Result<u64, StoreError> {
+    let keys = from.keys().await?;
+    for chunk in keys.chunks(AT_ONCE) {
+        together(chunk.iter().map(|key| Box::pin(one(from, key, target)) as Working<'_>).collect()).await?;
     }
-    Ok(entries.len() as u64)
+    Ok(keys.len() as u64)
 }
 
-type Copying<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
+async fn one<S: Store + ?Sized>(from: &S, key: &Key, target: &dyn Store) -> Result<(), StoreError> {
+    let Some(mut whole) = whole(from, key).await? else { return Ok(()) };
+    let mut history = Vec::new();
+    while let Some(snapshot) = whole.next_past(from).await? {
+        history.push(snapshot);
+    }
+    target.restore(&whole.entry, &history).await
+}
+
+/// Something that a store does.
+pub(super) type Working<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
 
 /// Waits for all of them, or for the first that fails.
-async fn all(mut running: Vec<Copying<'_>>) -> Result<(), StoreError> {
+pub(super) async fn together(mut running: Vec<Working<'_>>) -> Result<(), StoreError> {
     poll_fn(|cx| {
         let mut failed = None;
-        running.retain_mut(|copying| match copying.as_mut().poll(cx) {
+        running.retain_mut(|working| match working.as_mut().poll(cx) {
             Poll::Pending => true,
             Poll::Ready(Ok(())) => false,
             Poll::Ready(Err(error)) => {

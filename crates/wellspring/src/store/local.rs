@@ -100,13 +100,19 @@ impl Local {
         self.void(key);
     }
 
-    pub(super) fn restore(&mut self, entry: &Entry) {
+    pub(super) fn restore(&mut self, entry: &Entry) -> Entry {
         self.void(&entry.key);
+        let mut entry = entry.clone();
+        let before = self.entries.get(&entry.key).and_then(|before| before.latest.as_ref()).map_or(0, |latest| latest.fence);
+        if let Some(latest) = &mut entry.latest {
+            latest.fence = latest.fence.max(before);
+            self.leases.rise_above(latest.fence);
+        }
         self.entries.insert(entry.key.clone(), entry.clone());
         if let Some(latest) = &entry.latest {
-            self.leases.rise_above(latest.fence);
             self.hint(Change::Revision(entry.key.clone(), latest.snapshot.revision));
         }
+        entry
     }
 
     pub(super) fn acquire(&mut self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Option<Lease> {

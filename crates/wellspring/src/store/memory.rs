@@ -12,7 +12,7 @@ use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
 use super::local::{Local, restored_history};
-use super::{Change, Entry, Health, Lease, Retention, Revision, Slot, Store, StoreError, copy};
+use super::{Change, Entry, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 
 /// A store without a file.
 #[derive(Debug)]
@@ -87,6 +87,12 @@ impl Store for MemoryStore {
         Ok(history.iter().map(Revision::of).collect())
     }
 
+    async fn revision(&self, key: &Key, revision: u64) -> Result<Option<Snapshot>, StoreError> {
+        let state = self.state();
+        let history = state.history.get(key).map_or(&[][..], Vec::as_slice);
+        Ok(history.iter().find(|snapshot| snapshot.revision == revision).cloned())
+    }
+
     async fn as_of(&self, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, StoreError> {
         let state = self.state();
         let history = state.history.get(key).map_or(&[][..], Vec::as_slice);
@@ -139,20 +145,11 @@ impl Store for MemoryStore {
         Health::Ok
     }
 
-    async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError> {
-        let entries = self.state().local.list();
-        let history = |entry: Entry| async move {
-            let state = self.state();
-            Ok(state.history.get(&entry.key).map(|history| history.iter().rev().cloned().collect()).unwrap_or_default())
-        };
-        copy::copy(&entries, history, target).await
-    }
-
     async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError> {
         let mut history = restored_history(entry, history);
         self.prune(&mut history);
         let mut state = self.state();
-        state.local.restore(entry);
+        drop(state.local.restore(entry));
         state.history.insert(entry.key.clone(), history);
         Ok(())
     }

@@ -10,11 +10,15 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Digest, Renewal, Snapshot};
 
+pub mod archive;
 mod copy;
 mod lease;
 mod local;
 pub mod memory;
 pub mod sqlite;
+mod whole;
+
+pub use self::whole::{Holdings, Whole, whole};
 
 /// The right to refresh one key. Writes are refused unless they carry the lease in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +148,17 @@ impl Retention {
     }
 }
 
+/// Forgets keys, many of them in one commit where the store can.
+///
+/// # Errors
+/// Where the store cannot be written now.
+pub async fn evict_all(store: &dyn Store, keys: &[Key]) -> Result<(), StoreError> {
+    for some in keys.chunks(256) {
+        copy::together(some.iter().map(|key| Box::pin(store.evict(key)) as copy::Working<'_>).collect()).await?;
+    }
+    Ok(())
+}
+
 /// What a store may answer instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -187,8 +202,18 @@ pub trait Store: Send + Sync + Debug + 'static {
     async fn touch_if(&self, lease: &Lease, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError>;
     /// Remembers failures and backoff, of a key without a snapshot too.
     async fn record(&self, key: &Key, attempts: &Attempts) -> Result<(), StoreError>;
+    /// Every key that anything is stored of, in order.
+    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        let mut keys = Vec::new();
+        self.each(&mut |entry| keys.push(entry.key.clone())).await?;
+        keys.sort_unstable();
+        Ok(keys)
+    }
     /// The history of a key, newest first.
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError>;
+    /// One revision of a key; none where it is not kept, or no longer, or fails its check. Short: whoever reads many asks one
+    /// by one, and lets others come between.
+    async fn revision(&self, key: &Key, revision: u64) -> Result<Option<Snapshot>, StoreError>;
     /// The revision that was the latest at a moment: the highest made no later. None where the history does not reach that far.
     async fn as_of(&self, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, StoreError>;
     /// Forgets a key, history and all. A refresh in flight loses its lease, so that it cannot bring old data back.
@@ -217,10 +242,17 @@ pub trait Store: Send + Sync + Debug + 'static {
         Figures::default()
     }
     /// Copies every key with its history into another store; returns how many keys.
-    async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError>;
+    async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError> {
+        copy::copy(self, target).await
+    }
     /// Takes a key with its history from another store (newest last; the latest may be among it or not), replacing what is
-    /// there, leases included. Retention applies.
+    /// there, leases included. Retention applies. The fence never falls below the one that is there, and every later lease
+    /// lies above both.
     async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError>;
+    /// Gives room that is no longer used back to the disk. May take long, and keeps writes waiting meanwhile.
+    async fn compact(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Writes out what is not durable yet and lets go of files. The last call.
     async fn close(&self);
 }

@@ -15,6 +15,7 @@ pub mod inspect;
 mod load;
 mod row;
 mod schema;
+pub mod shelf;
 mod writer;
 
 use std::fmt;
@@ -33,7 +34,7 @@ use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 use self::file::DataFile;
 use self::writer::{Job, Read, Write, Writer};
 use super::local::{Local, restored_history};
-use super::{Change, Entry, Figures, Health, Lease, Retention, Revision, Slot, Store, StoreError, copy};
+use super::{Change, Entry, Figures, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 use crate::lifecycle;
 
 /// A store in one SQLite file, for one server at a time.
@@ -167,6 +168,10 @@ impl Store for SqliteStore {
         self.read(|done| Read::Revisions(key.clone(), done)).await
     }
 
+    async fn revision(&self, key: &Key, revision: u64) -> Result<Option<Snapshot>, StoreError> {
+        self.read(|done| Read::One(key.clone(), revision, done)).await
+    }
+
     async fn as_of(&self, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, StoreError> {
         self.read(|done| Read::AsOf(key.clone(), at, done)).await
     }
@@ -229,19 +234,17 @@ impl Store for SqliteStore {
         Figures { errors: self.shared.errors.load(Ordering::Relaxed), bytes }
     }
 
-    async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError> {
-        let entries = self.shared.local().list();
-        let history = |entry: Entry| self.read(|done| Read::History(entry.key, done));
-        copy::copy(&entries, history, target).await
-    }
-
     async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError> {
         let history = restored_history(entry, history);
         self.change(|local| {
-            local.restore(entry);
-            Ok(Write::Restore(entry.clone(), history))
+            let entry = local.restore(entry);
+            Ok(Write::Restore(entry, history))
         })
         .await
+    }
+
+    async fn compact(&self) -> Result<(), StoreError> {
+        self.read(Read::Compact).await
     }
 
     async fn close(&self) {

@@ -3,7 +3,9 @@
 
 mod admission;
 mod answers;
+mod archives;
 mod assets;
+mod backup;
 mod bad_input;
 mod browser;
 mod browser_proxy;
@@ -38,6 +40,7 @@ mod steps;
 mod store_contract;
 mod store_damage;
 mod store_faults;
+mod store_formats;
 mod store_kit;
 mod store_model;
 mod stream;

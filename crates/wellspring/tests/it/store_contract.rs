@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::Barrier;
 use wellspring::lifecycle::spawn;
+use wellspring::store::archive::{Piece, Reader};
 use wellspring::store::{Change, Health, Lease, Retention, StoreError};
 use wellspring_core::snapshot::{Attempts, Digest};
 
-use crate::store_kit::{Kind, Subject, TTL, at, attempts, check, key, lease, put, renewal, snapshot, wall};
+use crate::store_kit::{Kind, Subject, TTL, archived, at, attempts, check, key, lease, put, renewal, snapshot, taken_over, wall};
 
 async fn what_is_put_comes_back(kind: Kind) {
     let subject = Subject::new(kind);
@@ -299,6 +300,117 @@ async fn a_restore_takes_what_it_is_given(kind: Kind) {
     check(&*subject.store, &cinema, Some(5), &[5, 4, 3]).await;
 }
 
+async fn an_archive_carries_everything(kind: Kind) {
+    let from = Subject::new(kind);
+    for number in 0..40 {
+        let key = key(&format!("source_{number}?of=%C3%A4%26"));
+        for revision in 1..=number % 4 {
+            put(&*from.store, &key, revision).await;
+        }
+        from.store.record(&key, &attempts(u32::try_from(number).unwrap())).await.unwrap();
+    }
+    let text = archived(&*from.store).await;
+    assert_eq!(archived(&*from.store).await, text, "two archives of one state are equal");
+    for other in [Kind::Memory, Kind::Sqlite] {
+        let to = Subject::new(other);
+        let (taken, over, _) = taken_over(&text, &*to.store, Retention::default(), false).await;
+        assert_eq!((taken.keys, taken.revisions, taken.kept, taken.pruned, over.len()), (40, 60, 0, 0, 40));
+        let to = to.reopened().await;
+        assert_eq!(to.store.list().await.unwrap(), from.store.list().await.unwrap());
+        assert_eq!(archived(&*to.store).await, text, "from {kind:?} through {other:?}");
+        let highest = to.store.list().await.unwrap().into_iter().filter_map(|entry| Some(entry.latest?.fence)).max().unwrap();
+        assert!(lease(&*to.store, &key("source_1?of=%C3%A4%26")).await.fence > highest);
+        let few = Subject::new(other);
+        let retention = Retention { revisions: 2, ..Retention::default() };
+        let (taken, ..) = taken_over(&text, &*few.store, retention, false).await;
+        assert_eq!((taken.revisions, taken.pruned), (50, 10));
+        check(&*few.store, &key("source_3?of=%C3%A4%26"), Some(3), &[3, 2]).await;
+    }
+}
+
+async fn an_archive_leaves_what_is_newer(kind: Kind) {
+    let (from, to) = (Subject::new(kind), Subject::new(kind));
+    let [older, newer, equal, tried, tried_since] = ["older", "newer", "equal", "tried", "tried_since"].map(key);
+    for (there, here, key) in [(7, 5, &older), (5, 7, &newer), (5, 5, &equal)] {
+        put(&*from.store, key, there).await;
+        put(&*to.store, key, here).await;
+    }
+    let failed = |second| Attempts { failed_at: Some(wall(second)), ..attempts(1) };
+    for (there, here, key) in [(7, 5, &tried), (5, 7, &tried_since)] {
+        from.store.record(key, &failed(there)).await.unwrap();
+        to.store.record(key, &failed(here)).await.unwrap();
+    }
+    let text = archived(&*from.store).await;
+    let fence = |entry: Option<wellspring::store::Entry>| entry.unwrap().latest.unwrap().fence;
+    let before = fence(to.store.get(&newer).await.unwrap());
+    let (taken, over, kept) = taken_over(&text, &*to.store, Retention::default(), false).await;
+    assert_eq!((over, kept), (vec!["equal".into(), "older".into(), "tried".into()], vec!["newer".into(), "tried_since".into()]));
+    assert_eq!((taken.keys, taken.kept), (3, 2));
+    check(&*to.store, &newer, Some(7), &[7]).await;
+    check(&*to.store, &older, Some(7), &[7]).await;
+    for _ in 0..10 {
+        let held = lease(&*to.store, &newer).await;
+        to.store.touch_if(&held, &renewal(7), &Attempts::default()).await.unwrap();
+        to.store.release(&held).await.unwrap();
+    }
+    let high = fence(to.store.get(&newer).await.unwrap());
+    assert!(high > before);
+    let held = lease(&*to.store, &newer).await;
+    let (_, over, _) = taken_over(&text, &*to.store, Retention::default(), true).await;
+    assert_eq!(over.len(), 5);
+    check(&*to.store, &newer, Some(5), &[5]).await;
+    assert_eq!(fence(to.store.get(&newer).await.unwrap()), high, "a fence never falls");
+    let late = to.store.put_if(&held, &snapshot(&newer, 9, 0), &renewal(9), &Attempts::default()).await;
+    assert_eq!(late, Err(StoreError::LeaseLost(newer.clone())), "a refresh in flight does not write over what was taken over");
+    assert!(lease(&*to.reopened().await.store, &newer).await.fence > high);
+}
+
+async fn an_archive_is_whole_while_others_write(kind: Kind) {
+    let subject = Subject::with(kind, Retention { revisions: 4, ..Retention::default() });
+    let keys: Vec<_> = (0..4).map(|number| key(&format!("source_{number}"))).collect();
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let writers: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let (store, key, over) = (Arc::clone(&subject.store), key.clone(), Arc::clone(&over));
+            spawn(async move {
+                let mut lives = 0;
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    lives += 1;
+                    for revision in 1..=7 {
+                        let held = lease(&*store, &key).await;
+                        // What is of another life has another size.
+                        store.put_if(&held, &snapshot(&key, revision, lives), &renewal(1), &Attempts::default()).await.unwrap();
+                        store.release(&held).await.unwrap();
+                    }
+                    store.evict(&key).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut seen = 0;
+    while seen < 100 {
+        let text = archived(&*subject.store).await;
+        let mut archive = Reader::new(text.as_bytes()).unwrap();
+        let mut life = None;
+        while let Some(piece) = archive.next_piece().unwrap() {
+            match piece {
+                Piece::Key(_) => life = None,
+                Piece::Revision(snapshot) => {
+                    let filler = snapshot.items.json().matches('x').count();
+                    assert_eq!(*life.get_or_insert(filler), filler, "two lives of {}: {text}", snapshot.key);
+                    seen += 1;
+                }
+                Piece::Header(_) | Piece::End(_) => {}
+            }
+        }
+    }
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
 async fn many_keys_are_written_at_once(kind: Kind) {
     let subject = Subject::new(kind);
     let writers: Vec<_> = (0..64)
@@ -374,6 +486,9 @@ on_every_store!(
     slots_are_limited_by_host,
     a_copy_is_whole,
     a_restore_takes_what_it_is_given,
+    an_archive_carries_everything,
+    an_archive_leaves_what_is_newer,
+    an_archive_is_whole_while_others_write,
     many_keys_are_written_at_once,
     trap_a_caller_that_goes_away_takes_the_write_with_it,
     a_large_snapshot_is_kept,

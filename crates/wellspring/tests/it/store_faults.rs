@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
@@ -87,6 +88,23 @@ async fn a_store_that_is_dropped_lets_go() {
     })
     .await;
     check(&again.unwrap(), &key("cinema"), Some(1), &[1]).await;
+}
+
+#[tokio::test]
+async fn a_lock_that_is_let_go_a_moment_later_is_waited_for() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("wellspring.db");
+    open(&path).unwrap().close().await;
+    let ending = fs::File::options().write(true).open(folder.path().join("wellspring.db.lock")).unwrap();
+    ending.lock().unwrap();
+    let held = wellspring::lifecycle::thread("a process that ends", move || {
+        // As long as a process takes to end.
+        std::thread::sleep(Duration::from_millis(100));
+        drop(ending);
+    })
+    .unwrap();
+    open(&path).unwrap().close().await;
+    held.join().unwrap();
 }
 
 #[tokio::test]

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
+use wellspring::store::archive::{self, Counts, Outcome, Reader, Sink, Taken};
 use wellspring::store::memory::MemoryStore;
 use wellspring::store::sqlite::SqliteStore;
 use wellspring::store::{Entry, Lease, Retention, Store, StoreError};
@@ -129,6 +132,34 @@ pub(crate) async fn put(store: &dyn Store, key: &Key, revision: u64) {
     let lease = lease(store, key).await;
     store.put_if(&lease, &snapshot(key, revision, 0), &renewal(revision.cast_signed()), &Attempts::default()).await.unwrap();
     store.release(&lease).await.unwrap();
+}
+
+struct Text(Vec<u8>);
+
+#[async_trait]
+impl Sink for Text {
+    async fn take(&mut self, piece: Bytes, _: Counts) -> std::io::Result<()> {
+        self.0.extend_from_slice(&piece);
+        Ok(())
+    }
+}
+
+/// All that a store holds, as an archive.
+pub(crate) async fn archived(store: &dyn Store) -> String {
+    let mut text = Text(Vec::new());
+    archive::write(store, &store.keys().await.unwrap(), wall(0), &mut text).await.unwrap();
+    String::from_utf8(text.0).unwrap()
+}
+
+/// Takes an archive over; which keys were, and which stayed as they were.
+pub(crate) async fn taken_over(text: &str, store: &dyn Store, retention: Retention, replace: bool) -> (Taken, Vec<String>, Vec<String>) {
+    let (mut over, mut kept) = (Vec::new(), Vec::new());
+    let tell = &mut |key: &Key, outcome| match outcome {
+        Outcome::TakenOver => over.push(key.to_string()),
+        Outcome::Kept => kept.push(key.to_string()),
+    };
+    let taken = archive::take(Reader::new(text.as_bytes()).unwrap(), store, retention, replace, tell).await.unwrap();
+    (taken, over, kept)
 }
 
 /// The one way that these tests look at what a store holds of a key: its number, when it was confirmed, its history.

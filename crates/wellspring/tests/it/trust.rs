@@ -10,10 +10,15 @@ use crate::support::program::tell;
 
 pub(crate) mod addresses;
 mod bodies;
+mod clocks;
+mod configs;
+mod dice;
 mod flips;
 mod full;
+mod kills;
 mod power;
 mod slow;
+mod stopping;
 mod upstream;
 
 /// Whether the full numbers are wanted, and latencies judged.

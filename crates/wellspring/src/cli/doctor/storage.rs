@@ -1,5 +1,6 @@
 //! The store: whether it opens, what it holds, whether there is room for more.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use http::{Method, StatusCode};
@@ -8,6 +9,7 @@ use serde_json::Value;
 
 use super::Finding;
 use crate::cli::client;
+use crate::cli::keeping::count;
 use crate::cli::words::size;
 use crate::config::Config;
 use crate::lifecycle;
@@ -15,6 +17,9 @@ use crate::store::sqlite::inspect::{Inspection, inspect};
 
 /// Below this a disk is as good as full: the log of a large snapshot takes as much again.
 const LITTLE: u64 = 100_000_000;
+
+/// Sources that are named; of more, only that there are.
+const MOST_NAMED: usize = 5;
 
 /// What there is to say of it.
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
@@ -37,18 +42,39 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
         )],
         Ok(Inspection::Absent) => vec![absent(&path)],
         Ok(Inspection::InUse) => {
-            let mut findings = vec![Finding::ok("store", format!("{shown}: {}, in use by a running server", weight(&path)))];
+            let words = format!("{shown}: {}, in use by a running server; {}", weight(&path), kept(config));
+            let mut findings = vec![Finding::ok("store", words)];
             findings.push(running(config).await);
             findings
         }
-        Ok(Inspection::Sound { keys, snapshots }) => {
-            let count = |n: u64, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+        Ok(Inspection::Sound { keys, snapshots, sources }) => {
             let words = format!("{shown}: {}, {} of {}", weight(&path), count(snapshots, "snapshot"), count(keys, "key"));
-            vec![Finding::ok("store", words)]
+            let mut findings = vec![Finding::ok("store", format!("{words}; {}", kept(config)))];
+            findings.extend(strangers(config, &sources));
+            findings
         }
     };
     findings.extend(room(&path));
     findings
+}
+
+/// How much of the past is kept.
+fn kept(config: &Config) -> String {
+    format!("{} a key are kept, at most {}", count(config.keep.revisions as u64, "revision"), size(config.keep.bytes))
+}
+
+/// What is stored of sources that are not configured.
+fn strangers(config: &Config, sources: &BTreeMap<String, (u64, u64)>) -> Option<Finding> {
+    let known = |name: &str| config.sources.iter().any(|source| source.spec.name.as_str() == name);
+    let strange: Vec<(&String, &(u64, u64))> = sources.iter().filter(|(name, _)| !known(name)).collect();
+    if strange.is_empty() {
+        return None;
+    }
+    let (keys, bytes) = strange.iter().fold((0, 0_u64), |sum, (_, (keys, bytes))| (sum.0 + keys, sum.1.saturating_add(*bytes)));
+    let named: Vec<&str> = strange.iter().take(MOST_NAMED).map(|(name, _)| name.as_str()).collect();
+    let more = if strange.len() > MOST_NAMED { ", …" } else { "" };
+    let words = format!("{}, {}, of sources that are not configured: {}{more}", count(keys, "key"), size(bytes), named.join(", "));
+    Some(Finding::warn("store", words, "`wellspring export FILE` keeps them, `wellspring evict --unconfigured` drops them"))
 }
 
 /// A store that is still to be made, if it can be.

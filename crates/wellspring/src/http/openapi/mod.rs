@@ -44,7 +44,7 @@ struct Document {
 /// Answers the document, or 304 to whoever has it.
 pub fn answer(site: &Site, request: &HeaderMap) -> Response {
     let document = site.documents.current(&site.engine.catalog(), &site.base, site.admission.load().token.is_some());
-    let known = headers::matches(request, &document.etag);
+    let known = headers::matches(request, document.etag.as_bytes());
     let body = if known { Bytes::new() } else { document.body.clone() };
     let mut response = body.into_response();
     let headers = response.headers_mut();
@@ -112,7 +112,7 @@ fn document(sources: &[(&SourceSpec, Option<&Content>)], base: &BasePath, has_to
         reads::paths(&mut paths, spec, &items, has_token);
         tags.push(reads::tag(spec));
     }
-    server::paths(&mut paths);
+    server::paths(&mut paths, has_token);
     tags.push(server::tag());
     let mut info = Info::new("Wellspring", env!("CARGO_PKG_VERSION"));
     info.description = Some(

@@ -1,6 +1,7 @@
 //! The routes that are no source's.
 
-use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathItem};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Paths, Ref, RefOr, Schema, Tag, Type};
 
@@ -14,7 +15,7 @@ pub(super) fn tag() -> Tag {
 }
 
 /// Adds them.
-pub(super) fn paths(paths: &mut Paths) {
+pub(super) fn paths(paths: &mut Paths, has_token: bool) {
     let alive = || RefOr::<Schema>::from(object([("status", Is::Always, word(&["ok"], "It answers."))]));
     let document = || RefOr::<Schema>::from(one(Type::Object).required("openapi"));
     let index = || schema_ref("Index");
@@ -41,4 +42,33 @@ pub(super) fn paths(paths: &mut Paths) {
     let operation = OperationBuilder::new().tag(TAG).operation_id(Some("metrics")).summary(Some(summary)).response("200", told);
     let operation = operation.response("default", Ref::from_response_name("Problem"));
     paths.paths.insert("/metrics".to_owned(), PathItem::new(HttpMethod::Get, operation));
+    paths.paths.insert("/admin/export".to_owned(), PathItem::new(HttpMethod::Get, export(has_token)));
+}
+
+fn export(has_token: bool) -> Operation {
+    let summary =
+        "Everything that is stored, as an archive that `wellspring import` takes: lines of JSON, the last of them says that all is there";
+    let told =
+        sends(json(summary, "application/x-ndjson", RefOr::<Schema>::from(one(Type::String))), &["Cache-Control", "Content-Disposition"]);
+    let named = RefOr::<Schema>::from(one(Type::String));
+    let source = ParameterBuilder::new()
+        .name("source")
+        .parameter_in(ParameterIn::Query)
+        .description(Some("Only these sources: names with commas between them."))
+        .schema(Some(named));
+    let mut operation = OperationBuilder::new()
+        .tag(TAG)
+        .operation_id(Some("export"))
+        .summary(Some("Everything that is stored, as an archive"))
+        .parameter(source)
+        .response("200", told)
+        .response("400", Ref::from_response_name("BadRequest"))
+        .response("403", Ref::from_response_name("Forbidden"))
+        .response("404", Ref::from_response_name("NotFound"))
+        .response("503", Ref::from_response_name("Unavailable"))
+        .response("default", Ref::from_response_name("Problem"));
+    if has_token {
+        operation = operation.response("401", Ref::from_response_name("Unauthorized")).security(SecurityRequirement::new("admin", [""; 0]));
+    }
+    operation.build()
 }

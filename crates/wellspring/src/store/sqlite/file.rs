@@ -5,9 +5,16 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::schema::Fault;
 use crate::store::StoreError;
+
+/// How often a lock that is held is tried again, and after which pause. A process that was just killed may still be ending, and a child
+/// that it had begun to start holds the lock until it is another program; a supervisor starts the next one at once.
+const TRIES: u32 = 25;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// The path of the database, claimed for this process.
 #[derive(Debug)]
@@ -144,7 +151,15 @@ fn lock(path: &Path) -> Result<File, String> {
         let folder = folder(path).display();
         format!("the folder `{folder}` for the store cannot be written ({error}); allow it to this user, or choose another with --data")
     })?;
-    match file.try_lock() {
+    let mut tried = file.try_lock();
+    for _ in 0..TRIES {
+        if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        thread::sleep(BETWEEN_TRIES);
+        tried = file.try_lock();
+    }
+    match tried {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(format!(
             "the store `{}` is in use by another running server; stop that one, or choose another folder with --data",

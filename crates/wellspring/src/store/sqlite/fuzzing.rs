@@ -30,11 +30,12 @@ pub(crate) fn rows(bytes: &[u8]) {
     let (revision, fence) = (number(revision), number(fence));
     let count_of = u32::try_from(number(count)).unwrap_or_default();
     let head = Digest::from_slice(&digest).filter(|_| flags & 2 == 0);
-    let head = head.map(|digest| row::head_seal(key, revision, fence, made_at, how, count_of, number(size), digest));
+    let head = head.map(|digest| row::head_seal(key, revision, number(format), fence, made_at, how, count_of, number(size), digest));
     let seal = head.map_or_else(|| digest.clone(), |seal| seal.as_bytes().to_vec());
     let renewal = (!renewal.is_empty()).then_some(renewal);
     let meta_revision = (flags & 8 == 0).then_some(revision);
-    let meta_seal = if flags & 4 == 0 { row::meta_seal(meta_key, meta_revision, fence, renewal, attempts) } else { Digest::of(b"") };
+    let meta_seal =
+        if flags & 4 == 0 { row::meta_seal(meta_key, number(format), meta_revision, fence, renewal, attempts) } else { Digest::of(b"") };
     STORE.with_borrow(|conn| {
         clear(conn);
         let into = format!("INSERT INTO snapshot ({HEAD}, items) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");

@@ -84,18 +84,27 @@ pub(super) fn revisions(conn: &Connection, key: &Key) -> Result<Vec<Revision>, F
 /// The highest revision made no later than `at`.
 pub(super) fn as_of(conn: &Connection, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, Fault> {
     for line in revisions(conn, key)?.iter().filter(|line| line.made_at <= at) {
-        let mut one = conn.prepare_cached(&format!("SELECT {HEAD}, items FROM snapshot WHERE key = ?1 AND revision = ?2"))?;
-        let mut rows = one.query(params![key.as_str(), line.revision.cast_signed()])?;
-        match rows.next()?.map(row::snapshot) {
-            Some(Ok((snapshot, _))) => return Ok(Some(snapshot)),
-            Some(Err(bad)) => skip(key.as_str(), &bad),
-            None => {}
+        if let Some(snapshot) = one(conn, key, line.revision)? {
+            return Ok(Some(snapshot));
         }
     }
     Ok(None)
 }
 
+/// One revision, where it is good.
+pub(super) fn one(conn: &Connection, key: &Key, revision: u64) -> Result<Option<Snapshot>, Fault> {
+    let mut one = conn.prepare_cached(&format!("SELECT {HEAD}, items FROM snapshot WHERE key = ?1 AND revision = ?2"))?;
+    let mut rows = one.query(params![key.as_str(), revision.cast_signed()])?;
+    match rows.next()?.map(row::snapshot) {
+        Some(Ok((snapshot, _))) => return Ok(Some(snapshot)),
+        Some(Err(bad)) => skip(key.as_str(), &bad),
+        None => {}
+    }
+    Ok(None)
+}
+
 /// Every good snapshot of a key, newest last.
+#[cfg(any(test, fuzzing))]
 pub(super) fn history(conn: &Connection, key: &Key) -> Result<Vec<Snapshot>, Fault> {
     let mut all = conn.prepare_cached(&format!("SELECT {HEAD}, items FROM snapshot WHERE key = ?1 ORDER BY revision"))?;
     let mut rows = all.query([key.as_str()])?;
@@ -152,6 +161,38 @@ fn latest(conn: &Connection, damage: &mut Damage) -> Result<Vec<Entry>, Fault> {
         metas.insert(key.clone(), Meta::lost(key));
     }
     Ok(metas.into_iter().map(|(key, meta)| meta.entry(found.remove(&key))).collect())
+}
+
+/// One key.
+pub(super) fn entry(conn: &Connection, key: &Key) -> Result<Option<Entry>, Fault> {
+    let mut one = conn.prepare_cached("SELECT key, format, revision, fence, renewal, attempts, seal FROM entry WHERE key = ?1")?;
+    let mut rows = one.query([key.as_str()])?;
+    let meta = match rows.next()?.map(row::meta) {
+        Some(Ok(meta)) => Some(meta),
+        Some(Err(bad)) => {
+            skip(key.as_str(), &bad);
+            None
+        }
+        None => None,
+    };
+    let found = newest_good(conn, key.as_str(), i64::MAX)?;
+    if meta.is_none() && found.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(meta.unwrap_or_else(|| Meta::lost(key.clone())).entry(found)))
+}
+
+/// Every key that anything can be read of, in order.
+pub(super) fn keys(conn: &Connection) -> Result<Vec<Key>, Fault> {
+    let mut all = conn.prepare("SELECT key FROM entry UNION SELECT key FROM snapshot")?;
+    let mut rows = all.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        // What is no text or no key is of a bad row, which is skipped everywhere.
+        found.extend(row.get::<_, String>(0).ok().and_then(|text| Key::parse(&text).ok()));
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 fn each_meta(conn: &Connection, metas: &mut BTreeMap<Key, Meta>) -> Result<(), Fault> {

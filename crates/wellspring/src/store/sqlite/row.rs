@@ -22,7 +22,7 @@ pub(super) const HEAD: &str = "key, revision, format, fence, made_at, how, count
 pub(super) enum Bad {
     #[error("a column cannot be read: {0}")]
     Column(#[from] rusqlite::Error),
-    #[error("its format is {0}, not {FORMAT}")]
+    #[error("its format is {0}, and {FORMAT} is the newest that is known")]
     Format(i64),
     #[error("its seal does not match its columns")]
     Seal,
@@ -75,7 +75,7 @@ pub(super) fn renew(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     let fence = latest.map_or(0, |latest| latest.fence).cast_signed();
     let renewal = latest.map(|latest| json(&latest.renewal));
     let attempts = json(&entry.attempts);
-    let seal = meta_seal(entry.key.as_str(), revision, fence, renewal.as_deref(), &attempts);
+    let seal = meta_seal(entry.key.as_str(), FORMAT, revision, fence, renewal.as_deref(), &attempts);
     conn.prepare_cached(
         "INSERT OR REPLACE INTO entry (key, format, revision, fence, renewal, attempts, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
@@ -106,11 +106,11 @@ pub(super) fn head(row: &Row<'_>) -> Result<(Key, Revision, How, u64), Bad> {
     let (made_at, how): (String, String) = (row.get(4)?, row.get(5)?);
     let (count, bytes): (u32, i64) = (row.get(6)?, row.get(7)?);
     let (digest, seal): ([u8; 16], [u8; 16]) = (row.get(8)?, row.get(9)?);
-    if format != FORMAT {
+    if !(1..=FORMAT).contains(&format) {
         return Err(Bad::Format(format));
     }
     let digest = Digest::from_slice(&digest).ok_or(Bad::Seal)?;
-    if head_seal(&key, revision, fence, &made_at, &how, count, bytes, digest).as_bytes() != &seal {
+    if head_seal(&key, revision, format, fence, &made_at, &how, count, bytes, digest).as_bytes() != &seal {
         return Err(Bad::Seal);
     }
     let line = Revision {
@@ -140,10 +140,10 @@ pub(super) fn meta(row: &Row<'_>) -> Result<Meta, Bad> {
     let (revision, fence): (Option<i64>, i64) = (row.get(2)?, row.get(3)?);
     let (renewal, attempts): (Option<String>, String) = (row.get(4)?, row.get(5)?);
     let seal: [u8; 16] = row.get(6)?;
-    if format != FORMAT {
+    if !(1..=FORMAT).contains(&format) {
         return Err(Bad::Format(format));
     }
-    if meta_seal(&key, revision, fence, renewal.as_deref(), &attempts).as_bytes() != &seal {
+    if meta_seal(&key, format, revision, fence, renewal.as_deref(), &attempts).as_bytes() != &seal {
         return Err(Bad::Seal);
     }
     Ok(Meta {
@@ -186,7 +186,7 @@ fn insert(conn: &Connection, snapshot: &Snapshot, fence: u64) -> rusqlite::Resul
     let (revision, bytes, fence) = (revision.cast_signed(), bytes.cast_signed(), fence.cast_signed());
     let (made_at, how) = (spell(made_at), json(&snapshot.how));
     let key = snapshot.key.as_str();
-    let seal = head_seal(key, revision, fence, &made_at, &how, count, bytes, digest);
+    let seal = head_seal(key, revision, FORMAT, fence, &made_at, &how, count, bytes, digest);
     let into = format!("INSERT INTO snapshot ({HEAD}, items) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
     conn.prepare_cached(&into)?.execute(params![
         key,
@@ -204,7 +204,8 @@ fn insert(conn: &Connection, snapshot: &Snapshot, fence: u64) -> rusqlite::Resul
     Ok(())
 }
 
-fn prune(conn: &Connection, key: &str, retention: Retention) -> rusqlite::Result<()> {
+/// Removes what the retention does not keep of a key.
+pub(super) fn prune(conn: &Connection, key: &str, retention: Retention) -> rusqlite::Result<()> {
     let mut sizes = conn.prepare_cached("SELECT revision, bytes FROM snapshot WHERE key = ?1 ORDER BY revision DESC")?;
     let rows = sizes.query_map([key], |row| Ok((row.get(0)?, row.get::<_, i64>(1).map_or(0, i64::cast_unsigned))))?;
     let rows: Vec<(i64, u64)> = rows.collect::<rusqlite::Result<_>>()?;
@@ -215,12 +216,22 @@ fn prune(conn: &Connection, key: &str, retention: Retention) -> rusqlite::Result
 }
 
 #[expect(clippy::too_many_arguments, reason = "one a column: a struct between would only repeat the row")]
-pub(super) fn head_seal(key: &str, revision: i64, fence: i64, made_at: &str, how: &str, count: u32, bytes: i64, digest: Digest) -> Digest {
-    seal(&[&key, &revision, &FORMAT, &fence, &made_at, &how, &count, &bytes, &digest])
+pub(super) fn head_seal(
+    key: &str,
+    revision: i64,
+    format: i64,
+    fence: i64,
+    made_at: &str,
+    how: &str,
+    count: u32,
+    bytes: i64,
+    digest: Digest,
+) -> Digest {
+    seal(&[&key, &revision, &format, &fence, &made_at, &how, &count, &bytes, &digest])
 }
 
-pub(super) fn meta_seal(key: &str, revision: Option<i64>, fence: i64, renewal: Option<&str>, attempts: &str) -> Digest {
-    seal(&[&key, &FORMAT, &revision.map_or_else(String::new, |revision| revision.to_string()), &fence, &renewal.unwrap_or(""), &attempts])
+pub(super) fn meta_seal(key: &str, format: i64, revision: Option<i64>, fence: i64, renewal: Option<&str>, attempts: &str) -> Digest {
+    seal(&[&key, &format, &revision.map_or_else(String::new, |revision| revision.to_string()), &fence, &renewal.unwrap_or(""), &attempts])
 }
 
 /// The digest of all columns. None contains a line feed: keys are percent-encoded, JSON escapes it.

@@ -22,6 +22,8 @@ use crate::store::{Entry, Health, Retention, Revision, StoreError};
 
 /// How often a failed file is tried again, and a good one looked at: somebody may have removed it.
 const TICK: Duration = Duration::from_secs(1);
+/// Keys whose history is pruned between two looks for jobs.
+const PRUNED_AT_ONCE: usize = 16;
 /// Jobs that share one commit.
 const AT_ONCE: usize = 256;
 
@@ -48,8 +50,9 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Read {
     Revisions(Key, Reply<Vec<Revision>>),
     AsOf(Key, Timestamp, Reply<Option<Snapshot>>),
-    /// Newest last.
-    History(Key, Reply<Vec<Snapshot>>),
+    One(Key, u64, Reply<Option<Snapshot>>),
+    /// Writes the file anew without what is unused.
+    Compact(Reply<()>),
 }
 
 pub(super) struct Writer {
@@ -68,6 +71,8 @@ pub(super) struct Writer {
     /// Whether the notes in memory are not durable yet.
     owes_notes: bool,
     next_try: Mono,
+    /// Keys whose history is still to be pruned: an earlier start may have kept more.
+    unpruned: Vec<Key>,
 }
 
 #[derive(Default)]
@@ -92,8 +97,9 @@ impl Writer {
             Err(_) => (None, None),
         };
         let opened = if corrupt.is_none() { file.identity() } else { None };
+        let unpruned = shared.local().keys();
         let next_try = Mono::from_nanos(i64::MIN);
-        Self { conn, file, opened, corrupt, retention, shared, jobs, owed: BTreeSet::new(), owes_notes: false, next_try }
+        Self { conn, file, opened, corrupt, retention, shared, jobs, owed: BTreeSet::new(), owes_notes: false, next_try, unpruned }
     }
 
     /// Sets a corrupt file aside at once: what was saved of it is then safe before anything is served.
@@ -114,12 +120,15 @@ impl Writer {
         }
         let closes = loop {
             let mut batch = Batch::default();
-            match self.jobs.recv_timeout(TICK) {
+            // Between jobs, so that none waits for more than a few keys.
+            let patience = if self.unpruned.is_empty() || self.conn.is_none() { TICK } else { Duration::ZERO };
+            match self.jobs.recv_timeout(patience) {
                 Ok(job) => batch.take(job, &self.jobs),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break Vec::new(),
             }
             self.turn(&mut batch);
+            self.prune();
             if !batch.closes.is_empty() {
                 break batch.closes;
             }
@@ -157,6 +166,16 @@ impl Writer {
         }
     }
 
+    /// Prunes the history of some keys by the retention in force.
+    fn prune(&mut self) {
+        let Some(conn) = self.conn.as_mut().filter(|_| !self.unpruned.is_empty()) else { return };
+        let rest = self.unpruned.len().saturating_sub(PRUNED_AT_ONCE);
+        let some = self.unpruned.split_off(rest);
+        if let Err(fault) = commit(conn, |conn| some.iter().try_for_each(|key| row::prune(conn, key.as_str(), self.retention))) {
+            self.fail(fault);
+        }
+    }
+
     fn owe(&mut self, writes: &[(Box<Write>, oneshot::Sender<()>)]) {
         for (write, _) in writes {
             match write.key() {
@@ -170,7 +189,8 @@ impl Writer {
         let fault = match read {
             Read::Revisions(key, reply) => answer(self.conn.as_ref(), reply, |conn| load::revisions(conn, &key)),
             Read::AsOf(key, at, reply) => answer(self.conn.as_ref(), reply, |conn| load::as_of(conn, &key, at)),
-            Read::History(key, reply) => answer(self.conn.as_ref(), reply, |conn| load::history(conn, &key)),
+            Read::One(key, revision, reply) => answer(self.conn.as_ref(), reply, |conn| load::one(conn, &key, revision)),
+            Read::Compact(reply) => answer(self.conn.as_ref(), reply, schema::compact),
         };
         if let Some(fault) = fault {
             self.fail(fault);

@@ -99,12 +99,12 @@ async fn a_store_in_use_is_judged_by_the_server_that_uses_it() {
     let toml = std::fs::read_to_string(folder.path().join("wellspring.toml")).unwrap();
     write_config(folder.path(), &toml.replace("127.0.0.1:0", &server.address.to_string()));
     assert_snapshot!(replaced(&told(&["--offline"]), "wellspring.db: ", |c| c.is_ascii_alphanumeric() || ". ".contains(c), "SIZE"), @"
-    ok    store    data/wellspring.db: SIZE, in use by a running server
+    ok    store    data/wellspring.db: SIZE, in use by a running server; 20 revisions a key are kept, at most 17 MB
     warn  server   it runs, and is degraded: news: 127.0.0.1:PORT answered 503 (upstream_status); nothing to serve yet  → `wellspring status` tells more
     ");
     server.signal("TERM");
     server.wait();
-    assert_snapshot!(replaced(&told(&["--offline"]), "wellspring.db: ", |c| c.is_ascii_alphanumeric() || ".".contains(c), "SIZE"), @"ok    store    data/wellspring.db: SIZE KB, 0 snapshots of 1 key");
+    assert_snapshot!(replaced(&told(&["--offline"]), "wellspring.db: ", |c| c.is_ascii_alphanumeric() || ".".contains(c), "SIZE"), @"ok    store    data/wellspring.db: SIZE KB, 0 snapshots of 1 key; 20 revisions a key are kept, at most 17 MB");
     std::fs::write(folder.path().join("data/wellspring.db"), "this was never a database, whatever its name says").unwrap();
     assert_snapshot!(told(&["--offline"]), @"warn  store    data/wellspring.db is corrupt (file is not a database)  → the server renames it, carries over what can be read and starts a new one; check the disk");
     let kept = std::fs::read_to_string(folder.path().join("data/wellspring.db")).unwrap();

@@ -1,0 +1,88 @@
+//! `wellspring evict SOURCE…`: forgets what is stored of sources, or of those that are no longer configured.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use wellspring_core::key::Key;
+
+use super::import::STOP_IT;
+use super::keeping::count;
+use super::words::size;
+use super::{configured, output, runtime};
+use crate::app;
+use crate::config::{Config, StoreUrl};
+use crate::store::sqlite::shelf::is_used;
+use crate::store::{Health, evict_all};
+
+/// What was asked for.
+#[derive(Debug)]
+pub(super) struct Options {
+    pub(super) sources: Vec<String>,
+    pub(super) unconfigured: bool,
+    pub(super) data: Option<PathBuf>,
+}
+
+/// Forgets and tells. Exit code 1 where it could not.
+pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
+    let asked = configured(config).and_then(|(config, _)| Ok((config, runtime()?)));
+    let (mut config, runtime) = match asked {
+        Ok(ready) => ready,
+        Err(code) => return code,
+    };
+    if let Some(data) = &options.data {
+        config.store = StoreUrl::in_folder(data);
+    }
+    let done = runtime.block_on(evict(&config, options));
+    runtime.shutdown_background();
+    match done {
+        Ok(words) => output::print(words + "\n"),
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn evict(config: &Config, options: &Options) -> Result<String, String> {
+    let Some(path) = config.store.path() else {
+        return Err("a store in memory keeps nothing beyond its server".to_owned());
+    };
+    let shown = path.display();
+    if !path.exists() {
+        return Err(format!("there is no store at `{shown}`; say which with --config, or with --data"));
+    }
+    if is_used(path) {
+        return Err(format!("the store `{shown}` is in use by a running server; {STOP_IT}"));
+    }
+    let store = app::store(config).map_err(|error| error.to_string())?;
+    let before = store.figures().bytes.unwrap_or(0);
+    let done = async {
+        let all = store.keys().await.map_err(|error| error.to_string())?;
+        let keys = chosen(config, options, all)?;
+        evict_all(&*store, &keys).await.map_err(|error| error.to_string())?;
+        // The room is used again in any case; this gives it back.
+        store.compact().await.map_err(|error| error.to_string())?;
+        Ok::<_, String>(keys.len() as u64)
+    };
+    let done = done.await;
+    let health = store.health();
+    store.close().await;
+    if let (Ok(_), Health::Degraded(why)) = (&done, health) {
+        return Err(why);
+    }
+    let after = store.figures().bytes.unwrap_or(0);
+    let done = done?;
+    Ok(format!("evicted {}; {shown} takes {}, {} before", count(done, "key"), size(after), size(before)))
+}
+
+fn chosen(config: &Config, options: &Options, all: Vec<Key>) -> Result<Vec<Key>, String> {
+    let known = |key: &Key| config.sources.iter().any(|source| source.spec.name.as_str() == key.source());
+    if options.unconfigured {
+        return Ok(all.into_iter().filter(|key| !known(key)).collect());
+    }
+    let is_named = |key: &Key, name: &str| key.source() == name || key.as_str() == name;
+    if let Some(name) = options.sources.iter().find(|name| !all.iter().any(|key| is_named(key, name))) {
+        return Err(format!("nothing is stored of `{name}`"));
+    }
+    Ok(all.into_iter().filter(|key| options.sources.iter().any(|name| is_named(key, name))).collect())
+}

@@ -1,0 +1,133 @@
+//! `wellspring export FILE`: an archive of what is stored, with a server or without one.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use url::{Url, form_urlencoded};
+
+use super::keeping::{Progress, STANDARD, Target, count, interrupted};
+use super::words::size;
+use super::{client, configured, output, runtime};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Config, StoreUrl};
+use crate::store::Holdings as _;
+use crate::store::archive::{self, Bad, Checker, Chosen, Counts, Lines, Sink};
+use crate::store::sqlite::shelf::{Shelf, is_used};
+
+/// What was asked for.
+#[derive(Debug)]
+pub(super) struct Options {
+    pub(super) file: PathBuf,
+    pub(super) sources: Vec<String>,
+    pub(super) data: Option<PathBuf>,
+    pub(super) server: Option<Url>,
+}
+
+/// Writes and tells. Exit code 1 where there is no archive now.
+pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
+    let asked = configured(config).and_then(|(config, _)| Ok((config, runtime()?)));
+    let (mut config, runtime) = match asked {
+        Ok(ready) => ready,
+        Err(code) => return code,
+    };
+    if let Some(data) = &options.data {
+        config.store = StoreUrl::in_folder(data);
+    }
+    let done = runtime.block_on(async {
+        let interrupted = interrupted();
+        tokio::select! {
+            done = export(&config, options) => done,
+            why = interrupted => Err(why),
+        }
+    });
+    runtime.shutdown_background();
+    match done {
+        // The archive itself is there.
+        Ok(words) if options.file.as_os_str() == STANDARD => {
+            eprintln!("{words}");
+            ExitCode::SUCCESS
+        }
+        Ok(words) => output::print(words + "\n"),
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn export(config: &Config, options: &Options) -> Result<String, String> {
+    let shown = options.file.display().to_string();
+    let unwritable = |error: std::io::Error| format!("`{shown}` cannot be written ({error})");
+    let mut writing = Writing { target: Target::begin(&options.file).map_err(unwritable)?, progress: Progress::new("exported") };
+    let counts = match config.store.path().filter(|path| options.server.is_none() && !is_used(path)) {
+        Some(path) => stopped(config, path, &options.sources, &mut writing).await?,
+        None => running(config, options, &mut writing).await?,
+    };
+    let Writing { target, progress } = writing;
+    let bytes = target.finish().map_err(unwritable)?;
+    drop(progress);
+    let to = bytes.map_or_else(
+        || if shown == STANDARD { "standard output".to_owned() } else { shown.clone() },
+        |bytes| format!("{shown} ({})", size(bytes)),
+    );
+    Ok(format!("exported {} with {} to {to}", count(counts.keys, "key"), count(counts.revisions, "revision")))
+}
+
+/// From the file of a store that no server uses.
+async fn stopped(config: &Config, path: &Path, sources: &[String], writing: &mut Writing) -> Result<Counts, String> {
+    let shelf = Shelf::open(path).map_err(|error| error.to_string())?;
+    let keys = shelf.keys().await.map_err(|error| error.to_string())?;
+    let known = |name: &str| config.sources.iter().any(|source| source.spec.name.as_str() == name);
+    let keys = match archive::choose(keys, Some(sources).filter(|names| !names.is_empty()), &known) {
+        Chosen::Keys(keys) => keys,
+        Chosen::Unknown { name, stored } => {
+            return Err(format!("no source is called `{name}`; the store holds: {}", stored.join(", ")));
+        }
+    };
+    let now = SystemClock.now().wall;
+    archive::write(&shelf, &keys, now, writing).await.map_err(|error| error.to_string())
+}
+
+/// From a server that runs, which is not believed: what it sends is checked as it comes.
+async fn running(config: &Config, options: &Options, writing: &mut Writing) -> Result<Counts, String> {
+    let mut path = "/admin/export".to_owned();
+    if !options.sources.is_empty() {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("source", &options.sources.join(",")).finish();
+        path = format!("{path}?{query}");
+    }
+    let (mut lines, mut checker) = (Lines::default(), Checker::default());
+    let odd = |Bad { line, what }: Bad| format!("what the server sent is no archive (line {line}: {what})");
+    let mut take = |piece: &[u8]| {
+        lines.push(piece);
+        while let Some(line) = lines.pop().map_err(|_| odd(checker.too_long()))? {
+            checker.take(line).map_err(odd)?;
+        }
+        writing.progress.tell(checker.counts());
+        writing.target.write(piece).map_err(|error| format!("`{}` cannot be written ({error})", options.file.display()))
+    };
+    let got = client::download(config, options.server.as_ref(), &path, &mut take).await;
+    let is_silent = |why: &str| options.server.is_none() && why.starts_with("no server answers");
+    got.map_err(|why| match config.store.path() {
+        None if is_silent(&why) => format!("a store in memory is only there while its server runs: {why}"),
+        Some(path) if is_silent(&why) => format!("the store `{}` is in use, and {why}", path.display()),
+        _ => why,
+    })?;
+    checker.finish().map_err(|bad| format!("the server broke off ({})", bad.what))
+}
+
+struct Writing {
+    target: Target,
+    progress: Progress,
+}
+
+#[async_trait]
+impl Sink for Writing {
+    async fn take(&mut self, piece: Bytes, so_far: Counts) -> std::io::Result<()> {
+        self.progress.tell(so_far);
+        // So that it can be interrupted.
+        tokio::task::yield_now().await;
+        self.target.write(&piece)
+    }
+}

@@ -1,0 +1,187 @@
+//! Archives that are not what `export` wrote: each is refused, with the line, in bounded memory, before anything is touched.
+
+use std::io::{self, Read};
+
+use serde_json::{Value, json};
+use wellspring::store::archive::Reader;
+use wellspring_core::snapshot::Digest;
+
+use crate::store_kit::{Kind, Subject, archived, attempts, key, put};
+
+/// A small one, line by line, without its ends.
+async fn lines() -> Vec<String> {
+    let subject = Subject::new(Kind::Memory);
+    for revision in 1..=3 {
+        put(&*subject.store, &key("cinema"), revision).await;
+    }
+    subject.store.record(&key("dead"), &attempts(1)).await.unwrap();
+    put(&*subject.store, &key("trend?geo=ID"), 7).await;
+    archived(&*subject.store).await.lines().map(str::to_owned).collect()
+}
+
+/// With a last line that is right for what stands before it.
+fn sealed(lines: &[String]) -> String {
+    let mut text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let of = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
+    let digest = Digest::of(text.as_bytes()).to_string();
+    let end = json!({"end": {"keys": of("{\"key\""), "revisions": of("{\"revision\""), "digest": digest}});
+    text += &format!("{end}\n");
+    text
+}
+
+fn refused(text: impl AsRef<[u8]>) -> String {
+    let text = text.as_ref();
+    Reader::new(text).and_then(Reader::check).map_or_else(|bad| bad.to_string(), |counts| format!("taken: {counts:?}"))
+}
+
+/// Changes a line's JSON, without its digest noticing.
+fn changed(lines: &[String], line: usize, change: impl FnOnce(&mut Value)) -> String {
+    let mut lines = lines[..lines.len() - 1].to_vec();
+    let mut value: Value = serde_json::from_str(&lines[line - 1]).unwrap();
+    change(&mut value);
+    lines[line - 1] = value.to_string();
+    sealed(&lines)
+}
+
+#[tokio::test]
+async fn what_was_written_is_taken_and_nothing_less() {
+    let lines = lines().await;
+    let whole: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    assert!(refused(&whole).starts_with("taken"), "{}", refused(&whole));
+    assert_eq!(sealed(&lines[..lines.len() - 1]), whole, "the tests seal as the program does");
+    assert!(refused(whole.trim_end()).starts_with("taken"), "the end of the last line may be lost");
+    let compressed = zstd::encode_all(whole.as_bytes(), 3).unwrap();
+    assert!(refused(&compressed).starts_with("taken"));
+    for cut in 0..whole.trim_end().len() {
+        assert!(refused(&whole[..whole.floor_char_boundary(cut)]).starts_with("line "), "cut after {cut} bytes");
+    }
+    for cut in 0..compressed.len() {
+        assert!(refused(&compressed[..cut]).starts_with("line "), "compressed, cut after {cut} bytes");
+    }
+    for at in 0..whole.trim_end().len() {
+        let mut altered = whole.clone().into_bytes();
+        altered[at] ^= 1;
+        assert!(refused(&altered).starts_with("line "), "byte {at} altered: {}", refused(&altered));
+    }
+    for (from, to) in [(2, 3), (5, 6), (3, 5), (2, 7)] {
+        let mut fewer = lines.clone();
+        fewer.drain(from - 1..to - 1);
+        assert!(refused(fewer.join("\n")).starts_with("line "), "without lines {from} to {to}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_right_is_refused_though_its_digest_is() {
+    let lines = lines().await;
+    let check = |text: String, expected: &str| assert_eq!(refused(&text), expected, "{text:.400}");
+    let set = |line, name: &'static str, value: Value| changed(&lines, line, move |json| json[name] = value);
+    check(String::new(), "line 1: it is empty");
+    check("hello\n".into(), "line 1: this is no archive that `wellspring export` wrote");
+    check("{\"a\": 1}".into(), "line 1: this is no archive that `wellspring export` wrote");
+    check("PK\u{3}\u{4}\0".into(), "line 1: this is no archive that `wellspring export` wrote");
+    let newer = "line 1: a newer version wrote this (archive format 2, this one knows 1); import it with that version";
+    check("{\"wellspring_archive\": 2, \"unknown\": {}}\nunknown".into(), newer);
+    check(set(1, "wellspring_archive", 0.into()), "line 1: this is no archive that `wellspring export` wrote");
+    check(set(3, "revision", json!(1_u64 << 63)), "line 3: revision 9223372036854775808 is out of range (1 to 9007199254740992)");
+    check(set(2, "latest", json!(1_u64 << 63)), "line 2: revision 9223372036854775808 is out of range (1 to 9007199254740992)");
+    check(set(2, "fence", json!(u64::MAX)), "line 2: fence 18446744073709551615 is out of range (0 to 9007199254740992)");
+    check(set(3, "revision", 0.into()), "line 3: revision 0 is out of range (1 to 9007199254740992)");
+    check(set(4, "revision", 1.into()), "line 4: revision 1 of `cinema` stands out of order");
+    check(set(5, "revision", 4.into()), "line 5: revision 4 of `cinema` stands out of order");
+    check(set(3, "count", 2.into()), "line 3: revision 1 of `cinema` holds 1 items and says 2");
+    let altered = "line 3: the items of revision 1 of `cinema` do not match their digest: they were altered";
+    check(set(3, "items", json!([{"title": "another"}])), altered);
+    check(set(6, "key", "cinema".into()), "line 6: `cinema` stands twice, after `cinema`");
+    check(set(6, "key", "a".into()), "line 6: `a` stands out of order, after `cinema`");
+    check(set(2, "latest", Value::Null), "line 2: `latest`, `renewal` and `fence` go together");
+    let starts = |text: String, expected: &str| assert!(refused(&text).starts_with(expected), "{}", refused(&text));
+    for odd in ["stream", "Cinema", "trend?geo=a b", "trend?b=1&a=1", "trend?geo=%69", "../etc", "", "a?b"] {
+        starts(set(2, "key", odd.into()), &format!("line 2: it cannot be read (`{odd}` is no source name"));
+    }
+    for odd in ["99999-01-01T00:00:00Z", "+12026-01-01T00:00:00Z", "2026-13-01T00:00:00Z", "yesterday", ""] {
+        starts(set(3, "made_at", odd.into()), "line 3: it cannot be read (");
+        starts(changed(&lines, 2, |json| json["renewal"]["checked_at"] = odd.into()), "line 2: it cannot be read (");
+    }
+    starts(set(3, "made_at", 7.into()), "line 3: it cannot be read (");
+    starts(
+        set(3, "how", json!({"alternative": 0, "took": {"secs": u64::MAX, "nanos": u32::MAX}, "bytes": 0})),
+        "line 3: it cannot be read (",
+    );
+    starts(set(3, "more", 1.into()), "line 3: it cannot be read (unknown field `more`");
+    starts(set(3, "items", json!({})), "line 3: its items are not what they should be (");
+    let twice = sealed(&lines[..lines.len() - 1]).replacen("{\"revision\":1,", "{\"revision\":1,\"revision\":1,", 1);
+    starts(twice, "line 3: it cannot be read (duplicate field `revision`");
+    let deep = |text: String| lines[2].replace(&serde_json::from_str::<Value>(&lines[2]).unwrap()["items"].to_string(), &text);
+    for depth in [200, 1_000_000] {
+        let mut lines = lines[..lines.len() - 1].to_vec();
+        lines[2] = deep(format!("[{}{}]", "[".repeat(depth), "]".repeat(depth)));
+        starts(sealed(&lines), "line 3: its items are not what they should be (recursion limit exceeded");
+    }
+    let mut odd = lines.clone();
+    odd.insert(4, "{\"else\":1}".to_owned());
+    starts(odd.join("\n"), "line 5: revision 3 of `cinema` should stand here or further down: lines are missing");
+    let mut odd = lines.clone();
+    odd.insert(5, "{\"else\":1}".to_owned());
+    starts(odd.join("\n"), "line 6: it is no line of an archive");
+    starts(lines.join("\n") + "\n{}\n", "line 10: it stands after the last line");
+    starts(lines[2..].join("\n"), "line 1: this is no archive");
+}
+
+/// So many bytes of one text, over and over, after a beginning.
+fn endless(beginning: &str, over: &str, bytes: u64) -> impl Read {
+    let over = over.repeat((1 << 16) / over.len());
+    io::Cursor::new(beginning.to_owned()).chain(Over { over: over.into_bytes(), at: 0 }.take(bytes))
+}
+
+struct Over {
+    over: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Over {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let some = (self.over.len() - self.at).min(into.len());
+        into[..some].copy_from_slice(&self.over[self.at..self.at + some]);
+        self.at = (self.at + some) % self.over.len();
+        Ok(some)
+    }
+}
+
+#[tokio::test]
+async fn lines_without_end_are_refused_early() {
+    let lines = lines().await;
+    let head = format!("{}\n{}\n", lines[0], lines[1]);
+    let long = "it is longer than any line of an archive: this is none, or it was altered";
+    let check = |beginning: &str, over: &str, line: u64| {
+        let mut read = 0;
+        let counted = Counted(endless(beginning, over, 1 << 30), &mut read);
+        let bad = Reader::new(counted).and_then(Reader::check).unwrap_err();
+        assert_eq!(bad.to_string(), format!("line {line}: {long}"));
+        assert!(read < 100 << 20, "{read} bytes were read");
+    };
+    check("", "x", 1);
+    check(&head, "x", 3);
+    check(&head, "{\"key\":", 3);
+    check(&format!("{head}{{\"revision\":1,\"items\":["), "\"x\",", 3);
+    // A bomb: 1 GiB in a few kilobytes.
+    let bomb = zstd::encode_all(endless(&head, " ", 1 << 30), 3).unwrap();
+    assert!(bomb.len() < 200_000, "{}", bomb.len());
+    assert_eq!(refused(&bomb), format!("line 3: {long}"));
+    // A frame that wants a window of 2 GiB.
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00];
+    assert!(
+        refused(frame).starts_with("line 1: it cannot be read from here on (") || refused(frame).starts_with("line 2:"),
+        "{}",
+        refused(frame)
+    );
+}
+
+struct Counted<'a, R>(R, &'a mut usize);
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(into)?;
+        *self.1 += read;
+        Ok(read)
+    }
+}
