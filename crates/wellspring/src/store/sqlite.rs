@@ -66,8 +66,12 @@ impl SqliteStore {
     /// file of ours or where its folder does not allow it; the message says what to do.
     pub fn open(path: &Path, retention: Retention) -> Result<Self, StoreError> {
         let file = DataFile::claim(path)?;
-        let mend = |error| StoreError::Unavailable(format!("a replacement of the store `{}` cannot be ended: {error}", path.display()));
-        file.heal().map_err(mend)?;
+        file.heal().map_err(|error| {
+            let path = path.display();
+            StoreError::Unusable(format!(
+                "the store `{path}` was being replaced and that cannot be ended ({error}); free the file or the disk"
+            ))
+        })?;
         if let Err(error) = file.renew_log() {
             // It is read as it is: what follows in it is as safe as the disk is.
             tracing::warn!(path = %path.display(), %error, "the log that the last run left cannot be written anew");

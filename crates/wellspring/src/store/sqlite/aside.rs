@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use super::file::{DataFile, beside};
+use super::file::{DataFile, beside, take_after};
 use super::schema::Fault;
 
 /// A disk that corrupts every new file must not be filled with them.
@@ -39,6 +39,7 @@ impl DataFile {
             Fault::Unusable(format!("the store `{path}` is corrupt ({why}) and cannot be renamed ({error}); move it away"))
         };
         let step = |from: PathBuf, to: PathBuf| gone(fs::rename(from, to)).and_then(|()| self.sync_folder()).map_err(refused);
+        take_after(self.path(), &self.beside(NEW)).map_err(refused)?;
         // The successor's name and that its log is gone come first.
         self.sync_folder().map_err(refused)?;
         step(self.beside("-wal"), self.beside(OLD_LOG))?;
@@ -101,6 +102,7 @@ fn gone(done: io::Result<()>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::path::Path;
 
     use super::*;
@@ -135,6 +137,25 @@ mod tests {
         );
         check(&["db.corrupt-1", "db.new"], &[("db", "db.new"), ("db.corrupt-1", "db.corrupt-1")]);
         check(&["db", "db.corrupt-1", "db.old-wal"], &[("db", "db"), ("db.corrupt-1", "db.corrupt-1"), ("db.corrupt-1-wal", "db.old-wal")]);
+    }
+
+    #[test]
+    fn who_may_read_the_old_one_may_read_the_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let file = DataFile::claim(&path).unwrap();
+        let kept = fs::Permissions::from_mode(0o600);
+        for name in ["db", "db-wal", "db.new"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        for name in ["db", "db-wal"] {
+            fs::set_permissions(folder.path().join(name), kept.clone()).unwrap();
+        }
+        file.renew_log().unwrap();
+        assert_eq!(fs::metadata(folder.path().join("db-wal")).unwrap().mode() & 0o777, 0o600);
+        file.succeed("it is").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "db.new");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -97,7 +97,7 @@ impl DataFile {
             return Ok(());
         }
         let new = beside(&self.path, "-wal.new");
-        if let Err(error) = copy(&log, &new) {
+        if let Err(error) = copy(&log, &new).and_then(|()| take_after(&log, &new)) {
             // What stays of it takes room that the disk may lack.
             let _ = fs::remove_file(new);
             return Err(error);
@@ -105,6 +105,14 @@ impl DataFile {
         fs::rename(new, log)?;
         self.sync_folder()
     }
+}
+
+/// Gives a file the rights of the one whose place it takes, and its owner where we may: a server that once ran as root must not
+/// shut out the one that follows.
+pub(super) fn take_after(from: &Path, to: &Path) -> io::Result<()> {
+    let meta = fs::metadata(from)?;
+    let _ = chown(to, Some(meta.uid()), Some(meta.gid()));
+    fs::set_permissions(to, meta.permissions())
 }
 
 /// Byte by byte, down to the disk.

@@ -30,7 +30,7 @@ fn payload(key: &Key, revision: u64) -> Snapshot {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a child of the tests below"]
+#[ignore = "a child of `what_was_answered_as_durable_is_there_after_a_power_failure`"]
 async fn child_works() {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).unwrap();
