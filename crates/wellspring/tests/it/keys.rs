@@ -88,3 +88,19 @@ async fn keys_without_data_push_out_none_that_have_some() {
     assert_eq!(gone, [0]);
     app.stop().await;
 }
+
+/// Thousands of keys may fail at once, and a probe asks every few seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_names_twenty_keys_and_counts_the_rest() {
+    let origin = Origin::start().await;
+    origin.script("/list", Answer::status(404));
+    let app = TestApp::with_source(&list(&origin, 30)).await;
+    for n in 0..25 {
+        assert_eq!(app.get(&format!("/api/list?n={n}")).await.status, 503);
+    }
+    let ready = app.get("/ready").await.json();
+    let reasons = ready["reasons"].as_array().unwrap();
+    assert_eq!((reasons.len(), reasons[20].as_str()), (21, Some("and 5 more keys")), "{ready}");
+    assert!(reasons[..20].iter().all(|reason| reason.as_str().unwrap().starts_with("list?")), "{ready}");
+    app.stop().await;
+}

@@ -91,21 +91,20 @@ async fn a_store_that_is_dropped_lets_go() {
     check(&again.unwrap(), &key("cinema"), Some(1), &[1]).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_that_is_let_go_a_moment_later_is_waited_for() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("wellspring.db");
     open(&path).unwrap().close().await;
     let ending = fs::File::options().write(true).open(folder.path().join("wellspring.db.lock")).unwrap();
     ending.lock().unwrap();
-    let held = wellspring::lifecycle::thread("a process that ends", move || {
+    let held = spawn(async move {
         // As long as a process takes to end.
-        std::thread::sleep(Duration::from_millis(100));
+        crate::trust::dice::pass(Duration::from_millis(100)).await;
         drop(ending);
-    })
-    .unwrap();
+    });
     open(&path).unwrap().close().await;
-    held.join().unwrap();
+    held.await.unwrap();
 }
 
 #[tokio::test]

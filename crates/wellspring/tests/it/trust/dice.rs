@@ -1,5 +1,15 @@
 //! Numbers that look drawn by lot and are the same at each run, from a seed that a failure can name.
 
+use std::time::Duration;
+
+/// Waits until a moment that was drawn has come: here the moment is what is tested, and no condition tells it.
+pub(crate) async fn pass(time: Duration) {
+    let mut ticks = tokio::time::interval(time.max(Duration::from_micros(1)));
+    // The first is at once.
+    ticks.tick().await;
+    ticks.tick().await;
+}
+
 /// A plain generator (Steele's SplitMix64).
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use wellspring::clock::{Clock as _, SystemClock};
 
-use super::dice::Dice;
+use super::dice::{Dice, pass};
 use super::{judge, long};
 use crate::support::client::Connection;
 use crate::support::origin::Origin;
@@ -127,7 +127,7 @@ async fn follow(address: std::net::SocketAddr, ledger: &Ledger) -> std::io::Resu
 async fn live(folder: &Path, origin: &Origin, ledger: &Arc<Ledger>, moment: Moment, is_calm: bool, dice: &mut Dice) -> bool {
     if let Moment::StartUp(after) = moment {
         let mut child = command(folder).args(["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(after).await;
+        pass(after).await;
         child.kill().unwrap();
         child.wait().unwrap();
         return false;
@@ -170,7 +170,7 @@ async fn live(folder: &Path, origin: &Origin, ledger: &Arc<Ledger>, moment: Mome
         }
         Moment::StartUp(after) | Moment::Any(after) => after,
     };
-    tokio::time::sleep(after).await;
+    pass(after).await;
     for line in server.log().iter().filter(|line| line.contains("\"ERROR\"") || line.contains("bad row") || line.contains("aside")) {
         ledger.wrong(format!("said: {line}"));
     }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use wellspring::clock::{Clock as _, SystemClock};
 
-use super::dice::Dice;
+use super::dice::{Dice, pass};
 use super::{judge, judge_time, long, ms};
 use crate::support::client::get;
 use crate::support::origin::{Answer, Origin};
@@ -272,7 +272,7 @@ async fn it_stops_while_it_starts_and_while_it_reloads() {
     let (mut well, starts) = (0, 20);
     for _ in 0..starts {
         let mut child = command(folder.path()).args(["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_micros(u64::try_from(dice.below(100_000)).unwrap())).await;
+        pass(Duration::from_micros(u64::try_from(dice.below(100_000)).unwrap())).await;
         let begun = SystemClock.mono();
         signal(child.id(), "TERM");
         let ended = child.wait().unwrap();

@@ -15,7 +15,8 @@ use wellspring_core::snapshot::{Attempts, Renewal};
 use crate::store_kit::{key, lease, open, renewal, snapshot};
 use crate::support::client::Connection;
 use crate::support::program::{Program, command, write_config};
-use crate::trust::{judge_time, ms};
+use crate::trust::dice::pass;
+use crate::trust::{judge_time, ms, say};
 
 const KEYS: usize = 10_000;
 /// Bytes of items in each.
@@ -54,14 +55,14 @@ async fn ten_thousand_snapshots_are_served_soon() {
             // Asks as soon as somebody listens, and again as long as it is told to come back.
             loop {
                 if TcpStream::connect(address).await.is_err() {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    pass(Duration::from_millis(1)).await;
                     continue;
                 }
                 let mut connection = Connection::open(address).await;
                 if connection.get("/api/many?n=7").await.status == 200 {
                     return SystemClock.mono();
                 }
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                pass(Duration::from_millis(1)).await;
             }
         });
         let server = Program::start(command(folder.path()).args(["serve", "--log", "json", "--listen", &format!("127.0.0.1:{port}")]));
@@ -72,5 +73,10 @@ async fn ten_thousand_snapshots_are_served_soon() {
     }
     took.sort_unstable();
     let (what, figure) = (format!("first answer of {KEYS} snapshots of 2 KB after exec"), ms(took[1]));
-    judge_time("T1", &what, &figure, "1 s", took[1] < BAR);
+    if cfg!(debug_assertions) {
+        // What nobody runs is told and not judged.
+        say("T1", &what, &figure, "1 s", "not judged");
+    } else {
+        judge_time("T1", &what, &figure, "1 s", took[1] < BAR);
+    }
 }
