@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub(super) const OWN_TOKEN: &str = "this command sends the one of its own config: give it the server's with --config FILE";
 
 /// How long what is streamed may stop.
-const SILENCE: Duration = Duration::from_mins(2);
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// How long whoever only wants to know whether it lives waits.
 pub(super) const GLANCE: Duration = Duration::from_secs(4);

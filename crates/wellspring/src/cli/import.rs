@@ -138,21 +138,22 @@ impl Report<'_> {
         let Taken { keys, revisions, pruned, kept } = taken;
         let (keys, revisions) = (count(keys, "key"), count(revisions, "revision"));
         let mut words = format!("imported {keys} with {revisions} from {from} into {}\n", into.display());
+        let mut say = |line: String| {
+            words += &line;
+            words.push('\n');
+        };
         if kept > 0 {
             let more = if kept > self.kept.len() as u64 { ", …" } else { "" };
-            let named = format!("{}{more}", self.kept.join(", "));
-            words += &format!(
-                "kept {}, of which the store holds something newer (--replace takes the archive's): {named}\n",
-                count(kept, "key")
-            );
+            let (kept, named) = (count(kept, "key"), self.kept.join(", "));
+            say(format!("kept {kept}, of which the store holds something newer (--replace takes the archive's): {named}{more}"));
         }
         if pruned > 0 {
-            words += &format!("left out {} beyond `keep_revisions` and `keep_bytes` under [store]\n", count(pruned, "older revision"));
+            say(format!("left out {} beyond `keep_revisions` and `keep_bytes` under [store]", count(pruned, "older revision")));
         }
         if !self.unconfigured.is_empty() {
             let more = if self.unconfigured.len() > MOST_NAMED { ", …" } else { "" };
             let named: Vec<String> = self.unconfigured.into_iter().take(MOST_NAMED).collect();
-            words += &format!("not configured, and kept for when they are: {}{more}\n", named.join(", "));
+            say(format!("not configured, and kept for when they are: {}{more}", named.join(", ")));
         }
         words
     }

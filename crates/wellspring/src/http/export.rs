@@ -33,7 +33,7 @@ const AT_ONCE: usize = 4;
 /// How long they wait for it.
 const TURN: Duration = Duration::from_secs(10);
 /// How long a reader may take over a piece.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The places of those who write archives.
 #[derive(Debug)]

@@ -281,7 +281,7 @@ async fn an_export_that_breaks_off_leaves_what_was_there() {
 async fn what_is_no_longer_configured_is_told_and_can_be_dropped() {
     let folder = folder(0, &sources(&["films"]));
     fill(folder.path()).await;
-    let store = |words: String| words.lines().filter(|line| line.contains("store")).map(|line| format!("{line}\n")).collect::<String>();
+    let store = |words: String| words.lines().filter(|line| line.contains("store")).collect::<Vec<_>>().join("\n");
     assert_snapshot!(store(check(folder.path(), &["doctor", "--offline"])), @"
     ok    store    data/wellspring.db: 20 KB, 4 snapshots of 3 keys; 20 revisions a key are kept, at most 17 MB
     warn  store    2 keys, 40 B, of sources that are not configured: day  → `wellspring export FILE` keeps them, `wellspring evict --unconfigured` drops them

@@ -104,7 +104,7 @@ mod tests {
         let deep = |depth: usize| format!("[{}{}]", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(count(&deep(100)), Ok(1));
         for bad in [deep(200), deep(1_000_000), "{}".to_owned(), "[".to_owned(), "[]x".to_owned(), "[1,\n2]".to_owned()] {
-            assert!(count(&bad).is_err(), "{:.40}", bad);
+            assert!(count(&bad).is_err(), "{bad:.40}");
         }
     }
 }

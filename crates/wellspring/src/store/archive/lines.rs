@@ -74,7 +74,7 @@ mod tests {
     fn a_line_without_end_is_refused_soon() {
         let (mut lines, mut pushed) = (Lines::default(), 0);
         while lines.pop() == Ok(None) {
-            lines.push(&[b'x'; 1 << 16]);
+            lines.push(&vec![b'x'; 1 << 16]);
             pushed += 1 << 16;
         }
         assert!(pushed <= LONGEST_HEAD + (2 << 16), "{pushed}");

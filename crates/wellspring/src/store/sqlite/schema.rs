@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// The format that this version writes, in `user_version` and in each row. Rows of earlier formats are read too.
-pub(super) const FORMAT: i64 = 1 + STEPS.len() as i64;
+pub(super) const FORMAT: i64 = 1 + STEPS.len().cast_signed() as i64;
 
 /// Makes a file of one format one of the next: the first of format 1 one of format 2, and so on. A step changes tables; a row is
 /// written in the present format when it is next written, or by the step where what it held must change.
