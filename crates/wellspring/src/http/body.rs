@@ -1,5 +1,6 @@
 //! The bodies of responses: prepared frames for hits, whatever a router gives for the rest.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,6 +16,10 @@ pub enum Body {
     /// Made by a handler.
     Made(axum::body::Body),
 }
+
+/// Pieces of memory, as many as there are.
+#[derive(Debug)]
+pub struct Parts(VecDeque<Bytes>);
 
 /// Up to three pieces of shared memory.
 #[derive(Debug, Default)]
@@ -55,6 +60,29 @@ impl http_body::Body for Frames {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.len())
+    }
+}
+
+impl From<Vec<Bytes>> for Parts {
+    fn from(parts: Vec<Bytes>) -> Self {
+        Self(parts.into())
+    }
+}
+
+impl http_body::Body for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|part| part.len() as u64).sum())
     }
 }
 

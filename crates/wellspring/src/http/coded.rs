@@ -9,23 +9,26 @@ use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY};
 use http::{Method, StatusCode};
 use http_body::Body as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use http_body_util::BodyExt as _;
+use tokio::sync::Semaphore;
 use tracing::error;
 use wellspring_core::freshness::Freshness;
 
+use super::afloat::Settled;
+use super::body::Parts;
 use super::coding::{Accepts, Coding, LEAST, encode};
 use super::headers;
+use super::places::{Places, Undone, Wanted};
 use crate::engine::hot::codings::Coded;
 use crate::engine::hot::{Tail, View};
-use crate::fetch::bounded::read_body;
 use crate::lifecycle;
 
 /// Longer bodies, in bytes, are coded off the async threads.
 const LONG: u64 = 16 << 10;
-/// Longer ones, in bytes, go as they are: nothing of ours is, and what streams has no length.
+/// Longer ones, in bytes, go as they are; and what streams, which has no length.
 const LONGEST: u64 = 256 << 20;
 
-/// Bounds how much is coded at once.
+/// Bounds how many hits are coded at once: apart from what readers start, so that those cannot keep hits from becoming small.
 #[derive(Debug)]
 pub struct Coder {
     places: Arc<Semaphore>,
@@ -40,11 +43,6 @@ impl Default for Coder {
 }
 
 impl Coder {
-    /// A place among those that may compute for long at the same time; `None` once there is nothing to wait for.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).acquire_owned().await.ok()
-    }
-
     /// The body of a view in the coding that its reader likes best. Where that is not made yet it will be, and this reader
     /// gets the body as it is.
     pub fn hit<'a>(&self, view: &Arc<View>, freshness: Freshness, tail: &'a Tail, accepts: Accepts) -> Option<(Coding, &'a Coded)> {
@@ -74,7 +72,7 @@ impl Coder {
     }
 
     /// Codes any other answer on its way out, where its client likes that and it is worth it.
-    pub async fn finish(&self, method: &Method, request: &HeaderMap, mut response: Response) -> Response {
+    pub async fn finish(places: &Places, method: &Method, request: &HeaderMap, mut response: Response) -> Response {
         if response.headers().contains_key(CONTENT_ENCODING) {
             return response;
         }
@@ -103,28 +101,30 @@ impl Coder {
             response.headers_mut().remove(CONTENT_LENGTH);
             return response;
         }
-        let (mut head, body) = response.into_parts();
-        let Ok(plain) = read_body(body, LONGEST).await else {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        let (mut head, mut body) = response.into_parts();
+        // As they are, without a copy: they may be shared, and while this one waits for its place they are all that is held of it.
+        let mut parts = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return Undone::BrokenOff.problem().into_response() };
+            parts.extend(frame.into_data());
+        }
+        let work = {
+            let parts = parts.clone();
+            move |_: &Wanted| encode(&parts.iter().map(|part| &**part).collect::<Vec<_>>(), coding)
         };
-        let made = if length <= LONG {
-            encode(&[&plain], coding)
-        } else {
-            let plain = plain.clone();
-            let place = self.place().await;
-            let made = lifecycle::blocking(move || encode(&[&plain], coding)).await;
-            drop(place);
-            made.unwrap_or_else(|panic| Err(std::io::Error::other(panic)))
-        };
-        match made {
-            Ok(made) => {
+        match places.work_where(length > LONG, work).await {
+            // Better long than late.
+            Err(Undone::Busy) => Response::from_parts(head, Made::new(Parts::from(parts))),
+            Err(Undone::BrokenOff) => Undone::BrokenOff.problem().into_response(),
+            Ok(Ok(made)) => {
+                head.extensions.remove::<Settled>();
                 dress(&mut head.headers, coding);
                 head.headers.insert(CONTENT_LENGTH, HeaderValue::from(made.len()));
                 Response::from_parts(head, Made::from(made))
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 error!(%error, "an answer could not be coded; it goes as it is");
-                Response::from_parts(head, Made::from(plain))
+                Response::from_parts(head, Made::new(Parts::from(parts)))
             }
         }
     }

@@ -12,6 +12,7 @@ use serde_json::json;
 use wellspring_core::key::Key;
 use wellspring_core::snapshot::Digest;
 
+use super::afloat::Settled;
 use super::body::{Body, Frames};
 use super::headers::{Caching, JSON};
 use super::problem::Problem;
@@ -77,10 +78,13 @@ pub(super) async fn as_of(
         return Err(Box::new(out_of_reach(site, key, oldest)));
     };
     let content = Content::of(&snapshot);
-    judge_fields(spec, asked.selection, &content).await?;
+    judge_fields(site, spec, asked.selection, &content).await?;
     let tail = site.renderer.past(spec, &content, at);
     let headers = headers::of_past(spec.http_cache, spec.policy.period(), &tail);
-    represent(site, &source.recipe, key, &content, &tail, headers, asked).await
+    let mut response = represent(site, &source.recipe, key, &content, &tail, headers, asked).await?;
+    // Read from the store for this reader alone.
+    response.extensions_mut().remove::<Settled>();
+    Ok(response)
 }
 
 fn line(site: &Site, key: &Key, revision: &Revision) -> Line {

@@ -92,6 +92,11 @@ impl Hit<'_> {
         if matches!(self.entity, Entity::Known(_)) { StatusCode::NOT_MODIFIED } else { StatusCode::OK }
     }
 
+    /// How many items the stored body has.
+    pub(super) fn count(&self) -> u32 {
+        self.view.content.count
+    }
+
     /// When it was looked up.
     pub(super) fn now(&self) -> Mono {
         self.now

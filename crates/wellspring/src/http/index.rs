@@ -4,9 +4,13 @@ use serde::Serialize;
 use wellspring_core::moment::Moment;
 
 use super::base::BasePath;
+use super::places::Wanted;
 use crate::engine::Engine;
 use crate::engine::catalog::Source;
 use crate::store::Health;
+
+/// How many reasons are told.
+const TOLD: usize = 20;
 
 /// `GET /api`: every source with its state and links.
 #[derive(Debug, Serialize)]
@@ -68,23 +72,31 @@ pub struct Readiness {
     pub reasons: Vec<String>,
 }
 
+impl Readiness {
+    /// Where too many ask for anybody to look.
+    pub fn unseen() -> Self {
+        Self { status: "degraded", reasons: vec!["the server is busy: its sources were not looked at".to_owned()] }
+    }
+}
+
 /// The index at `now`.
 pub fn index(engine: &Engine, base: &BasePath, now: Moment) -> Index {
     let sources = engine.catalog().sources().map(|source| line(engine, base, source, now)).collect();
     Index { name: "wellspring", version: env!("CARGO_PKG_VERSION"), sources }
 }
 
-/// How many keys are named where many are not as they should be: a probe asks often, and a source may have thousands.
-const MOST_REASONS: usize = 20;
-
 /// How the server is: 200 with what is wrong in words, for one dead upstream must not empty a load balancer.
-pub fn readiness(engine: &Engine, now: Moment) -> Readiness {
-    let (mut reasons, mut failing) = (Vec::new(), 0);
+pub fn readiness(engine: &Engine, now: Moment, wanted: &Wanted) -> Readiness {
+    let (mut reasons, mut failing, mut all) = (Vec::new(), 0, 0);
     if let Health::Degraded(why) = engine.store().health() {
         reasons.push(format!("store: {why}"));
     }
     for source in engine.catalog().sources() {
         for cell in source.cells() {
+            if wanted.check_at(all).is_err() {
+                return Readiness::unseen();
+            }
+            all += 1;
             let status = engine.status(&cell, now);
             let serves = match status.checked_at {
                 Some(at) => format!("serving what it had at {}", at.strftime("%Y-%m-%d %H:%M:%SZ")),
@@ -98,13 +110,13 @@ pub fn readiness(engine: &Engine, now: Moment) -> Readiness {
                 continue;
             };
             failing += 1;
-            if failing <= MOST_REASONS {
+            if failing <= TOLD {
                 reasons.push(format!("{}: {why}; {serves}", status.key));
             }
         }
     }
-    if failing > MOST_REASONS {
-        reasons.push(format!("and {} more keys", failing - MOST_REASONS));
+    if failing > TOLD {
+        reasons.push(format!("and {} more keys", failing - TOLD));
     }
     Readiness { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons }
 }

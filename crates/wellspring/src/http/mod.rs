@@ -8,6 +8,7 @@ use crate::engine::Engine;
 
 pub mod access;
 pub mod admin;
+pub mod afloat;
 mod assets;
 pub mod base;
 pub mod body;
@@ -25,7 +26,9 @@ mod intake;
 mod lanes;
 pub mod metrics;
 pub mod openapi;
+mod pace;
 mod page;
+pub mod places;
 pub mod problem;
 pub mod proxies;
 pub mod query;
@@ -42,9 +45,11 @@ mod weighted;
 
 use access::AccessLog;
 use admin::Admission;
+use afloat::Afloat;
 use coded::Coder;
 use crowd::Crowd;
 use headers::Cors;
+use places::Places;
 use render::Renderer;
 
 /// How far the server is.
@@ -67,6 +72,14 @@ pub struct Site {
     pub renderer: Arc<Renderer>,
     /// Who may read from other origins.
     pub cors: Arc<Cors>,
+    /// Where readers' answers are computed that take long.
+    pub places: Arc<Places>,
+    /// The same for what tells how the server is, so that readers cannot hide it.
+    pub walks: Arc<Places>,
+    /// Answers that are made for one reader each.
+    pub afloat: Arc<Afloat>,
+    /// What revisions changed, as pages tell it.
+    pub(crate) compared: Arc<page::Compared>,
     /// Codes bodies.
     pub coder: Arc<Coder>,
     /// Where every request is noted, where that is wanted.

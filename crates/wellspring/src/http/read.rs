@@ -11,6 +11,7 @@ use wellspring_core::failure::Failure;
 use wellspring_core::moment::Mono;
 use wellspring_core::source::RESERVED;
 
+use super::afloat::Settled;
 use super::body::{Body, Frames};
 use super::coding::Accepts;
 use super::formats::Format;
@@ -56,7 +57,7 @@ fn keyed(source: &Source, asked: &str, query: &str) -> Option<Arc<Cell>> {
 }
 
 fn answered<B>(site: &Site, source: &Source, cell: &Arc<Cell>, request: &Request<B>) -> Option<Response<Body>> {
-    let mut response = stored(site, source, cell, request.headers())?;
+    let mut response = stored(site, source, cell, request.headers(), |_| true)?;
     site.cors.apply(request.headers().get(ORIGIN).map(HeaderValue::as_bytes), response.headers_mut());
     if request.method() == Method::HEAD {
         *response.body_mut() = Body::Frames(Frames::default());
@@ -89,18 +90,19 @@ async fn asked(
         return history::as_of(site, source, &key, at, &asked).await;
     }
     let cell = site.engine.cell(source, &key).map_err(|Crowded| Box::new(crowded(source)))?;
-    if asked.is_plain()
-        && query.patience.is_usual()
-        && let Some(response) = stored(site, source, &cell, request)
-    {
-        return Ok(response);
-    }
     if let Some(view) = site.engine.view(&cell, site.engine.clock().mono()) {
-        judge_fields(spec, asked.selection, &view.content).await?;
+        if asked.is_plain(view.content.count)
+            && query.patience.is_usual()
+            && let Some(mut response) = stored(site, source, &cell, request, |count| asked.is_plain(count))
+        {
+            response.extensions_mut().insert(Settled);
+            return Ok(response);
+        }
+        judge_fields(site, spec, asked.selection, &view.content).await?;
     }
     let Chosen { view, waited, fate } = choose(site, source, &cell, query.patience, request).await?;
     if fate != Fate::Hit {
-        judge_fields(spec, asked.selection, &view.content).await?;
+        judge_fields(site, spec, asked.selection, &view.content).await?;
     }
     let now = site.engine.clock().mono();
     let how = Circumstances { waited, forced: false };
@@ -159,18 +161,22 @@ async fn choose(site: &Site, source: &Source, cell: &Arc<Cell>, patience: Patien
     Ok(Chosen { view, waited, fate })
 }
 
-/// What is stored, at once, for hyper.
-fn stored(site: &Site, source: &Source, cell: &Arc<Cell>, request: &HeaderMap) -> Option<Response<Body>> {
+/// What is stored, at once, for hyper, where it is of as many items as do.
+fn stored(site: &Site, source: &Source, cell: &Arc<Cell>, request: &HeaderMap, does: impl Fn(u32) -> bool) -> Option<Response<Body>> {
     let wants = Wants { accepts: Accepts::of(request), known: lines(request, IF_NONE_MATCH) };
     site.hit(source, cell, wants, |hit| {
+        // A refresh may have landed since it was looked at.
+        if !does(hit.count()) {
+            return None;
+        }
         let mut response = Response::new(Body::Frames(Frames::default()));
         *response.status_mut() = hit.status();
         response.headers_mut().reserve(12);
         hit.tell(response.headers_mut());
         let [head, items, tail] = hit.pieces().map(Into::into);
         *response.body_mut() = Body::Frames(Frames::new(head, items, tail));
-        response
-    })
+        Some(response)
+    })?
 }
 
 /// The answer to a forced refresh: the stored items with facts of its own, and how it came about.

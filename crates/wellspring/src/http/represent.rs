@@ -11,17 +11,24 @@ use wellspring_core::key::Key;
 use wellspring_core::snapshot::Digest;
 use wellspring_core::source::SourceSpec;
 
+use super::afloat::Settled;
 use super::body::{Body, Frames};
 use super::formats::{self, About, Format, Unwritable};
+use super::places::{Undone, Wanted};
 use super::problem::Problem;
-use super::selection::{BadItems, Selection, members};
+use super::selection::{Named, Selection, Unread, look_for};
 use super::{Site, headers, query};
 use crate::engine::catalog::Recipe;
 use crate::engine::hot::{Content, Tail};
-use crate::lifecycle;
 
-/// Above this many bytes items are read anew off the async threads: others' hits must not wait for it.
-const LARGE: usize = 256 << 10;
+/// What is heavier than this many bytes is read anew at a place: others' hits must not wait for it.
+const LIGHT: usize = 256 << 10;
+/// How many names a refusal lists.
+const LISTED: usize = 100;
+/// How many bytes of them.
+const LISTED_BYTES: usize = 16 << 10;
+/// How many names are looked at for one that may have been meant.
+const LIKELY: usize = 1_000;
 
 /// What a read asks of the representation.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +42,15 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// True where the body is the stored one.
-    pub(super) fn is_plain(&self) -> bool {
-        self.format == Format::Json && self.selection.is_whole()
+    /// True where the body is the stored one of so many items.
+    pub(super) fn is_plain(&self, count: u32) -> bool {
+        self.format == Format::Json && self.selection.is_whole_of(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    /// True where it takes long to make: of few bytes too, where they are many items and each of them becomes more.
+    fn is_heavy(&self, content: &Content) -> bool {
+        let rows = usize::try_from(content.count).unwrap_or(usize::MAX).min(self.selection.limit.unwrap_or(usize::MAX));
+        content.items.len().saturating_add(rows.saturating_mul(self.format.weight())) > LIGHT
     }
 }
 
@@ -45,7 +58,7 @@ impl Asked<'_> {
 #[derive(Debug, thiserror::Error)]
 enum Unmade {
     #[error(transparent)]
-    Items(#[from] BadItems),
+    Items(#[from] Unread),
     #[error(transparent)]
     Format(#[from] Unwritable),
 }
@@ -63,14 +76,14 @@ pub(super) async fn represent(
     mut headers: HeaderMap,
     asked: &Asked<'_>,
 ) -> Result<Response<Body>, Box<Problem>> {
-    if asked.is_plain() {
+    if asked.is_plain(content.count) {
         return Ok(answer(content, tail, headers, asked.request));
     }
     let work = {
         let (site, recipe, key, content) = (site.clone(), Arc::clone(recipe), key.clone(), Arc::clone(content));
         let (format, selection) = (asked.format, asked.selection.clone());
-        move || -> Result<(Bytes, Digest), Unmade> {
-            let items = selection.apply(&content.items)?;
+        move |wanted: &Wanted| -> Result<(Bytes, Digest), Unmade> {
+            let items = selection.apply(&content.items, wanted)?;
             let about = About {
                 spec: &recipe.spec,
                 key: key.as_str(),
@@ -80,20 +93,13 @@ pub(super) async fn represent(
                 // By what name a reader asks is the reader's word, and one answer serves all.
                 address: None,
             };
-            let written = formats::write(format, &about, &items)?;
+            let written = formats::write(format, &about, &items, wanted)?;
             let digest = Digest::of(&written);
             Ok((written, digest))
         }
     };
-    let made = if content.items.len() > LARGE {
-        // Few at once: each holds the items several times over while it writes.
-        let place = site.coder.place().await;
-        let made = lifecycle::blocking(work).await.map_err(|_| fault("a writer broke off"))?;
-        drop(place);
-        made
-    } else {
-        work()
-    };
+    // Few at once: each holds the items several times over while it writes.
+    let made = site.places.work_where(asked.is_heavy(content), work).await.map_err(undone)?;
     let (items, digest) = made.map_err(|unmade| match unmade {
         Unmade::Items(bad) => fault(&bad.to_string()),
         Unmade::Format(unwritable) => Box::new(Problem::new(StatusCode::NOT_FOUND, unwritable.code(), unwritable.to_string())),
@@ -116,36 +122,57 @@ pub(super) async fn represent(
 /// The stored body.
 pub(super) fn answer(content: &Content, tail: &Tail, headers: HeaderMap, request: &HeaderMap) -> Response<Body> {
     let frames = Frames::new(Bytes::copy_from_slice(tail.head()), content.items.clone(), Bytes::copy_from_slice(tail.bytes()));
-    headers::answer(frames, tail.etag(), headers, request)
+    let mut response = headers::answer(frames, tail.etag(), headers, request);
+    response.extensions_mut().insert(Settled);
+    response
 }
 
 /// Judges the names that a selection asks for, by what the source declares and, where that does not do, by its items.
 ///
 /// # Errors
 /// A 400 that names those that there are.
-pub(super) async fn judge_fields(spec: &SourceSpec, selection: &Selection, content: &Arc<Content>) -> Result<(), Box<Problem>> {
+pub(super) async fn judge_fields(
+    site: &Site,
+    spec: &SourceSpec,
+    selection: &Selection,
+    content: &Arc<Content>,
+) -> Result<(), Box<Problem>> {
     let Some(fields) = &selection.fields else { return Ok(()) };
-    let mut known = declared(spec);
-    if fields.iter().all(|name| known.contains(name)) {
+    let declared = declared(spec);
+    let open: Vec<String> = fields.iter().filter(|name| !declared.contains(name)).cloned().collect();
+    if open.is_empty() {
         return Ok(());
     }
     let items = content.items.clone();
-    let found = if items.len() > LARGE {
-        lifecycle::blocking(move || members(&items)).await.map_err(|_| fault("a reader broke off"))?
-    } else {
-        members(&items)
+    let work = move |wanted: &Wanted| look_for(&open, &items, wanted);
+    let Named { missing, met } =
+        site.places.work_where(content.items.len() > LIGHT, work).await.map_err(undone)?.map_err(|unread| fault(&unread.to_string()))?;
+    let Some(unknown) = missing.first() else { return Ok(()) };
+    let more: Vec<String> = met.into_iter().filter(|name| !declared.contains(name)).collect();
+    let known = || declared.iter().chain(&more).map(String::as_str);
+    let hint = nearest(unknown, known().take(LIKELY)).map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+    let mut room = LISTED_BYTES;
+    let fits = |name: &&str| {
+        let left = room.checked_sub(name.len());
+        room = left.unwrap_or(room);
+        left.is_some()
     };
-    for name in found.map_err(|bad| fault(&bad.to_string()))? {
-        if !known.contains(&name) {
-            known.push(name);
-        }
-    }
-    let Some(unknown) = fields.iter().find(|name| !known.contains(name)) else { return Ok(()) };
-    let hint = nearest(unknown, known.iter().map(String::as_str)).map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
-    let all = if known.is_empty() { "its items have none".to_owned() } else { format!("it has {}", known.join(", ")) };
+    let listed: Vec<&str> = known().take(LISTED).take_while(fits).collect();
+    let others = known().count() - listed.len();
+    let all = match (listed.len(), others) {
+        (0, 0) => "its items have none".to_owned(),
+        (_, 0) => format!("it has {}", listed.join(", ")),
+        (0, _) => format!("it has {others}"),
+        _ => format!("it has {} and {others} more", listed.join(", ")),
+    };
     let detail = format!("`{}` is no field of `{}`; {all}{hint}", query::shown(unknown), spec.name);
     let problem = Problem::new(StatusCode::BAD_REQUEST, "bad_parameter", detail);
-    Err(Box::new(problem.with("parameter", json!("fields")).with("known_fields", json!(known))))
+    let problem = problem.with("parameter", json!("fields")).with("known_fields", json!(listed));
+    Err(Box::new(if others > 0 { problem.with("more_fields", json!(others)) } else { problem }))
+}
+
+fn undone(undone: Undone) -> Box<Problem> {
+    Box::new(undone.problem())
 }
 
 /// The fields that a source declares for its items, in order, each once.

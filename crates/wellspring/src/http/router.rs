@@ -15,8 +15,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use wellspring_core::diagnostic::nearest;
 
+use super::coded::Coder;
 use super::formats::Format;
 use super::headers::{Caching, JSON};
+use super::index::Readiness;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::query::{Params, shown};
 use super::server::Peer;
@@ -50,9 +52,9 @@ async fn page_or_index(State(site): State<Site>, RawQuery(query): RawQuery, requ
     let response = if *site.stage.borrow() == Stage::Starting {
         starting().into_response()
     } else if page::likes_html(&request) {
-        page::home(&site, query.as_deref(), &request)
+        page::home(&site, query, &request).await
     } else {
-        json(&index::index(&site.engine, &site.base, site.engine.clock().now()))
+        index_at_its_place(&site).await
     };
     page::vary_by_accept(response)
 }
@@ -61,7 +63,14 @@ async fn index_of_sources(State(site): State<Site>) -> Response {
     if *site.stage.borrow() == Stage::Starting {
         return starting().into_response();
     }
-    json(&index::index(&site.engine, &site.base, site.engine.clock().now()))
+    index_at_its_place(&site).await
+}
+
+/// As long as there are sources.
+async fn index_at_its_place(site: &Site) -> Response {
+    let own = site.clone();
+    let made = site.walks.work(move |_| json(&index::index(&own.engine, &own.base, own.engine.clock().now()))).await;
+    made.unwrap_or_else(|undone| undone.problem().into_response())
 }
 
 async fn read_source(State(site): State<Site>, Path(segment): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
@@ -124,17 +133,25 @@ async fn health() -> Response {
 
 async fn ready(State(site): State<Site>) -> Response {
     match *site.stage.borrow() {
-        Stage::Serving => json(&index::readiness(&site.engine, site.engine.clock().now())),
-        Stage::Starting => starting().into_response(),
-        Stage::Draining => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is shutting down").into_response(),
+        Stage::Serving => {}
+        Stage::Starting => return starting().into_response(),
+        Stage::Draining => {
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is shutting down").into_response();
+        }
     }
+    let engine = site.engine.clone();
+    let looked = site.walks.work(move |wanted| index::readiness(&engine, engine.clock().now(), wanted)).await;
+    // Whoever is busy is ready.
+    json(&looked.unwrap_or_else(|_| Readiness::unseen()))
 }
 
 async fn document(State(site): State<Site>, request: HeaderMap) -> Response {
     if *site.stage.borrow() == Stage::Starting {
         return starting().into_response();
     }
-    openapi::answer(&site, &request)
+    let own = site.clone();
+    let made = site.walks.work(move |_| openapi::answer(&own, &request)).await;
+    made.unwrap_or_else(|undone| undone.problem().into_response())
 }
 
 async fn figures(State(site): State<Site>, request: HeaderMap) -> Response {
@@ -198,7 +215,9 @@ async fn finish(State(site): State<Site>, request: Request, next: Next) -> Respo
     if reads {
         site.cors.apply(headers.get(ORIGIN).map(HeaderValue::as_bytes), response.headers_mut());
     }
-    site.coder.finish(&method, &headers, response).await
+    // What waits to be coded is held too.
+    let response = Coder::finish(&site.places, &method, &headers, site.afloat.weigh(response)).await;
+    site.afloat.weigh(response)
 }
 
 /// An answer that tells of this moment.

@@ -1,10 +1,13 @@
 //! A part of the items: the first so many, and of each only some members. What stays is copied as it is encoded.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::places::{Left, Wanted};
 
 /// Which part of the items an answer holds; all of them by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,12 +18,35 @@ pub struct Selection {
     pub fields: Option<Vec<String>>,
 }
 
-/// The items are no JSON array: a fault of ours.
+/// How many names are told apart at most. Items that have more have no names but data in their place.
+const MOST_NAMES: usize = 10_000;
+
+/// Why nothing can be selected.
 #[derive(Debug, thiserror::Error)]
-#[error("the stored items cannot be read: {0}")]
-pub struct BadItems(#[from] serde_json::Error);
+pub enum Unread {
+    /// The items are no JSON array: a fault of ours.
+    #[error("the stored items cannot be read: {0}")]
+    Bad(#[from] serde_json::Error),
+    /// Whoever asked is gone.
+    #[error(transparent)]
+    Left(#[from] Left),
+}
+
+/// Names that items have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Those that were looked for and not found, in the order in which they were asked for.
+    pub missing: Vec<String>,
+    /// All of them, in the order in which they are first met, as far as they are told apart. Where nothing is missing, not all are met.
+    pub met: Vec<String>,
+}
 
 impl Selection {
+    /// True where nothing is left out of so many items.
+    pub fn is_whole_of(&self, count: usize) -> bool {
+        self.fields.is_none() && self.limit.is_none_or(|limit| limit >= count)
+    }
+
     /// True where nothing is left out.
     pub fn is_whole(&self) -> bool {
         self.limit.is_none() && self.fields.is_none()
@@ -29,8 +55,8 @@ impl Selection {
     /// The selected part of an encoded JSON array, encoded. What is whole stays the same memory.
     ///
     /// # Errors
-    /// [`BadItems`] where it is no such array.
-    pub fn apply(&self, items: &Bytes) -> Result<Bytes, BadItems> {
+    /// [`Unread`] where it is no such array, or not wanted any more.
+    pub fn apply(&self, items: &Bytes, wanted: &Wanted) -> Result<Bytes, Unread> {
         if self.is_whole() {
             return Ok(items.clone());
         }
@@ -38,6 +64,7 @@ impl Selection {
         let mut out = Vec::with_capacity(rows.iter().map(|row| row.get().len() + 1).sum::<usize>() + 2);
         out.push(b'[');
         for (i, row) in rows.into_iter().enumerate() {
+            wanted.check_at(i)?;
             if i > 0 {
                 out.push(b',');
             }
@@ -51,22 +78,28 @@ impl Selection {
     }
 }
 
-/// The names of the members that items have, in the order in which they are first met.
+/// Looks for names among those of the items' members, until all are found.
 ///
 /// # Errors
-/// [`BadItems`] where this is no encoded array.
-pub fn members(items: &[u8]) -> Result<Vec<String>, BadItems> {
-    let mut names = Vec::new();
-    for row in first(items, usize::MAX)? {
+/// [`Unread`] where this is no encoded array, or not wanted any more.
+pub fn look_for(names: &[String], items: &[u8], wanted: &Wanted) -> Result<Named, Unread> {
+    let mut missing: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let (mut seen, mut met) = (HashSet::new(), Vec::new());
+    for (i, row) in first(items, usize::MAX)?.into_iter().enumerate() {
+        if missing.is_empty() {
+            break;
+        }
+        wanted.check_at(i)?;
         if row.get().starts_with('{') {
-            serde_json::Deserializer::from_str(row.get()).deserialize_map(Names(&mut names))?;
+            let names = Names { missing: &mut missing, seen: &mut seen, met: &mut met, count: 0, wanted };
+            serde_json::Deserializer::from_str(row.get()).deserialize_map(names)?;
         }
     }
-    Ok(names)
+    Ok(Named { missing: names.iter().filter(|name| missing.contains(name.as_str())).cloned().collect(), met })
 }
 
 /// The first rows of an array; the rest is not read.
-fn first(items: &[u8], limit: usize) -> Result<Vec<&RawValue>, BadItems> {
+fn first(items: &[u8], limit: usize) -> Result<Vec<&RawValue>, Unread> {
     let mut rows = Vec::new();
     let read = serde_json::Deserializer::from_slice(items).deserialize_seq(Rows { limit, into: &mut rows });
     // A reader that stops early is told that there is more: that was the point.
@@ -77,7 +110,7 @@ fn first(items: &[u8], limit: usize) -> Result<Vec<&RawValue>, BadItems> {
 }
 
 /// Writes an object with the wanted members of another one.
-fn pick(row: &RawValue, fields: &[String], out: &mut Vec<u8>) -> Result<(), BadItems> {
+fn pick(row: &RawValue, fields: &[String], out: &mut Vec<u8>) -> Result<(), Unread> {
     let mut found = vec![None; fields.len()];
     serde_json::Deserializer::from_str(row.get()).deserialize_map(Members { fields, found: &mut found })?;
     out.push(b'{');
@@ -164,45 +197,58 @@ impl Visitor<'_> for Place<'_> {
     }
 }
 
-/// Collects names, each once.
-struct Names<'a>(&'a mut Vec<String>);
+/// Notes the names of an item's members.
+struct Names<'a, 'n> {
+    missing: &'a mut HashSet<&'n str>,
+    seen: &'a mut HashSet<String>,
+    met: &'a mut Vec<String>,
+    count: usize,
+    wanted: &'a Wanted,
+}
 
-impl<'de> Visitor<'de> for Names<'_> {
+impl<'de> Visitor<'de> for Names<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an item")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        while let Some(name) = members.next_key_seed(New(self.0))? {
-            self.0.extend(name);
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        while members.next_key_seed(&mut self)?.is_some() {
             members.next_value::<IgnoredAny>()?;
+            self.count += 1;
+            self.wanted.check_at(self.count).map_err(A::Error::custom)?;
         }
         Ok(())
     }
 }
 
-/// A name where it is not among the known ones.
-struct New<'a>(&'a [String]);
+impl<'de> DeserializeSeed<'de> for &mut Names<'_, '_> {
+    type Value = ();
 
-impl<'de> DeserializeSeed<'de> for New<'_> {
-    type Value = Option<String>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(Name(self.missing, self.seen, self.met))
     }
 }
 
-impl Visitor<'_> for New<'_> {
-    type Value = Option<String>;
+/// Notes a name: found, and met.
+struct Name<'a, 'n>(&'a mut HashSet<&'n str>, &'a mut HashSet<String>, &'a mut Vec<String>);
+
+impl Visitor<'_> for Name<'_, '_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok((!self.0.iter().any(|known| known == name)).then(|| name.to_owned()))
+    fn visit_str<E>(self, name: &str) -> Result<(), E> {
+        let Self(missing, seen, met) = self;
+        missing.remove(name);
+        if seen.len() < MOST_NAMES && !seen.contains(name) {
+            seen.insert(name.to_owned());
+            met.push(name.to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -219,7 +265,7 @@ mod tests {
 
     fn check(limit: Option<usize>, fields: &[&str], items: &str, selected: &str) {
         let items = Bytes::copy_from_slice(items.as_bytes());
-        let got = selection(limit, fields).apply(&items).unwrap();
+        let got = selection(limit, fields).apply(&items, &Wanted::ALWAYS).unwrap();
         assert_eq!(std::str::from_utf8(&got).unwrap(), selected, "{limit:?} {fields:?} of {items:?}");
     }
 
@@ -239,18 +285,33 @@ mod tests {
     #[test]
     fn what_is_whole_is_not_copied() {
         let items = Bytes::from_static(b"[1]");
-        assert_eq!(Selection::default().apply(&items).unwrap().as_ptr(), items.as_ptr());
+        assert_eq!(Selection::default().apply(&items, &Wanted::ALWAYS).unwrap().as_ptr(), items.as_ptr());
     }
 
     #[test]
     fn names_are_told_in_their_order() {
-        assert_eq!(members(br#"[{"b":1,"a":2},3,{"a":1,"c":{"d":1}}]"#).unwrap(), ["b", "a", "c"]);
+        let items = br#"[{"b":1,"a":2},3,{"a":1,"c":{"d":1}}]"#;
+        let look = |names: &[&str]| look_for(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>(), items, &Wanted::ALWAYS).unwrap();
+        let named = look(&["x", "c", "d"]);
+        assert_eq!(
+            (named.missing, named.met),
+            (vec!["x".to_owned(), "d".to_owned()], vec!["b".to_owned(), "a".to_owned(), "c".to_owned()])
+        );
+        assert_eq!(look(&["a", "b"]).missing, [""; 0]);
+    }
+
+    #[test]
+    fn more_names_than_anybody_gave_are_not_kept_but_found() {
+        let row: Map<String, Value> = (0..3 * MOST_NAMES).map(|i| (format!("k{i}"), Value::Null)).collect();
+        let items = serde_json::to_vec(&[row]).unwrap();
+        let named = look_for(&["nope".to_owned(), format!("k{}", 3 * MOST_NAMES - 1)], &items, &Wanted::ALWAYS).unwrap();
+        assert_eq!((named.missing, named.met.len()), (vec!["nope".to_owned()], MOST_NAMES));
     }
 
     #[test]
     fn what_is_no_array_is_refused() {
         for bad in ["{}", "[1", "[1 2]", "", "null"] {
-            assert!(selection(Some(7), &[]).apply(&Bytes::copy_from_slice(bad.as_bytes())).is_err(), "{bad}");
+            assert!(selection(Some(7), &[]).apply(&Bytes::copy_from_slice(bad.as_bytes()), &Wanted::ALWAYS).is_err(), "{bad}");
         }
     }
 
@@ -286,7 +347,7 @@ mod tests {
                 _ => item.clone(),
             }).collect();
             let encoded = Bytes::from(serde_json::to_vec(&items).unwrap());
-            let got = Selection { limit, fields }.apply(&encoded).unwrap();
+            let got = Selection { limit, fields }.apply(&encoded, &Wanted::ALWAYS).unwrap();
             prop_assert_eq!(std::str::from_utf8(&got).unwrap(), serde_json::to_string(&expected).unwrap());
         }
     }

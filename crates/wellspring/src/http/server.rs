@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{self, IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,8 +28,10 @@ use super::crowd::{self, Crowd, Reason, Said};
 use super::lanes::Lanes;
 use super::problem::Problem;
 use super::socket::{self, Socket};
-use super::{Site, Stage, direct, intake, read};
+use super::{Site, Stage, direct, intake, pace, read};
+use crate::engine::Engine;
 use crate::lifecycle;
+use crate::lifecycle::lane::lane;
 
 /// How long a client may take to send its request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,7 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts until the stage is draining, then lets what is open finish for `patience` and cuts the rest.
 pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: Duration) {
-    let mut stage = site.stage.clone();
+    let stage = site.stage.clone();
     let (gauges, crowd, log) = (Arc::clone(&site.gauges), Arc::clone(&site.crowd), site.access_log.clone());
     let clock = site.engine.clone();
     let lanes = match Lanes::start(&Answers { site, router, client: Ipv4Addr::UNSPECIFIED.into(), owed: Arc::default() }, patience) {
@@ -54,6 +56,35 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
     };
     // Once a process.
     let _set = gauges.connections.set(lanes.counts());
+    let lanes = Arc::new(lanes);
+    // On a thread of its own: whatever computes for long, a new connection is taken.
+    let accepting = listener.into_std().and_then(|listener| {
+        let lanes = Arc::clone(&lanes);
+        lane("accepts", move || accept(listener, stage, lanes, crowd, clock))
+    });
+    match accepting {
+        Ok(accepting) => drop(accepting.await),
+        Err(error) => error!(%error, "the system gives no thread to accept connections in"),
+    }
+    let Ok(lanes) = Arc::try_unwrap(lanes) else { return };
+    let cut = lanes.drain().await;
+    if cut > 0 {
+        warn!(connections = cut, "cut connections that did not finish in time");
+    }
+    if let Some(log) = log {
+        log.end().await;
+    }
+}
+
+/// Takes connections until the stage is draining.
+async fn accept(listener: net::TcpListener, mut stage: watch::Receiver<Stage>, lanes: Arc<Lanes>, crowd: Arc<Crowd>, clock: Engine) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            error!(%error, "connections could not be watched");
+            return;
+        }
+    };
     let (refusal, mut said) = (crowd::refusal(), Said::default());
     loop {
         tokio::select! {
@@ -79,13 +110,6 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
         }
     }
     take_queued(listener, &crowd, &lanes);
-    let cut = lanes.drain().await;
-    if cut > 0 {
-        warn!(connections = cut, "cut connections that did not finish in time");
-    }
-    if let Some(log) = log {
-        log.end().await;
-    }
 }
 
 /// Takes who has connected and was not accepted yet: closing would reset them with what they have asked.
@@ -104,6 +128,7 @@ fn take_queued(listener: TcpListener, crowd: &Arc<Crowd>, lanes: &Lanes) {
 pub(super) async fn connection(mut stream: TcpStream, service: Answers) {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
+    pace::told_by(&stream);
     let site = &service.site;
     let ends = *site.stage.borrow() == Stage::Draining;
     if ends && !timeout(LATE, stream.readable()).await.is_ok_and(|readable| readable.is_ok()) {

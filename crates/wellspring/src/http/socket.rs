@@ -13,6 +13,7 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::pace::Pace;
 use super::problem::Problem;
 
 /// The largest head of a request, in bytes.
@@ -21,8 +22,6 @@ pub(super) const LARGEST_HEAD: usize = 64 << 10;
 const LINGER: Duration = Duration::from_secs(2);
 /// How much of it.
 const LINGER_BYTES: usize = 8 << 20;
-/// How long a peer may take nothing of an answer.
-const STALLED: Duration = Duration::from_secs(30);
 
 /// A socket between hyper and the system.
 #[derive(Debug)]
@@ -37,8 +36,8 @@ pub(super) struct Socket<S> {
     /// The last request has a body that nobody read.
     owed: Arc<AtomicBool>,
     linger: Option<Linger>,
-    /// When a peer that takes nothing of an answer is given up.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// How fast the peer takes what is written.
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -50,7 +49,7 @@ struct Linger {
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Wraps a stream of which these bytes were read; `owed` is told of each request whether it has a body.
     pub(super) fn new(inner: S, begun: Vec<u8>, owed: Arc<AtomicBool>) -> Self {
-        Self { inner, begun: begun.into(), line_ended: false, refusal: None, owed, linger: None, stalled: None }
+        Self { inner, begun: begun.into(), line_ended: false, refusal: None, owed, linger: None, pace: Pace::default() }
     }
 
     /// Takes hyper's own refusal out of its hands; true where this is one.
@@ -139,6 +138,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_refusal(context))?;
+        // Hyper comes here when all that it had is taken.
+        self.pace.rest();
         Pin::new(&mut self.inner).poll_flush(context)
     }
 
@@ -155,14 +156,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 }
 
 impl<S> Socket<S> {
-    /// What came of a write, or that it waits for too long already.
+    /// What came of a write, or that its peer is too slow.
     fn patient(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
+        match written {
+            Poll::Ready(Ok(bytes)) => self.pace.took(bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => return self.pace.poll_waits(context).map(|()| Err(io::ErrorKind::TimedOut.into())),
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
-        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        written
     }
 
     /// Hyper counts a target that fills its space as headers too large.
@@ -209,6 +210,7 @@ fn told(status: StatusCode, date: Option<&str>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pace::{LEAST, SPAN};
     use super::*;
 
     #[test]
@@ -226,25 +228,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
-        for reads in [false, true] {
-            let (ours, mut theirs) = tokio::io::duplex(8);
+    async fn a_peer_that_takes_little_is_given_up_however_steadily_and_a_slow_one_is_not() {
+        for (part, is_borne) in [(0, false), (1, false), (LEAST / 4, false), (LEAST, true)] {
+            let (ours, mut theirs) = tokio::io::duplex(LEAST);
             let mut socket = Socket::new(ours, Vec::new(), Arc::default());
-            let body = [0; 80];
+            let body = vec![0; 12 * LEAST];
             let writes = tokio::io::AsyncWriteExt::write_all(&mut socket, &body);
             let takes = async {
-                let mut part = [0; 8];
-                for _ in 0..10 {
-                    tokio::time::advance(STALLED * 9 / 10).await;
+                let mut space = vec![0; part];
+                for _ in 0..11 {
+                    tokio::time::advance(SPAN * 9 / 10).await;
                     // Whoever waits for a write hears the time first.
                     tokio::task::yield_now().await;
-                    if reads {
-                        tokio::io::AsyncReadExt::read_exact(&mut theirs, &mut part).await.unwrap();
-                    }
+                    tokio::io::AsyncReadExt::read_exact(&mut theirs, &mut space).await.unwrap();
+                    tokio::task::yield_now().await;
                 }
             };
             let (written, ()) = tokio::join!(writes, takes);
-            assert_eq!(written.map_err(|error| error.kind()), if reads { Ok(()) } else { Err(io::ErrorKind::TimedOut) });
+            assert_eq!(written.map_err(|error| error.kind()), if is_borne { Ok(()) } else { Err(io::ErrorKind::TimedOut) }, "{part}");
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::Site;
 use super::access::Line;
+use super::pace::Pace;
 use super::server::draining;
 
 mod answer;
@@ -30,7 +31,7 @@ const SPACE: usize = 16 << 10;
 const ENOUGH: usize = 64 << 10;
 /// How long a new connection may be silent.
 const FIRST: Duration = Duration::from_secs(10);
-/// How long a client may send nothing between requests, or take nothing of an answer: at least, and at most twice as long.
+/// How long a client may send nothing between requests: at least, and at most twice as long. While it is written to, its pace decides.
 const SILENT: Duration = Duration::from_secs(30);
 
 thread_local! {
@@ -42,8 +43,13 @@ thread_local! {
 /// Answers hits until something else is asked: hyper goes on then, from the bytes that are returned. `None` once the connection is
 /// over, for its client is gone or was silent for too long, or the server drains.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, site: &Site, client: IpAddr) -> Option<Vec<u8>> {
-    let direct = Direct { stream, site, client, unsent: Unsent::default(), ahead: Vec::new(), left: false, active: false, last: false };
-    go_on(direct).await
+    go_on(direct(stream, site, client)).await
+}
+
+/// One that has asked for nothing yet.
+fn direct<'a, S>(stream: &'a mut S, site: &'a Site, client: IpAddr) -> Direct<'a, S> {
+    let (unsent, pace) = (Unsent::default(), Pace::default());
+    Direct { stream, site, client, unsent, pace, ahead: Vec::new(), left: false, active: false, last: false }
 }
 
 /// The same, from where a connection is.
@@ -66,6 +72,8 @@ async fn go_on<S: AsyncRead + AsyncWrite + Unpin>(mut direct: Direct<'_, S>) -> 
                     continue;
                 }
             }
+            // Who takes what it asked for is not silent.
+            direct.active |= !direct.unsent.is_empty();
             if (asks || patience.is_elapsed()) && poll_silence(patience.as_mut(), &mut direct.active, context).is_ready() {
                 return Poll::Ready(None);
             }
@@ -92,6 +100,7 @@ struct Direct<'a, S> {
     site: &'a Site,
     client: IpAddr,
     unsent: Unsent,
+    pace: Pace,
     /// What was read and is not answered yet.
     ahead: Vec<u8>,
     /// That is hyper's.
@@ -107,11 +116,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Direct<'_, S> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<u8>>> {
         loop {
             while !self.unsent.is_empty() {
-                if ready!(self.unsent.poll_write(self.stream, context)).is_err() {
-                    return Poll::Ready(None);
+                match self.unsent.poll_write(self.stream, context) {
+                    Poll::Ready(Ok(taken)) => self.pace.took(taken),
+                    Poll::Ready(Err(_)) => return Poll::Ready(None),
+                    // Nothing more is read of a client before it has taken its answers.
+                    Poll::Pending => return self.pace.poll_waits(context).map(|()| None),
                 }
                 self.active = true;
             }
+            self.pace.rest();
             if self.left {
                 return Poll::Ready(Some(std::mem::take(&mut self.ahead)));
             }

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
 
+use super::super::pace::{LEAST, SPAN};
 use super::*;
 use crate::clock::SystemClock;
 use crate::engine::collect::Bounds;
@@ -38,6 +39,10 @@ fn site() -> Site {
         engine: Engine::new(parts, Settings { bounds, at_once: 1, pages: 1 }),
         renderer: Arc::new(Renderer::new(TimeZone::UTC)),
         cors: Arc::new(Cors::Any),
+        places: Arc::default(),
+        walks: Arc::default(),
+        afloat: Arc::default(),
+        compared: Arc::default(),
         coder: Arc::default(),
         access_log: None,
         base: crate::http::base::BasePath::default(),
@@ -47,37 +52,34 @@ fn site() -> Site {
         exports: Arc::default(),
         documents: Arc::default(),
         gauges: Arc::default(),
-        exports: Arc::default(),
         // Without its sender, which is as if it drained: a test has one of its own.
         stage: watch::channel(Stage::Serving).1,
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
-    for reads in [false, true] {
+async fn a_reader_that_takes_little_is_given_up_however_steadily_and_a_slow_one_is_not() {
+    for (part, is_borne) in [(0, false), (1, false), (LEAST / 4, false), (LEAST, true)] {
         let (stage, watched) = watch::channel(Stage::Serving);
         let site = Site { stage: watched, ..site() };
-        let (mut ours, mut theirs) = tokio::io::duplex(8);
+        let (mut ours, mut theirs) = tokio::io::duplex(LEAST);
         let mut out = Out::default();
-        out.bytes = vec![b'x'; 100];
+        out.bytes = vec![b'x'; 12 * LEAST];
         let mut unsent = Unsent::default();
         unsent.send(&out, &mut ours, &mut Context::from_waker(std::task::Waker::noop())).unwrap();
         let client = [127, 0, 0, 1].into();
-        let direct = Direct { stream: &mut ours, site: &site, client, unsent, ahead: Vec::new(), left: false, active: true, last: false };
+        let mut direct = direct(&mut ours, &site, client);
+        direct.unsent = unsent;
         let takes = async {
-            let mut taken = 0;
+            let mut space = vec![0; part];
             for _ in 0..8 {
-                sleep(SILENT * 9 / 10).await;
-                if reads {
-                    taken += theirs.read(&mut [0; 8]).await.unwrap();
-                }
+                sleep(SPAN * 9 / 10).await;
+                theirs.read_exact(&mut space).await.unwrap();
             }
-            taken
         };
         tokio::select! {
-            left = go_on(direct) => assert!(left.is_none() && !reads),
-            taken = takes => assert!(reads && taken == 64, "nobody waits for {taken} bytes in four minutes"),
+            left = go_on(direct) => assert!(left.is_none() && !is_borne, "{part}"),
+            () = takes => assert!(is_borne, "nobody waits four minutes for eight times {part} bytes"),
         }
         drop(stage);
     }

@@ -22,11 +22,12 @@ impl Unsent {
         self.0.is_empty()
     }
 
-    /// Writes what can be written of it; ready with true once something was. It is over at an error.
-    pub(super) fn poll_write(&mut self, stream: &mut (impl AsyncWrite + Unpin), context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Writes what can be written of it; ready with how many bytes were. It is over at an error.
+    pub(super) fn poll_write(&mut self, stream: &mut (impl AsyncWrite + Unpin), context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [IoSlice::new(&[]); PARTS];
         let parts = self.0.iter().zip(&mut space).map(|(part, slice)| *slice = IoSlice::new(part)).count();
-        let mut written = ready!(Pin::new(stream).poll_write_vectored(context, &space[..parts]))?;
+        let all = ready!(Pin::new(stream).poll_write_vectored(context, &space[..parts]))?;
+        let mut written = all;
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
@@ -38,7 +39,7 @@ impl Unsent {
             written -= part.len();
             self.0.pop_front();
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(all))
     }
 
     /// Takes what is to be written, as far as the system has not taken it at once. Nothing of it is copied where it has taken all,

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::About;
 use super::channel::Channel;
 use super::entry::entries;
 use super::rows::Row;
 use super::xml::Xml;
+use super::{About, Room, Unwritable};
 
-pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Bytes {
+pub(super) fn write(about: &About<'_>, rows: &[Row], room: &Room<'_>) -> Result<Bytes, Unwritable> {
     let channel = Channel::of(about);
     let root = match &channel.language {
         // A tag: letters, digits and hyphens.
@@ -34,7 +34,8 @@ pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Bytes {
     if let Some(address) = about.address {
         xml.empty("link", &[("rel", "self"), ("type", "application/atom+xml"), ("href", address)]);
     }
-    for entry in entries(about, rows) {
+    for (number, entry) in entries(about, rows).into_iter().enumerate() {
+        room.bears(number, xml.len())?;
         xml.tag("<entry>");
         xml.element("id", &entry.id);
         xml.element("title", &entry.title);
@@ -65,7 +66,7 @@ pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Bytes {
         xml.tag("</entry>");
     }
     xml.tag("</feed>");
-    xml.finish()
+    Ok(xml.finish())
 }
 
 /// RFC 3339, in whole seconds.

@@ -10,12 +10,12 @@ use serde_json::Value;
 use wellspring_core::source::SourceSpec;
 
 use super::rows::{Row, names};
-use super::{About, Unwritable};
+use super::{About, Room, Unwritable};
 
 /// How many cells a table has at most: items that have each a field of their own would make one of nothing but commas.
 const MOST_CELLS: usize = 10_000_000;
 
-pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Result<Bytes, Unwritable> {
+pub(super) fn write(about: &About<'_>, rows: &[Row], room: &Room<'_>) -> Result<Bytes, Unwritable> {
     let columns = columns(about.spec, rows);
     if columns.len().saturating_mul(rows.len()) > MOST_CELLS {
         return Err(Unwritable::TooWide { source_name: about.spec.name.as_str().to_owned(), columns: columns.len() });
@@ -24,7 +24,8 @@ pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Result<Bytes, Unwritable
     if !columns.is_empty() {
         let lines = std::iter::once(columns.iter().map(|name| guarded((*name).to_owned())).collect::<Vec<_>>())
             .chain(rows.iter().map(|row| columns.iter().map(|name| cell(row.get(*name))).collect()));
-        for line in lines {
+        for (number, line) in lines.enumerate() {
+            room.bears(number, writer.get_ref().len())?;
             // Memory takes everything, and all lines are of one length.
             let _ = writer.write_record(&line);
         }

@@ -13,7 +13,7 @@ use super::columns::{ALL_DAY, CATEGORY, Columns, END, LOCATION, START, SUMMARY};
 use super::identity::{self, Known};
 use super::moment::Moment;
 use super::rows::Row;
-use super::{About, Unwritable, entry};
+use super::{About, Room, Unwritable, entry};
 
 /// The longest line in bytes, its end not counted.
 const LONGEST_LINE: usize = 75;
@@ -21,7 +21,7 @@ const LONGEST_LINE: usize = 75;
 /// Years of four digits whose last day has a day after it, which readers reckon with.
 const YEARS: std::ops::RangeInclusive<i16> = 1..=9998;
 
-pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Result<Bytes, Unwritable> {
+pub(super) fn write(about: &About<'_>, rows: &[Row], room: &Room<'_>) -> Result<Bytes, Unwritable> {
     let columns = Columns::new(about, rows);
     let none = CalendarMapping::default();
     let mapping = about.spec.calendar.as_ref().unwrap_or(&none);
@@ -43,12 +43,20 @@ pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Result<Bytes, Unwritable
     file.text("X-WR-CALDESC", &channel.description);
     file.line(&format!("REFRESH-INTERVAL;VALUE=DURATION:{}", duration(channel.period)));
     file.line(&format!("X-PUBLISHED-TTL:{}", duration(channel.period)));
-    events(about, mapping, &columns, start.as_ref(), rows, &mut file);
+    events(room, mapping, &columns, start.as_ref(), rows, &mut file)?;
     file.line("END:VCALENDAR");
     Ok(file.0.into())
 }
 
-fn events(about: &About<'_>, mapping: &CalendarMapping, columns: &Columns<'_>, start: Option<&Mapped>, rows: &[Row], file: &mut File) {
+fn events(
+    room: &Room<'_>,
+    mapping: &CalendarMapping,
+    columns: &Columns<'_>,
+    start: Option<&Mapped>,
+    rows: &[Row],
+    file: &mut File,
+) -> Result<(), Unwritable> {
+    let about = room.about;
     let feed = &about.spec.feed;
     let title = mapping.title.clone().or_else(|| feed.title.clone()).or_else(|| columns.title());
     let link = mapping.link.clone().or_else(|| feed.link.clone()).or_else(|| columns.link());
@@ -80,7 +88,8 @@ fn events(about: &About<'_>, mapping: &CalendarMapping, columns: &Columns<'_>, s
         .collect();
     let names = identity::tell_apart(&known, |index| Value::Object(dated[index].0.clone()).to_string());
     let stamp = utc(about.made_at);
-    for ((row, when), name) in dated.iter().zip(names) {
+    for (number, ((row, when), name)) in dated.iter().zip(names).enumerate() {
+        room.bears(number, file.0.len())?;
         let parts: Vec<&str> = ["event", about.key].into_iter().chain(name.iter().map(String::as_str)).collect();
         file.line("BEGIN:VEVENT");
         file.line(&format!("UID:{}", identity::uuid(&parts)));
@@ -102,6 +111,7 @@ fn events(about: &About<'_>, mapping: &CalendarMapping, columns: &Columns<'_>, s
         file.line("TRANSP:TRANSPARENT");
         file.line("END:VEVENT");
     }
+    Ok(())
 }
 
 /// When an event takes place.

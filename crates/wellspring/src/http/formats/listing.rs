@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use wellspring_core::source::Mapped;
 
 use super::columns::Columns;
@@ -28,9 +30,22 @@ pub(in crate::http) fn read(items: &[u8]) -> Vec<Row> {
     rows::read(items)
 }
 
+/// The first items, as far as they are of so many bytes together, without reading those after them.
+pub(in crate::http) fn beginning(items: &[u8], most: usize, bytes: usize) -> Vec<Row> {
+    let mut found: Vec<&RawValue> = Vec::new();
+    let _ended = First { most, found: &mut found }.deserialize(&mut serde_json::Deserializer::from_slice(items));
+    let mut left = bytes;
+    let fits = |row: &&RawValue| {
+        let rest = left.checked_sub(row.get().len());
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    found.into_iter().take_while(fits).filter_map(|row| serde_json::from_str(row.get()).ok()).map(rows::row).collect()
+}
+
 /// The first items, without reading those after them.
 pub(in crate::http) fn first(items: &[u8], most: usize) -> Vec<Row> {
-    let mut found = Vec::new();
+    let mut found: Vec<Value> = Vec::new();
     // Ends early by an error of its own, which is no news.
     let _ended = First { most, found: &mut found }.deserialize(&mut serde_json::Deserializer::from_slice(items));
     found.into_iter().map(rows::row).collect()
@@ -67,12 +82,12 @@ pub(in crate::http) fn address(value: &Value) -> Option<String> {
 }
 
 /// Reads an array's beginning.
-struct First<'a> {
+struct First<'a, T> {
     most: usize,
-    found: &'a mut Vec<Value>,
+    found: &'a mut Vec<T>,
 }
 
-impl<'de> DeserializeSeed<'de> for First<'_> {
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for First<'_, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -80,7 +95,7 @@ impl<'de> DeserializeSeed<'de> for First<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for First<'_> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for First<'_, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,5 +125,7 @@ mod tests {
         assert_eq!(titles(r#"[{"a":1}]"#, 2), "1");
         assert_eq!(first(b"[7]", 2)[0]["value"], 7);
         assert!(first(b"", 2).is_empty());
+        let within = |bytes| beginning(br#"[{"a":1},{"a":22},7]"#, 3, bytes).len();
+        assert_eq!([0, 6, 7, 14, 15, 16].map(within), [0, 0, 1, 1, 2, 3]);
     }
 }

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use wellspring_core::source::SourceSpec;
 
+use super::places::{Left, Wanted};
+
 mod atom;
 mod channel;
 mod columns;
@@ -25,6 +27,12 @@ mod rss;
 mod tests;
 mod text;
 mod xml;
+
+/// How many entries a feed or a calendar has at most, and how many lines a table: each is held several times over while it is written.
+const MOST_ENTRIES: usize = 100_000;
+const MOST_LINES: usize = 500_000;
+/// How long an answer gets at most, in bytes, unless its items are that long themselves.
+const LONGEST: usize = 32 << 20;
 
 /// How items are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +87,15 @@ pub enum Unwritable {
         /// How many fields.
         columns: usize,
     },
+    /// There are too many of them, or they would take too many bytes.
+    #[error("the items of `{source_name}` are too many for one answer in this format; ask for some of them by `limit`, or for JSON")]
+    TooLong {
+        /// The name of the source.
+        source_name: String,
+    },
+    /// Whoever asked is gone.
+    #[error(transparent)]
+    Left(#[from] Left),
 }
 
 impl Unwritable {
@@ -87,6 +104,8 @@ impl Unwritable {
         match self {
             Self::NoDates { .. } => "no_dates",
             Self::TooWide { .. } => "too_wide",
+            Self::TooLong { .. } => "too_long",
+            Self::Left(_) => "cancelled",
         }
     }
 }
@@ -101,6 +120,15 @@ impl Format {
     pub fn split(segment: &str) -> Option<(&str, Self)> {
         let Some((name, extension)) = segment.split_once('.') else { return Some((segment, Self::Json)) };
         Self::ALL.iter().find(|(known, _)| *known == extension).map(|(_, format)| (name, *format))
+    }
+
+    /// How many bytes of work each item is, whatever it holds.
+    pub(super) fn weight(self) -> usize {
+        match self {
+            Self::Json | Self::Ndjson => 16,
+            Self::Csv => 128,
+            Self::Rss | Self::Atom | Self::Ical => 512,
+        }
     }
 
     /// `Content-Type`.
@@ -122,13 +150,40 @@ impl Format {
 ///
 /// # Errors
 /// [`Unwritable`], which says what to declare.
-pub fn write(format: Format, about: &About<'_>, items: &Bytes) -> Result<Bytes, Unwritable> {
+pub fn write(format: Format, about: &About<'_>, items: &Bytes, wanted: &Wanted) -> Result<Bytes, Unwritable> {
+    let room = Room { about, most: LONGEST.max(items.len().saturating_mul(4)), wanted };
     Ok(match format {
         Format::Json => items.clone(),
         Format::Ndjson => ndjson::write(items),
-        Format::Csv => csv::write(about, &rows::read(items))?,
-        Format::Rss => rss::write(about, &rows::read(items)),
-        Format::Atom => atom::write(about, &rows::read(items)),
-        Format::Ical => ical::write(about, &rows::read(items))?,
+        Format::Csv => csv::write(about, &room.rows(items, MOST_LINES)?, &room)?,
+        Format::Rss => rss::write(about, &room.rows(items, MOST_ENTRIES)?, &room)?,
+        Format::Atom => atom::write(about, &room.rows(items, MOST_ENTRIES)?, &room)?,
+        Format::Ical => ical::write(about, &room.rows(items, MOST_ENTRIES)?, &room)?,
     })
+}
+
+/// How long an answer may get, and whether it is still wanted.
+struct Room<'a> {
+    about: &'a About<'a>,
+    most: usize,
+    wanted: &'a Wanted,
+}
+
+impl Room<'_> {
+    /// The items, where there are no more than so many.
+    fn rows(&self, items: &[u8], most: usize) -> Result<Vec<rows::Row>, Unwritable> {
+        let rows = listing::first(items, most.saturating_add(1));
+        self.wanted.check()?;
+        if rows.len() > most { Err(self.too_long()) } else { Ok(rows) }
+    }
+
+    /// Goes on with the entry of this number where so many bytes are written.
+    fn bears(&self, entry: usize, bytes: usize) -> Result<(), Unwritable> {
+        self.wanted.check_at(entry)?;
+        if bytes > self.most { Err(self.too_long()) } else { Ok(()) }
+    }
+
+    fn too_long(&self) -> Unwritable {
+        Unwritable::TooLong { source_name: self.about.spec.name.as_str().to_owned() }
+    }
 }

@@ -5,16 +5,16 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::About;
 use super::channel::Channel;
 use super::entry::entries;
 use super::rows::Row;
 use super::xml::Xml;
+use super::{About, Room, Unwritable};
 
 const ROOT: &str = "<rss version=\"2.0\" xmlns:atom=\"http://www.w3.org/2005/Atom\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\" \
                     xmlns:media=\"http://search.yahoo.com/mrss/\">";
 
-pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Bytes {
+pub(super) fn write(about: &About<'_>, rows: &[Row], room: &Room<'_>) -> Result<Bytes, Unwritable> {
     let channel = Channel::of(about);
     let mut xml = Xml::new(ROOT, 1024 + rows.len() * 512);
     xml.tag("<channel>");
@@ -31,7 +31,8 @@ pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Bytes {
     if let Some(address) = about.address {
         xml.empty("atom:link", &[("href", address), ("rel", "self"), ("type", "application/rss+xml")]);
     }
-    for entry in entries(about, rows) {
+    for (number, entry) in entries(about, rows).into_iter().enumerate() {
+        room.bears(number, xml.len())?;
         xml.tag("<item>");
         xml.element("title", &entry.title);
         if let Some(link) = &entry.link {
@@ -58,7 +59,7 @@ pub(super) fn write(about: &About<'_>, rows: &[Row]) -> Bytes {
         xml.tag("</item>");
     }
     xml.tag("</channel>\n</rss>");
-    xml.finish()
+    Ok(xml.finish())
 }
 
 /// RFC 822 with the four digits of later years.

@@ -31,8 +31,8 @@ fn written(format: Format, spec: &SourceSpec, items: &Value) -> Result<String, U
     let about =
         About { spec, key: key.as_str(), revision: 7, made_at, zone: &zone, address: Some("https://wells.example/api/a.x?b=1&c=2") };
     let items = Bytes::from(serde_json::to_vec(items).unwrap());
-    let bytes = write(format, &about, &items)?;
-    assert_eq!(write(format, &about, &items)?, bytes, "the same gives the same");
+    let bytes = write(format, &about, &items, &Wanted::ALWAYS)?;
+    assert_eq!(write(format, &about, &items, &Wanted::ALWAYS)?, bytes, "the same gives the same");
     let text = String::from_utf8(bytes.into()).unwrap();
     assert!(!text.contains("s3cr3t-canary"), "{text}");
     Ok(text)

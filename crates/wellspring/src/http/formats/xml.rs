@@ -15,6 +15,11 @@ impl Xml {
         Self(text)
     }
 
+    /// How many bytes there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// What is written as it stands: tags of our own.
     pub(super) fn tag(&mut self, tag: &str) {
         self.0.push_str(tag);

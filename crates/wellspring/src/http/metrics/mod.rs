@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
 use wellspring_core::moment::Moment;
 
@@ -44,10 +43,11 @@ pub async fn answer(site: &Site, request: &HeaderMap) -> Response {
     let format = Format::of(lines(request, ACCEPT));
     let (engine, gauges, crowd) = (site.engine.clone(), Arc::clone(&site.gauges), Arc::clone(&site.crowd));
     let now = engine.clock().now();
-    let Ok(text) = lifecycle::blocking(move || page(&engine, &gauges, &crowd, now, format)).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    let made = site.walks.work(move |_| page(&engine, &gauges, &crowd, now, format)).await;
+    let mut response = match made {
+        Ok(text) => text.into_response(),
+        Err(undone) => return undone.problem().into_response(),
     };
-    let mut response = text.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
     headers.insert(CACHE_CONTROL, Caching::Never.header());

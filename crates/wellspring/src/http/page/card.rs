@@ -16,6 +16,8 @@ use crate::http::formats::{About, listing};
 /// How many rows a card shows, and how many are read to see what they are.
 const SHOWN: usize = 4;
 const READ: usize = 8;
+/// How many bytes of them.
+const BYTES: usize = 256 << 10;
 /// The longest title of a row, in characters.
 const TITLE: usize = 80;
 
@@ -119,14 +121,15 @@ pub(super) fn about<'a>(viewer: &'a Viewer<'_>, spec: &'a SourceSpec, key: &'a K
 }
 
 fn samples(viewer: &Viewer<'_>, spec: &SourceSpec, key: &Key, content: &Content) -> Markup {
-    let rows = listing::first(&content.items, READ);
+    let rows = listing::beginning(&content.items, READ, BYTES);
     let listed = listing::list(&about(viewer, spec, key, content), &rows);
     let more = usize::try_from(content.count).unwrap_or_default().saturating_sub(SHOWN);
     let pictures: Vec<Option<String>> =
         listed.iter().take(SHOWN).map(|row| row.image.as_deref().and_then(|address| viewer.picture(address))).collect();
     let has_pictures = pictures.iter().any(Option::is_some);
     html! {
-        @if listed.is_empty() { p.nothing { "An empty list, as its source allows." } }
+        @if listed.is_empty() && content.count > 0 { p.nothing { (count(usize::try_from(content.count).unwrap_or_default(), "row")) ", too long to be shown here." } }
+        @else if listed.is_empty() { p.nothing { "An empty list, as its source allows." } }
         @else {
             ul.samples.pictured[has_pictures] {
                 @for (row, address) in listed.iter().zip(&pictures) {

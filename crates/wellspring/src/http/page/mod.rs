@@ -35,6 +35,8 @@ mod source;
 mod spark;
 mod words;
 
+pub(crate) use past::Compared;
+
 /// The media type of pages.
 pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
@@ -90,22 +92,28 @@ pub(super) fn routes(router: Router<Site>) -> Router<Site> {
 }
 
 /// `GET /` for people.
-pub(super) fn home(site: &Site, query: Option<&str>, request: &HeaderMap) -> Response {
-    let viewer = Viewer::new(site, request, "");
-    page(&home::home(&viewer, query.unwrap_or("")))
+pub(super) async fn home(site: &Site, query: Option<String>, request: &HeaderMap) -> Response {
+    made(site, request, "", move |viewer| page(&home::home(viewer, query.as_deref().unwrap_or("")))).await
 }
 
 async fn source_page(State(site): State<Site>, Path(name): Path<String>, RawQuery(query): RawQuery, request: HeaderMap) -> Response {
     if let Some(starting) = starting(&site) {
         return starting;
     }
-    let viewer = Viewer::new(&site, &request, "../");
     let source = site.engine.catalog().source(&name).cloned();
-    let Some(source) = source else { return not_found(&viewer, &name) };
-    let (status, markup) = source::source(&viewer, &source, query.as_deref().unwrap_or("")).await;
-    let mut response = page(&markup);
-    *response.status_mut() = status;
-    response
+    let Some(source) = source else { return not_found(&Viewer::new(&site, &request, "../"), &name) };
+    let query = query.unwrap_or_default();
+    let past = match source::key(&source, &query) {
+        Some(key) => Some(past::past(&site, &source.recipe, &key).await),
+        None => None,
+    };
+    made(&site, &request, "../", move |viewer| {
+        let (status, markup) = source::source(viewer, &source, &query, past.as_ref());
+        let mut response = page(&markup);
+        *response.status_mut() = status;
+        response
+    })
+    .await
 }
 
 /// The reference.
@@ -113,8 +121,7 @@ async fn reference(State(site): State<Site>, RawQuery(query): RawQuery, request:
     if let Some(starting) = starting(&site) {
         return starting;
     }
-    let viewer = Viewer::new(&site, &request, "");
-    page(&docs::docs(&viewer, query.as_deref().unwrap_or("")))
+    made(&site, &request, "", move |viewer| page(&docs::docs(viewer, query.as_deref().unwrap_or("")))).await
 }
 
 /// 404 for people.
@@ -135,11 +142,18 @@ async fn card_of_source(State(site): State<Site>, Path(name): Path<String>, RawQ
         return starting;
     }
     // Stands in the page at the root, whose links it has.
-    let viewer = Viewer::new(&site, &request, "");
-    match site.engine.catalog().source(&name) {
-        Some(source) => page(&card::card(&viewer, source)),
+    let source = site.engine.catalog().source(&name).cloned();
+    match source {
+        Some(source) => made(&site, &request, "", move |viewer| page(&card::card(viewer, &source))).await,
         None => super::router::unknown(&site, &name).into_response(),
     }
+}
+
+/// What is made of the rows of sources, at a place: they are as long as their sources like.
+async fn made(site: &Site, request: &HeaderMap, up: &'static str, make: impl FnOnce(&Viewer<'_>) -> Response + Send + 'static) -> Response {
+    let (own, request) = (site.clone(), request.clone());
+    let made = site.walks.work(move |_| make(&Viewer::new(&own, &request, up))).await;
+    made.unwrap_or_else(|undone| undone.problem().into_response())
 }
 
 fn starting(site: &Site) -> Option<Response> {

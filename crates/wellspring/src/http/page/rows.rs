@@ -14,6 +14,8 @@ use wellspring_core::key::Key;
 /// How many rows and fields are shown.
 const ROWS: usize = 50;
 const FIELDS: usize = 12;
+/// How many bytes of rows are looked at.
+const BYTES: usize = 1 << 20;
 /// The longest text of a cell, in characters.
 const TEXT: usize = 240;
 /// From so many characters on a text wants room.
@@ -55,8 +57,11 @@ pub(super) fn path(key: &Key, extension: &str) -> String {
 }
 
 fn table(viewer: &Viewer<'_>, spec: &SourceSpec, key: &Key, content: &Content) -> Markup {
-    let rows = listing::first(&content.items, ROWS);
+    let rows = listing::beginning(&content.items, ROWS, BYTES);
     let all = usize::try_from(content.count).unwrap_or(rows.len());
+    if rows.is_empty() {
+        return html! { p { (count(all, "row")) ", the first of them too long to be shown here." } };
+    }
     let pictures = listing::picture_field(&about(viewer, spec, key, content), &rows);
     let names = listing::names(&rows);
     let left_out = names.len().saturating_sub(FIELDS);

@@ -11,23 +11,30 @@ use wellspring_core::source::{Param, SourceSpec, Takes};
 use super::card::{reads, refresh};
 use super::frame::{Part, frame};
 use super::glance::Glance;
+use super::past::Past;
 use super::words::{ago, count};
 use super::{Viewer, attempts, past, rows};
 use crate::engine::catalog::Source;
 use crate::http::problem::Problem;
 use crate::http::query::Params;
+use crate::store::StoreError;
 
 /// How many keys are listed.
 const KEYS: usize = 40;
 
 /// The page of a source, for the key that a query makes; a 400 that still is a page where it makes none.
-pub(super) async fn source(viewer: &Viewer<'_>, source: &Arc<Source>, query: &str) -> (StatusCode, Markup) {
+pub(super) fn source(
+    viewer: &Viewer<'_>,
+    source: &Arc<Source>,
+    query: &str,
+    past: Option<&Result<Past, StoreError>>,
+) -> (StatusCode, Markup) {
     let spec = &source.recipe.spec;
     let asked = Params::parse(query);
     let key = asked.as_ref().map_err(Clone::clone).and_then(|params| params.key(spec, &[]));
     let asked = asked.unwrap_or_default();
     let (status, content) = match key {
-        Ok(key) => (StatusCode::OK, of_key(viewer, source, &key).await),
+        Ok(key) => (StatusCode::OK, of_key(viewer, source, &key, past)),
         // A source that needs parameters is looked at without any: that is no mistake.
         Err(_) if query.is_empty() => (StatusCode::OK, without_key(viewer, source, &asked, None)),
         Err(problem) => (StatusCode::BAD_REQUEST, without_key(viewer, source, &asked, Some(&problem))),
@@ -35,13 +42,17 @@ pub(super) async fn source(viewer: &Viewer<'_>, source: &Arc<Source>, query: &st
     (status, frame(viewer, Part::Sources, spec.name.as_str(), &content))
 }
 
-async fn of_key(viewer: &Viewer<'_>, source: &Arc<Source>, key: &Key) -> Markup {
+/// The key that a query makes, where it makes one.
+pub(super) fn key(source: &Source, query: &str) -> Option<Key> {
+    Params::parse(query).ok()?.key(&source.recipe.spec, &[]).ok()
+}
+
+fn of_key(viewer: &Viewer<'_>, source: &Arc<Source>, key: &Key, past: Option<&Result<Past, StoreError>>) -> Markup {
     let spec = &source.recipe.spec;
     let name = spec.name.as_str();
     let engine = &viewer.site.engine;
     let cell = engine.peek(source, key);
     let glance = Glance::of(engine, &cell, viewer.now);
-    let past = past::past(engine, &source.recipe, key, viewer.site.renderer.zone()).await;
     let query = key.as_str().split_once('?').map_or_else(String::new, |(_, query)| format!("?{query}"));
     let turns = glance.turns_at.map(Timestamp::as_millisecond);
     html! {
@@ -60,7 +71,7 @@ async fn of_key(viewer: &Viewer<'_>, source: &Arc<Source>, key: &Key) -> Markup 
         (form(viewer, spec, &key.params().into_iter().collect::<Vec<_>>()))
         (rows::rows(viewer, spec, key, glance.content.as_deref()))
         (uses(viewer, key))
-        (past::section(viewer, key, &past))
+        @if let Some(past) = past { (past::section(viewer, key, past)) }
         (attempts::section(viewer, key, &glance.status.recent))
         (keys(viewer, source))
         (text(source))
