@@ -15,6 +15,8 @@ mod restore;
 #[cfg(test)]
 mod tests;
 mod transitions;
+#[cfg(test)]
+mod walk;
 
 pub use restore::Remembered;
 

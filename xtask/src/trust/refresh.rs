@@ -5,5 +5,8 @@ use super::{Promise, Proof};
 pub(super) const PROMISES: &[Promise] = &[Promise {
     id: "T4",
     name: "no stuck refresh",
-    proofs: &[Proof::Tests { package: "wellspring-core", target: "--lib", filter: "refresh::tests::trust" }],
+    proofs: &[
+        Proof::Tests { package: "wellspring-core", target: "--lib", filter: "refresh::tests::trust" },
+        Proof::Tests { package: "wellspring-core", target: "--lib", filter: "refresh::walk::trust" },
+    ],
 }];
