@@ -159,6 +159,20 @@ fn trap_failures_back_off_and_retry_well_before_the_next_period() {
     assert_eq!(waits[15], 86_400 / 4 / 2, "half of a quarter of the period, with seed 0");
 }
 
+/// The clock is set back an hour, and a restart makes of a backoff of seconds one of an hour.
+#[test]
+fn trap_clock_steps_prolong_no_backoff() {
+    let policy = policy(100);
+    let (state, _) = run(empty(&policy), &policy, start(), [Event::Nudged, Event::LeaseGranted, Event::Failed(failure())]);
+    let left = |after: i64| {
+        let wall = start().wall.checked_add(jiff::SignedDuration::from_secs(after)).unwrap();
+        let now = Moment { wall, mono: Mono::from_nanos(0) };
+        let (state, _) = State::restore(None, state.attempts.clone(), rules(), &policy, now);
+        state.next_attempt().map(|until| now.mono.until(until).as_secs())
+    };
+    assert_eq!([left(0), left(2), left(60), left(-3_600)], [Some(5), Some(3), None, Some(5)]);
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Event(Event),

@@ -249,7 +249,7 @@ impl Node {
                     next.asked = true;
                 }
                 Effect::Collect { deadline, .. } => {
-                    hold(next.leased && *deadline == now.after(policy.deadline), "collected without a lease")?
+                    hold(next.leased && *deadline == now.after(policy.deadline), "collected without a lease")?;
                 }
                 Effect::Store | Effect::Touch => hold(next.leased, "stored without a lease")?,
                 Effect::Release => next.leased = false,

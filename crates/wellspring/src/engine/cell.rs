@@ -184,7 +184,8 @@ impl Cell {
 
     /// True where a nudge may start something.
     pub fn takes_nudges(&self, now: Mono) -> bool {
-        now.as_nanos() >= self.nudge_from.load(Ordering::Relaxed)
+        // With what was told before it was stored: the flight for which no nudge is taken.
+        now.as_nanos() >= self.nudge_from.load(Ordering::Acquire)
     }
 
     /// True while a refresh is queued or runs.
@@ -256,7 +257,7 @@ impl Cell {
 
     /// Makes what the machine says now what is served.
     pub fn publish(&self, inner: &Inner, now: Moment) {
-        self.nudge_from.store(inner.state.nudge_from().as_nanos(), Ordering::Relaxed);
+        self.nudge_from.store(inner.state.nudge_from().as_nanos(), Ordering::Release);
         let (Some(content), Some(standing)) = (&inner.content, &inner.state.standing) else { return };
         let facts = Facts {
             checked_at: standing.checked_at,

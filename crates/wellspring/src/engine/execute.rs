@@ -23,7 +23,7 @@ use crate::store::{Entry, Latest, Lease, StoreError};
 /// How much longer than the deadline a lease lasts: work times out before its lease does.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 /// How long the store may take to make a result durable; less than the margin, so that a lease outlives its last write.
-const STORE_PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const STORE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A flight in the air.
 pub(super) struct Flight {
@@ -236,7 +236,8 @@ impl Flight {
     /// Takes over what the store holds where that is newer: a result of another holder, or one of our own that was written
     /// after we had given up on it.
     async fn resync(&self) {
-        let Ok(Some(Entry { latest: Some(latest), .. })) = self.shared.collector.store.get(&self.cell.key).await else { return };
+        let held = timeout(STORE_PATIENCE, self.shared.collector.store.get(&self.cell.key)).await;
+        let Ok(Ok(Some(Entry { latest: Some(latest), .. }))) = held else { return };
         let Latest { snapshot, renewal, fence } = latest;
         let mut inner = self.cell.lock();
         inner.fence = inner.fence.max(fence);
@@ -290,7 +291,7 @@ impl Drop for Flight {
         });
         if let Some(lease) = self.lease.take() {
             let shared = Arc::clone(&self.shared);
-            self.shared.detach(async move { drop(shared.collector.store.release(&lease).await) });
+            self.shared.detach(async move { drop(timeout(STORE_PATIENCE, shared.collector.store.release(&lease)).await) });
         }
         let took = self.shared.clock.mono().since(self.started.mono);
         let word = outcome_word(&outcome);
@@ -335,7 +336,8 @@ pub(super) fn stopped() -> Failure {
     Failure::new(Kind::Cancelled, Code::Cancelled, "stopped by the server")
 }
 
-fn late() -> StoreError {
+/// What a store says that did not answer.
+pub(super) fn late() -> StoreError {
     StoreError::Unavailable("it did not answer in time".to_owned())
 }
 

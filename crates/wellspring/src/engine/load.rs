@@ -14,6 +14,7 @@ use wellspring_core::source::SourceSpec;
 
 use super::catalog::{Catalog, Recipe, Source};
 use super::cell::{Cell, Legacy};
+use super::execute::{STORE_PATIENCE, late};
 use super::hot::Content;
 use super::shared::Shared;
 use super::{Engine, Settings, WARM_UP_GAP, manners};
@@ -75,8 +76,10 @@ impl Engine {
             let kept = before.iter().filter(|cell| is_key_of(&recipe.spec, &cell.key));
             made.extend(kept.map(|cell| Cell::new(cell.key.clone(), Arc::clone(recipe), cell.legacy(), now)));
         }
-        // A source may have been here before, and left what it had in the store.
-        if let Err(error) = shared.take_stored(&mut new, now).await {
+        // A source may have been here before, and left what it had in the store. Until the sources are exchanged nothing refreshes those
+        // that change, so a store that hangs is not waited for.
+        let taken = timeout(STORE_PATIENCE, shared.take_stored(&mut new, now)).await.unwrap_or_else(|_| Err(late()));
+        if let Err(error) = taken {
             warn!(%error, "the store could not be read; new sources start without what it holds of them");
         }
         let mut made = Made::new();

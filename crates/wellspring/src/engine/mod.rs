@@ -61,6 +61,8 @@ use tally::{STORE_BOUNDS, Spread};
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// After which a reader is asked to come back whose refresh was cut off by us.
 const CUT_OFF_WAIT: Duration = Duration::from_secs(1);
+/// How long the store may take to close.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two unasked fetches at start and after a reload.
 const WARM_UP_GAP: Duration = Duration::from_millis(250);
 
@@ -345,7 +347,10 @@ impl Engine {
         let shared = &self.0;
         shared.collector.extractor.close().await;
         shared.collector.fetcher.close().await;
-        shared.collector.store.close().await;
+        // What it has acknowledged is durable already; a disk that hangs must not keep the process.
+        if timeout(CLOSE_PATIENCE, shared.collector.store.close()).await.is_err() {
+            tracing::warn!("the store does not close; it is left as it is");
+        }
     }
 
     async fn land(&self, patience: Duration) {

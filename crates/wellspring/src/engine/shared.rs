@@ -54,6 +54,15 @@ pub(super) enum Stage {
     Cancelled,
 }
 
+/// Work that a drain waits for, until dropped: also where it panics.
+struct Aloft(Arc<Shared>);
+
+impl Drop for Aloft {
+    fn drop(&mut self) {
+        self.0.landed();
+    }
+}
+
 impl Shared {
     pub(super) fn new_cell(&self, source: &Source, key: &Key) -> Arc<Cell> {
         Cell::new(key.clone(), Arc::clone(&source.recipe), Legacy::default(), self.clock.now()).0
@@ -123,13 +132,14 @@ impl Shared {
         let revision = |state: &State| state.standing.as_ref().map(|standing| standing.revision);
         let is_revision = revision(&state) != revision(&before);
         inner.state = state;
-        if changed {
-            cell.publish(&inner, now);
-        }
         let starting = inner.state.phase.trigger().filter(|_| effects.contains(&Effect::Acquire));
         if starting.is_some() {
             inner.queued_at = now.mono;
+            // Before it is published that nobody need nudge: whoever reads that has a flight to wait for.
             cell.flight_started(&mut inner);
+        }
+        if changed {
+            cell.publish(&inner, now);
         }
         drop(inner);
         if changed {
@@ -209,10 +219,10 @@ impl Shared {
     /// Work of the engine that nobody waits for, and that a drain lets finish.
     pub(super) fn detach(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
         self.airborne.send_modify(|n| *n += 1);
-        let shared = Arc::clone(self);
+        let aloft = Aloft(Arc::clone(self));
         lifecycle::spawn(async move {
+            let _aloft = aloft;
             work.await;
-            shared.airborne.send_modify(|n| *n -= 1);
         });
     }
 

@@ -11,6 +11,7 @@ use crate::support::program::tell;
 pub(crate) mod addresses;
 mod bodies;
 mod flips;
+mod schedules;
 mod slow;
 mod upstream;
 

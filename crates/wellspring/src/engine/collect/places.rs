@@ -204,7 +204,8 @@ struct TakenSlot {
 impl TakenSlot {
     async fn leave(mut self) {
         if let Some(slot) = self.slot.take() {
-            let _ = self.store.leave(&slot).await;
+            // What was fetched is not to wait for a store that hangs; the place runs out by itself.
+            let _ = timeout(SLOT_PATIENCE, self.store.leave(&slot)).await;
         }
     }
 }
@@ -213,7 +214,7 @@ impl Drop for TakenSlot {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
             let store = Arc::clone(&self.store);
-            lifecycle::spawn(async move { drop(store.leave(&slot).await) });
+            lifecycle::spawn(async move { drop(timeout(SLOT_PATIENCE, store.leave(&slot)).await) });
         }
     }
 }
