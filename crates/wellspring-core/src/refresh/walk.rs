@@ -159,7 +159,7 @@ impl Node {
             _ => (digest(1), digest(0)),
         };
         let (long_ago, now) = (start().wall, self.now.wall);
-        let news = |revision, digest, checked_at| Event::Remote { revision, digest, checked_at };
+        let news = |revision, digest, checked_at| Event::Remote { revision, digest, checked_at, rules: Digest::of(b"rules") };
         let mut events = vec![
             Event::Nudged,
             Event::Collected { digest: same },
@@ -184,6 +184,7 @@ impl Node {
             news(base + 1, same, now),
             news(base + 1, other, now),
             news(base + 2, other, long_ago),
+            Event::Remote { revision: base + 1, digest: other, checked_at: now, rules: Digest::of(b"older rules") },
         ];
         if self.timer.is_none_or(|at| at > self.now.mono) {
             // For nothing; one that stands among the timers is taken below.

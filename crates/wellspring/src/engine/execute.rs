@@ -96,7 +96,7 @@ impl Flight {
     /// A failure is told before its lease is given back; a flight that was forced in between would be denied the lease.
     async fn wait_for_the_one_before(&self) {
         let mut progress = self.cell.progress();
-        let landed = progress.wait_for(|p| p.ended + 1 >= self.number);
+        let landed = progress.wait_for(|p| p.retired || p.ended + 1 >= self.number);
         drop(timeout(STORE_PATIENCE, landed).await);
     }
 
@@ -123,6 +123,10 @@ impl Flight {
     }
 
     async fn acquire(&mut self) -> Event {
+        // Its successor is to have the lease.
+        if self.cell.is_retired() {
+            return Event::Cancelled;
+        }
         let ttl = self.cell.recipe.spec.policy.deadline + LEASE_MARGIN;
         let seen = self.cell.lock().fence;
         let acquiring = self.shared.collector.store.acquire(&self.cell.key, seen, ttl, self.shared.clock.now());
@@ -249,7 +253,8 @@ impl Flight {
         inner.validators = renewal.validators;
         inner.rungs = renewal.rungs;
         drop(inner);
-        let news = Event::Remote { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at };
+        let news =
+            Event::Remote { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at, rules: renewal.rules };
         self.shared.apply(&self.cell, news);
     }
 

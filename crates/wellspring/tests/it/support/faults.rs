@@ -99,6 +99,7 @@ pub struct Strike {
     /// The source that it was for.
     pub source: String,
     pub fault: Fault,
+    pub at: Mono,
 }
 
 /// How often something goes wrong, and what did.
@@ -108,11 +109,12 @@ pub struct Script {
     /// While it is off, all is well.
     pub on: AtomicBool,
     pub struck: Mutex<Vec<Strike>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Script {
-    pub fn new(seed: u64) -> Arc<Self> {
-        Arc::new(Self { dice: Dice::new(seed), on: AtomicBool::new(false), struck: Mutex::default() })
+    pub fn new(seed: u64, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { dice: Dice::new(seed), on: AtomicBool::new(false), struck: Mutex::default(), clock })
     }
 
     pub fn set(&self, on: bool) {
@@ -125,7 +127,12 @@ impl Script {
             return Fault::None;
         }
         let fault = self.dice.one_of(faults);
-        self.struck.lock().unwrap_or_else(PoisonError::into_inner).push(Strike { call, source: source.to_owned(), fault });
+        self.struck.lock().unwrap_or_else(PoisonError::into_inner).push(Strike {
+            call,
+            source: source.to_owned(),
+            fault,
+            at: self.clock.mono(),
+        });
         fault
     }
 }

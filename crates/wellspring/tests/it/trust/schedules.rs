@@ -80,17 +80,13 @@ struct World {
 impl World {
     fn new(seed: u64) -> Arc<Self> {
         let clock = Arc::new(PausedClock::new());
-        let script = Script::new(seed);
+        let script = Script::new(seed, clock.clone());
         let inner: Arc<dyn Store> = Arc::new(MemoryStore::new(Retention::default()));
         let asked = Asked::default();
         let store = FaultyStore { inner: Arc::clone(&inner), script: script.clone(), clock: clock.clone(), asked: asked.clone() };
         let fetcher = FaultyFetcher { script: script.clone(), version: AtomicU64::new(1) };
-        let parts = Parts {
-            store: Arc::new(store),
-            fetcher: Arc::new(fetcher),
-            clock: clock.clone(),
-            extractor: Arc::new(Extractor::InProcess),
-        };
+        let parts =
+            Parts { store: Arc::new(store), fetcher: Arc::new(fetcher), clock: clock.clone(), extractor: Arc::new(Extractor::InProcess) };
         let engine = Engine::new(parts, recipes()[0].1.clone());
         Arc::new(Self { engine, clock, script, inner, asked, wrong: Mutex::default() })
     }
@@ -134,7 +130,8 @@ impl World {
                 if name == "read" {
                     self.engine.nudge(&cell, now);
                 }
-                let watch = attempts.entry(name).or_insert_with(|| Watch { asked: 0, due: now, hung: Duration::ZERO, seen: Duration::ZERO });
+                let watch =
+                    attempts.entry(name).or_insert_with(|| Watch { asked: 0, due: now, hung: Duration::ZERO, seen: Duration::ZERO });
                 if let Some(late) = watch.look(&self, name, &cell, now) {
                     self.complain(late);
                 }
@@ -314,8 +311,13 @@ fn told(world: &World) -> Result<Told, Vec<String>> {
     let wrong = std::mem::take(&mut *world.wrong.lock().unwrap());
     let struck = world.script.struck.lock().unwrap();
     if !wrong.is_empty() {
-        let struck = struck.iter().map(|strike| format!("{} {} {:?}", strike.source, strike.call, strike.fault));
-        return Err(wrong.into_iter().chain(["struck:".to_owned()]).chain(struck).collect());
+        let begun = Mono::from_nanos(1_000_000_000_000);
+        let struck = struck.iter().map(|s| (begun.until(s.at), format!("{}: {} {:?}", s.source, s.call, s.fault)));
+        let asked = world.asked.lock().unwrap();
+        let asked = asked.iter().map(|(key, at)| (begun.until(*at), format!("{}: an attempt", key.source())));
+        let mut story: Vec<_> = struck.chain(asked).collect();
+        story.sort_by_key(|(at, _)| *at);
+        return Err(wrong.into_iter().chain(story.iter().map(|(at, what)| format!("{at:?} {what}"))).collect());
     }
     let mut told = Told { faults: struck.len(), attempts: world.asked.lock().unwrap().len(), ..Told::default() };
     for strike in struck.iter() {
