@@ -8,5 +8,7 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
     proofs: &[
         Proof::Tests { package: "wellspring-core", target: "--lib", filter: "refresh::tests::trust" },
         Proof::Tests { package: "wellspring-core", target: "--lib", filter: "refresh::walk::trust" },
+        Proof::Tests { package: "wellspring", target: "--lib --features shuttle", filter: "engine::orders::trust" },
+        Proof::Tests { package: "wellspring", target: "--test it", filter: "trust::schedules::" },
     ],
 }];

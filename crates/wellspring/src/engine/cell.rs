@@ -1,8 +1,8 @@
 //! One key at run time: what is served of it, where its refresh stands, and who waits.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -20,6 +20,7 @@ use wellspring_core::snapshot::{Attempts, Digest, Validators};
 use super::catalog::Recipe;
 use super::changes::Changed;
 use super::hot::{AGE_STEP, Content, Facts, View};
+use super::sync::{AtomicI64, Mutex, MutexGuard, OnceLock};
 
 /// How many attempts a key's status tells of.
 const RECENT: usize = 20;

@@ -146,6 +146,11 @@ fn refused() -> StoreError {
     StoreError::Unavailable("scripted".to_owned())
 }
 
+/// Lets time pass where it is paused and costs none: never where a socket or a process is waited for.
+pub async fn pass(by: Duration) {
+    let _ = tokio::time::timeout(by, std::future::pending::<()>()).await;
+}
+
 /// Each source has a host of its own name.
 fn source_of(host: &str) -> &str {
     host.split('.').next().unwrap_or_default()
@@ -178,7 +183,7 @@ impl FaultyStore {
             Fault::FailsLate => work.await.and(Err(refused())),
             Fault::Late(by) => {
                 let later = spawn(async move {
-                    tokio::time::sleep(by).await;
+                    pass(by).await;
                     work.await
                 });
                 later.await.unwrap_or_else(|_| Err(refused()))
@@ -240,7 +245,7 @@ impl Store for FaultyStore {
         match self.script.draw("each", "", 3, &[Fault::Fails, Fault::Hangs, Fault::Late(LATE[0])]) {
             Fault::Fails => return Err(refused()),
             Fault::Hangs => std::future::pending().await,
-            Fault::Late(by) => tokio::time::sleep(by).await,
+            Fault::Late(by) => pass(by).await,
             _ => {}
         }
         self.inner.each(show).await
@@ -372,10 +377,10 @@ impl Fetcher for FaultyFetcher {
             // Longer than the whole refresh may take: only the engine ends it.
             Fault::Hangs => std::future::pending().await,
             Fault::Mute => {
-                tokio::time::sleep(request.within).await;
+                pass(request.within).await;
                 return Err(FetchError::Timeout { host: host(), within: request.within });
             }
-            Fault::Late(by) => tokio::time::sleep(by).await,
+            Fault::Late(by) => pass(by).await,
             Fault::Panics => panic(),
             Fault::None | Fault::LosesLease(..) => {}
         }

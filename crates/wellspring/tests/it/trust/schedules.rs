@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use wellspring::app;
 use wellspring::clock::Clock;
 use wellspring::config::Config;
@@ -25,7 +25,7 @@ use wellspring_core::moment::Mono;
 use wellspring_core::policy::LONGEST_RETRY_AFTER;
 
 use super::{judge, long};
-use crate::support::faults::{Asked, Fault, FaultyFetcher, FaultyStore, PausedClock, Script, Strike};
+use crate::support::faults::{Asked, Fault, FaultyFetcher, FaultyStore, PausedClock, Script, Strike, pass};
 
 const FRESH_FOR: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -95,7 +95,7 @@ impl World {
         self.engine.catalog().source(name).unwrap().default.clone().unwrap()
     }
 
-    fn complain(&self, words: String) {
+    fn complain(&self, words: &str) {
         let mut wrong = self.wrong.lock().unwrap();
         if wrong.len() < 3 {
             let now = self.until_now(Mono::from_nanos(1_000_000_000_000));
@@ -119,12 +119,12 @@ impl World {
                 let revision = self.engine.view(&cell, now).map(|view| view.content.revision);
                 let before = seen.get(name).copied();
                 if revision < before {
-                    self.complain(format!("{name}: revision {before:?} became {revision:?}"));
+                    self.complain(&format!("{name}: revision {before:?} became {revision:?}"));
                 }
                 if let Some(revision) = revision {
                     seen.insert(name, revision);
                     if timeout(Duration::ZERO, self.engine.wait(&cell, FOR_EVER)).await.is_err() {
-                        self.complain(format!("{name}: a reader waited, and there is a snapshot"));
+                        self.complain(&format!("{name}: a reader waited, and there is a snapshot"));
                     }
                 }
                 if name == "read" {
@@ -133,10 +133,10 @@ impl World {
                 let watch =
                     attempts.entry(name).or_insert_with(|| Watch { asked: 0, due: now, hung: Duration::ZERO, seen: Duration::ZERO });
                 if let Some(late) = watch.look(&self, name, &cell, now) {
-                    self.complain(late);
+                    self.complain(&late);
                 }
             }
-            sleep(READS).await;
+            pass(READS).await;
         }
     }
 }
@@ -170,7 +170,7 @@ impl Watch {
             self.due = self.due.max(now);
         }
         let wish = failure.and_then(|failure| failure.retry_after).unwrap_or_default().min(LONGEST_RETRY_AFTER);
-        let bound = DEADLINE + (FRESH_FOR / 4).max(wish) + (hung - self.hung) + 2 * READS;
+        let bound = DEADLINE + (FRESH_FOR / 4).max(wish) + hung.saturating_sub(self.hung) + 2 * READS;
         let late = self.due.until(now);
         (late > bound).then(|| {
             self.due = now;
@@ -198,26 +198,26 @@ async fn fly(seed: u64) -> Result<Told, Vec<String>> {
     let reading = spawn(Arc::clone(&world).read());
     if dice.below(2) == 0 {
         // Cold otherwise: the first fetch meets faults already.
-        sleep(Duration::from_secs(1)).await;
+        pass(Duration::from_secs(1)).await;
     }
     world.script.set(true);
     let mut waiting = JoinSet::new();
     for _ in 0..6 + dice.below(10) {
         let (engine, cell) = (world.engine.clone(), world.cell(dice.one_of(&["read", "kept"])));
         match dice.below(9) {
-            0 | 1 => drop(waiting.spawn(async move { forced(engine.force(&cell, FOR_EVER).await) })),
-            2 => drop(waiting.spawn(async move { waited(engine.wait(&cell, FOR_EVER).await) })),
+            0 | 1 => drop(waiting.spawn(async move { forced(&engine.force(&cell, FOR_EVER).await) })),
+            2 => drop(waiting.spawn(async move { waited(&engine.wait(&cell, FOR_EVER).await) })),
             3 => {
                 let (recipes, settings) = dice.one_of(recipes());
                 // Five seconds for the flights of the old one, and as long as the store is given.
                 let reload = engine.reload(recipes, settings);
                 if timeout(Duration::from_secs(6) + STORE_PATIENCE, reload).await.is_err() {
-                    world.complain("a reload does not end".to_owned());
+                    world.complain("a reload does not end");
                 }
             }
             4 => world.clock.step_wall(SignedDuration::from_secs(dice.one_of(&[-86_400, -3_600, -7, 7, 3_600, 86_400]))),
             5 => tokio::task::yield_now().await,
-            _ => sleep(Duration::from_millis(dice.one_of(&[1, 20, 300, 1_000, 2_500, 5_000, 11_000, 45_000]))).await,
+            _ => pass(Duration::from_millis(dice.one_of(&[1, 20, 300, 1_000, 2_500, 5_000, 11_000, 45_000]))).await,
         }
     }
     if dice.below(8) == 0 {
@@ -229,25 +229,25 @@ async fn fly(seed: u64) -> Result<Told, Vec<String>> {
     // Nobody who waits is left waiting.
     let all = async { while waiting.join_next().await.is_some_and(|ended| ended.is_ok_and(|gave_up| !gave_up)) {} };
     if timeout(STORE_PATIENCE * 4, all).await.is_err() || !waiting.is_empty() {
-        world.complain(format!("{} who wait are left waiting", waiting.len()));
+        world.complain(&format!("{} who wait are left waiting", waiting.len()));
     }
     reading.abort();
     if running.is_finished() {
-        world.complain("the engine ended".to_owned());
+        world.complain("the engine ended");
     }
     world.script.set(false);
     if timeout(Duration::from_secs(4), world.engine.drain(Duration::from_secs(1))).await.is_err() {
-        world.complain("a drain does not end".to_owned());
+        world.complain("a drain does not end");
     }
     told(&world)
 }
 
 /// Whether somebody gave up.
-fn forced(forced: Forced) -> bool {
+fn forced(forced: &Forced) -> bool {
     matches!(forced, Forced::StillRefreshing)
 }
 
-fn waited(waited: Waited) -> bool {
+fn waited(waited: &Waited) -> bool {
     matches!(waited, Waited::StillRefreshing)
 }
 
@@ -265,7 +265,7 @@ async fn calm(world: &World, by_force: bool) {
                 } else if cell.lock().state.standing.is_some_and(|s| s.horizon.checked > begun) && cell.lock().state.degraded().is_none() {
                     return;
                 }
-                sleep(READS).await;
+                pass(READS).await;
             }
         };
         // A flight that hangs ends, a lease that was never given back runs out; what the upstream asked for, and the rest that its host
@@ -276,7 +276,7 @@ async fn calm(world: &World, by_force: bool) {
         if timeout(within, good).await.is_err() {
             let cell = world.cell(name);
             let state = format!("{:?}", cell.lock().state);
-            world.complain(format!("{name}: no good refresh within {within:?} of the last fault (forced: {by_force}): {state}"));
+            world.complain(&format!("{name}: no good refresh within {within:?} of the last fault (forced: {by_force}): {state}"));
         }
     }
     for name in ["read", "kept"] {
@@ -286,11 +286,11 @@ async fn calm(world: &World, by_force: bool) {
                 if !cell.is_refreshing() && world.inner.acquire(&cell.key, 0, Duration::ZERO, world.clock.now()).await.unwrap().is_some() {
                     return;
                 }
-                sleep(Duration::from_millis(10)).await;
+                pass(Duration::from_millis(10)).await;
             }
         };
         if timeout(Duration::from_secs(30), free).await.is_err() {
-            world.complain(format!("{name}: its lease is not given back"));
+            world.complain(&format!("{name}: its lease is not given back"));
         }
     }
 }
@@ -301,7 +301,7 @@ async fn drained(world: &World, mut waiting: JoinSet<bool>) -> Result<Told, Vec<
     let begun = world.clock.mono();
     // Two seconds for what is being stored, and as long for a store that does not close.
     if timeout(FOR_EVER, world.engine.drain(patience)).await.is_err() || world.until_now(begun) > patience + Duration::from_secs(5) {
-        world.complain(format!("the drain took {:?}", world.until_now(begun)));
+        world.complain(&format!("the drain took {:?}", world.until_now(begun)));
     }
     waiting.abort_all();
     told(world)
