@@ -51,6 +51,10 @@ fn plan(filter: Option<&str>) -> Vec<Step> {
         step("doc tests", "test --workspace --exclude xtask --doc --no-fail-fast"),
     ]);
     if filter.is_none() {
+        // Its locks are a scheduler's, so nothing else can run in that build.
+        steps.push(step("orders", "test -p wellspring --lib --features shuttle engine::orders:: -- --test-threads=1"));
+    }
+    if filter.is_none() {
         // By the build that the tests have made; where there is no captured data it says so.
         steps.push(step("captured input", "xtask score --debug"));
         steps.push(step("HTTP", "xtask lint-http"));
@@ -86,7 +90,20 @@ mod tests {
         let names: Vec<_> = plan(None).iter().map(|step| step.name).collect();
         assert_eq!(
             names,
-            ["formatting", "lints", "docs", "tidiness", "tests", "doc tests", "captured input", "HTTP", "metrics", "packaging", "pages"]
+            [
+                "formatting",
+                "lints",
+                "docs",
+                "tidiness",
+                "tests",
+                "doc tests",
+                "orders",
+                "captured input",
+                "HTTP",
+                "metrics",
+                "packaging",
+                "pages"
+            ]
         );
     }
 

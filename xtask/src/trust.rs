@@ -5,6 +5,7 @@
 //! proofs ran, passed, and said at least one such line. Adding one: a row in the file of its group, a group in [`GROUPS`].
 
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
 
 use crate::shim::Shim;
 use crate::steps;
@@ -15,11 +16,13 @@ mod lifecycle;
 mod outward;
 mod refresh;
 mod said;
+mod tools;
 
 use said::Said;
 
 /// All of them, a file a group.
-const GROUPS: &[&[Promise]] = &[disk::PROMISES, inward::PROMISES, lifecycle::PROMISES, refresh::PROMISES, outward::PROMISES];
+const GROUPS: &[&[Promise]] =
+    &[disk::PROMISES, inward::PROMISES, lifecycle::PROMISES, refresh::PROMISES, outward::PROMISES, tools::PROMISES];
 
 /// Tells a test that the full numbers are wanted, by which latencies are judged.
 const LONG: (&str, &str) = ("WELLSPRING_TRUST", "long");
@@ -33,7 +36,7 @@ struct Promise {
     proofs: &'static [Proof],
 }
 
-/// How one part of a promise is shown to hold. Another kind (a driver of a process, a tool) is another variant here.
+/// How one part of a promise is shown to hold.
 enum Proof {
     /// Every test of a package whose path contains `filter`.
     Tests {
@@ -42,8 +45,41 @@ enum Proof {
         target: &'static str,
         filter: &'static str,
     },
-    /// A scenario of `cargo xtask lint-page`.
-    Pages(&'static str),
+    /// A command of `cargo xtask` that says such lines itself.
+    Xtask(&'static str),
+    /// One that takes long: with `--long` only.
+    Slow(&'static str),
+}
+
+impl Proof {
+    /// In a few words.
+    fn name(&self) -> String {
+        match self {
+            Self::Tests { package, filter, .. } => format!("the tests `{filter}` of {package}"),
+            Self::Xtask(words) | Self::Slow(words) => format!("`cargo xtask {words}`"),
+        }
+    }
+
+    /// What shows it, where it is to be shown now.
+    fn command(&self, long: bool) -> Option<Command> {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(steps::root()).stdin(Stdio::null());
+        match self {
+            Self::Tests { package, target, filter } => {
+                cargo.args(["test", "--quiet", "-p", package]).args(target.split(' '));
+                // One at a time: what is measured is not to be measured against its neighbours.
+                cargo.args(["--", filter, "--nocapture", "--test-threads=1"]);
+            }
+            Self::Slow(_) if !long => return None,
+            Self::Xtask(words) | Self::Slow(words) => {
+                cargo.args(["run", "--quiet", "-p", "xtask", "--"]).args(words.split(' '));
+            }
+        }
+        if long {
+            cargo.env(LONG.0, LONG.1);
+        }
+        Some(cargo)
+    }
 }
 
 /// Proves the promises that are named, all where none is.
@@ -74,34 +110,23 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
 fn prove(promise: &Promise, long: bool, shim: Option<&Shim>) -> Said {
     let mut said = Said::default();
     for proof in promise.proofs {
-        let mut cargo = Command::new("cargo");
-        cargo.current_dir(steps::root()).stdin(Stdio::null());
-        let filter = match proof {
-            Proof::Tests { package, target, filter } => {
-                cargo.args(["test", "--quiet", "-p", package]).args(target.split(' '));
-                // One at a time: what is measured is not to be measured against its neighbours.
-                cargo.args(["--", filter, "--nocapture", "--test-threads=1"]);
-                filter
-            }
-            Proof::Pages(scenario) => {
-                cargo.args(["run", "--quiet", "-p", "xtask", "--", "lint-page", scenario]);
-                scenario
-            }
-        };
-        cargo.envs(shim.map(Shim::variable));
-        if long {
-            cargo.env(LONG.0, LONG.1);
-        }
-        match cargo.output() {
+        let (name, Some(mut command)) = (proof.name(), proof.command(long)) else { continue };
+        command.envs(shim.map(Shim::variable));
+        // It may take minutes: whoever waits sees what for.
+        eprint!("{} {}: {name} … ", promise.id, promise.name);
+        let begun = Instant::now();
+        let shown = command.output();
+        eprintln!("{:.1} s", begun.elapsed().as_secs_f64());
+        match shown {
             Err(error) => said.broke(&format!("cargo did not run: {error}")),
             Ok(output) => {
                 let heard = said.listen(promise.id, &String::from_utf8_lossy(&output.stdout));
                 if !output.status.success() {
-                    said.broke(&format!("the tests `{filter}` failed"));
+                    said.broke(&format!("{name} failed"));
                     eprintln!("{}", String::from_utf8_lossy(&output.stdout));
                     eprintln!("{}", String::from_utf8_lossy(&output.stderr));
                 } else if heard == 0 {
-                    said.broke(&format!("the tests `{filter}` told nothing"));
+                    said.broke(&format!("{name} told nothing"));
                 }
             }
         }

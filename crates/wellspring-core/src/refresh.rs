@@ -15,6 +15,8 @@ mod restore;
 #[cfg(test)]
 mod tests;
 mod transitions;
+#[cfg(test)]
+mod walk;
 
 pub use restore::Remembered;
 
@@ -184,6 +186,8 @@ pub enum Event {
         digest: Digest,
         /// When it was last confirmed.
         checked_at: Timestamp,
+        /// The rules it was read by: one by others than ours is stale at once.
+        rules: Digest,
     },
 }
 
@@ -264,7 +268,9 @@ pub fn step(mut state: State, policy: &Policy, event: Event, now: Moment, seed: 
         (Event::LeaseLost, phase) if phase.trigger().is_some() => {
             state.fail(policy, Failure::retryable(Code::LeaseLost, "another holder took over the lease of this key"), now, seed)
         }
-        (Event::Remote { revision, digest, checked_at }, _) => state.learn(policy, NewStanding { revision, digest, checked_at }, now),
+        (Event::Remote { revision, digest, checked_at, rules }, _) => {
+            state.learn(policy, NewStanding { revision, digest, checked_at }, rules, now)
+        }
         // What is left is late (a result after its deadline) or early (a nudge while a refresh runs): nothing to do.
         _ => Vec::new(),
     };

@@ -53,6 +53,18 @@ pub fn tasks() -> usize {
     lane::home().metrics().num_alive_tasks()
 }
 
+/// Starts a task that nobody waits for.
+#[cfg(not(all(test, feature = "shuttle")))]
+pub fn detach(future: impl Future<Output = ()> + Send + 'static) {
+    spawn(future);
+}
+
+/// The same, in the hands of the scheduler of a test.
+#[cfg(all(test, feature = "shuttle"))]
+pub fn detach(future: impl Future<Output = ()> + Send + 'static) {
+    drop(shuttle::future::spawn(future));
+}
+
 /// Runs blocking or long computing work off the async threads.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
 pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> tokio::task::JoinHandle<T> {

@@ -59,6 +59,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
         Ok(python) => python,
         Err(why) => {
             println!("skipped: lint-http: {why}");
+            println!("trust T15 | faults found by REDbot, Schemathesis and readers | skipped | 0 | not judged");
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -76,6 +77,8 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
             println!("  {fault}");
         }
         found += faults.len();
+        let verdict = if faults.is_empty() { "held" } else { "NOT HELD" };
+        println!("trust T15 | faults found by {name} | {} | 0 | {verdict}", faults.len());
     }
     Ok(if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

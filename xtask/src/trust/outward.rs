@@ -10,5 +10,5 @@ pub(super) const PROMISES: &[Promise] = &[
     Promise { id: "T8", name: "slow connections", proofs: &[it("trust::slow::")] },
     Promise { id: "T9", name: "who may force a refresh", proofs: &[it("matrix::")] },
     Promise { id: "T10", name: "secrets", proofs: &[it("secrets::")] },
-    Promise { id: "T11", name: "hostile words on pages", proofs: &[Proof::Pages("xss")] },
+    Promise { id: "T11", name: "hostile words on pages", proofs: &[Proof::Xtask("lint-page xss")] },
 ];

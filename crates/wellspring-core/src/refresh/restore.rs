@@ -64,7 +64,10 @@ impl State {
             state.attempts = state.cleared();
         }
         let longest = policy.longest_backoff().max(LONGEST_RETRY_AFTER);
-        let until = state.attempts.not_before.filter(|at| ahead(*at) <= longest).map(|at| now.mono_ahead(at));
+        // Where the wall clock was set back, the end of a backoff seems farther off than the backoff was long.
+        let length = state.attempts.failed_at.zip(state.attempts.not_before).map(|(from, to)| to.duration_since(from));
+        let whole = length.map_or(Mono::NEVER, |length| now.mono.after(length.try_into().unwrap_or_default()));
+        let until = state.attempts.not_before.filter(|at| ahead(*at) <= longest).map(|at| now.mono_ahead(at).min(whole));
         let mut effects = Vec::new();
         if let Some(until) = until.filter(|until| *until > now.mono) {
             state.phase = Phase::BackingOff { until };

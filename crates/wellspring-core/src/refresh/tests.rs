@@ -159,6 +159,32 @@ fn trap_failures_back_off_and_retry_well_before_the_next_period() {
     assert_eq!(waits[15], 86_400 / 4 / 2, "half of a quarter of the period, with seed 0");
 }
 
+/// What the store holds by other rules than ours (a reload did not wait for the flight before it) is no reason to ask nobody.
+#[test]
+fn what_was_read_by_other_rules_is_taken_over_as_stale() {
+    let policy = policy(100);
+    let state = refreshed(empty(&policy), &policy, start(), 1);
+    let news = |rules| Event::Remote { revision: 2, digest: digest(2), checked_at: start().wall, rules };
+    let freshness = |rules| run(state.clone(), &policy, start(), [news(rules)]).0.freshness(start().mono);
+    assert_eq!((freshness(rules()), freshness(Digest::of(b"older rules"))), (Freshness::Fresh, Freshness::Stale));
+    let (_, effects) = run(state, &policy, start(), [news(Digest::of(b"older rules")), Event::Nudged, Event::LeaseGranted]);
+    assert!(matches!(effects[..], [Effect::Acquire, Effect::Collect { conditional: false, .. }]), "{effects:?}");
+}
+
+/// The clock is set back an hour, and a restart makes of a backoff of seconds one of an hour.
+#[test]
+fn trap_clock_steps_prolong_no_backoff() {
+    let policy = policy(100);
+    let (state, _) = run(empty(&policy), &policy, start(), [Event::Nudged, Event::LeaseGranted, Event::Failed(failure())]);
+    let left = |after: i64| {
+        let wall = start().wall.checked_add(jiff::SignedDuration::from_secs(after)).unwrap();
+        let now = Moment { wall, mono: Mono::from_nanos(0) };
+        let (state, _) = State::restore(None, state.attempts.clone(), rules(), &policy, now);
+        state.next_attempt().map(|until| now.mono.until(until).as_secs())
+    };
+    assert_eq!([left(0), left(2), left(60), left(-3_600)], [Some(5), Some(3), None, Some(5)]);
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Event(Event),
@@ -183,7 +209,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(Event::DeadlinePassed),
         1 => Just(Event::LeaseLost),
         1 => Just(Event::Cancelled),
-        1 => (0u64..9, 0u8..3).prop_map(|(revision, n)| Event::Remote { revision, digest: digest(n), checked_at: start().wall }),
+        1 => (0u64..9, 0u8..3, prop_oneof![4 => Just(rules()), 1 => Just(Digest::of(b"older rules"))])
+            .prop_map(|(revision, n, rules)| Event::Remote { revision, digest: digest(n), checked_at: start().wall, rules }),
     ];
     let act = prop_oneof![8 => event.prop_map(Act::Event), 2 => (0u64..500).prop_map(Act::Wait), 1 => (-40_000_000i64..40_000_000).prop_map(Act::Jump)];
     proptest::collection::vec(act, 1..120)

@@ -84,7 +84,7 @@ impl State {
     }
 
     /// Another replica's news: taken where it is newer, and a reason to stop backing off.
-    pub(super) fn learn(&mut self, policy: &Policy, new: NewStanding, now: Moment) -> Vec<Effect> {
+    pub(super) fn learn(&mut self, policy: &Policy, new: NewStanding, rules: Digest, now: Moment) -> Vec<Effect> {
         let newer = self.standing.is_none_or(|s| {
             new.revision > s.revision || (new.revision == s.revision && new.digest == s.digest && new.checked_at > s.checked_at)
         });
@@ -106,13 +106,16 @@ impl State {
                 self.phase = Phase::Idle;
             }
         }
-        effects.extend(self.stand(policy, new, true, now));
+        effects.extend(self.stand(policy, new, rules == self.rules, now));
         effects
     }
 
     pub(super) fn stand(&mut self, policy: &Policy, new: NewStanding, rules_current: bool, now: Moment) -> Vec<Effect> {
         let NewStanding { revision, digest, checked_at } = new;
-        let horizon = policy.horizon(checked_at, now);
+        let mut horizon = policy.horizon(checked_at, now);
+        if !rules_current {
+            horizon.stale_at = horizon.stale_at.min(now.mono);
+        }
         self.standing = Some(Standing { revision, digest, checked_at, horizon, rules_current });
         // Kept fresh unasked: the timer is the reader.
         let unasked = policy.mode == RefreshMode::Always && !self.is_refreshing();

@@ -1,8 +1,8 @@
 //! One key at run time: what is served of it, where its refresh stands, and who waits.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -20,6 +20,7 @@ use wellspring_core::snapshot::{Attempts, Digest, Validators};
 use super::catalog::Recipe;
 use super::changes::Changed;
 use super::hot::{AGE_STEP, Content, Facts, View};
+use super::sync::{AtomicI64, Mutex, MutexGuard, OnceLock};
 
 /// How many attempts a key's status tells of.
 const RECENT: usize = 20;
@@ -186,7 +187,8 @@ impl Cell {
 
     /// True where a nudge may start something.
     pub fn takes_nudges(&self, now: Mono) -> bool {
-        now.as_nanos() >= self.nudge_from.load(Ordering::Relaxed)
+        // With what was told before it was stored: the flight for which no nudge is taken.
+        now.as_nanos() >= self.nudge_from.load(Ordering::Acquire)
     }
 
     /// True while a refresh is queued or runs.
@@ -258,7 +260,7 @@ impl Cell {
 
     /// Makes what the machine says now what is served.
     pub fn publish(&self, inner: &Inner, now: Moment) {
-        self.nudge_from.store(inner.state.nudge_from().as_nanos(), Ordering::Relaxed);
+        self.nudge_from.store(inner.state.nudge_from().as_nanos(), Ordering::Release);
         let (Some(content), Some(standing)) = (&inner.content, &inner.state.standing) else { return };
         let facts = Facts {
             checked_at: standing.checked_at,

@@ -23,7 +23,7 @@ use crate::store::{Entry, Health, Latest, Lease, StoreError};
 /// How much longer than the deadline a lease lasts: work times out before its lease does.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 /// How long the store may take to make a result durable; less than the margin, so that a lease outlives its last write.
-const STORE_PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const STORE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A flight in the air.
 pub(super) struct Flight {
@@ -99,7 +99,7 @@ impl Flight {
     /// A failure is told before its lease is given back; a flight that was forced in between would be denied the lease.
     async fn wait_for_the_one_before(&self) {
         let mut progress = self.cell.progress();
-        let landed = progress.wait_for(|p| p.ended + 1 >= self.number);
+        let landed = progress.wait_for(|p| p.retired || p.ended + 1 >= self.number);
         drop(timeout(STORE_PATIENCE, landed).await);
     }
 
@@ -130,6 +130,10 @@ impl Flight {
     }
 
     async fn acquire(&mut self) -> Event {
+        // Its successor is to have the lease.
+        if self.cell.is_retired() {
+            return Event::Cancelled;
+        }
         let ttl = self.cell.recipe.spec.policy.deadline + LEASE_MARGIN;
         let seen = self.cell.lock().fence;
         let acquiring = self.shared.collector.store.acquire(&self.cell.key, seen, ttl, self.shared.clock.now());
@@ -246,7 +250,8 @@ impl Flight {
     /// Takes over what the store holds where that is newer: a result of another holder, or one of our own that was written
     /// after we had given up on it.
     async fn resync(&self) {
-        let Ok(Some(Entry { latest: Some(latest), .. })) = self.shared.collector.store.get(&self.cell.key).await else { return };
+        let held = timeout(STORE_PATIENCE, self.shared.collector.store.get(&self.cell.key)).await;
+        let Ok(Ok(Some(Entry { latest: Some(latest), .. }))) = held else { return };
         let Latest { snapshot, renewal, fence } = latest;
         let mut inner = self.cell.lock();
         inner.fence = inner.fence.max(fence);
@@ -258,7 +263,8 @@ impl Flight {
         inner.validators = renewal.validators;
         inner.rungs = renewal.rungs;
         drop(inner);
-        let news = Event::Remote { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at };
+        let news =
+            Event::Remote { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at, rules: renewal.rules };
         self.shared.apply(&self.cell, news);
     }
 
@@ -300,7 +306,7 @@ impl Drop for Flight {
         });
         if let Some(lease) = self.lease.take() {
             let shared = Arc::clone(&self.shared);
-            self.shared.detach(async move { drop(shared.collector.store.release(&lease).await) });
+            self.shared.detach(async move { drop(timeout(STORE_PATIENCE, shared.collector.store.release(&lease)).await) });
         }
         let took = self.shared.clock.mono().since(self.started.mono);
         let word = outcome_word(&outcome);
@@ -349,7 +355,8 @@ pub(super) fn stopped() -> Failure {
     Failure::new(Kind::Cancelled, Code::Cancelled, "stopped by the server")
 }
 
-fn late() -> StoreError {
+/// What a store says that did not answer.
+pub(super) fn late() -> StoreError {
     StoreError::Unavailable("it did not answer in time".to_owned())
 }
 

@@ -14,6 +14,7 @@ use wellspring_core::source::SourceSpec;
 
 use super::catalog::{Catalog, Recipe, Source};
 use super::cell::{Cell, Legacy};
+use super::execute::{STORE_PATIENCE, late};
 use super::hot::Content;
 use super::shared::Shared;
 use super::{Engine, Settings, WARM_UP_GAP, manners};
@@ -31,7 +32,6 @@ type Made = Vec<(Arc<Cell>, Vec<Effect>)>;
 struct Place<'a> {
     recipe: &'a Arc<Recipe>,
     made: &'a mut Made,
-    there: HashSet<Key>,
 }
 
 impl Engine {
@@ -44,7 +44,7 @@ impl Engine {
         manners::tell(recipes.iter().map(|recipe| &recipe.spec), shared.settings.load().bounds.robots);
         let now = shared.clock.now();
         let mut made = made_for(recipes);
-        shared.take_stored(&mut made, now).await?.tell();
+        shared.take_stored(&mut made, &HashSet::new(), now).await?.tell();
         let served = made.iter().flat_map(|(_, made)| made).filter(|(cell, _)| cell.view().is_some()).count();
         let mut started = Made::new();
         let sources = made.into_iter().map(|(recipe, made)| shared.source(&recipe, made, now, &mut started));
@@ -69,17 +69,23 @@ impl Engine {
         let replaced: Vec<&Arc<Source>> = old.sources().filter(|source| !equal(source)).collect();
         let cells: Vec<Arc<Cell>> = replaced.iter().flat_map(|source| source.cells()).collect();
         shared.retire(&cells).await;
-        let now = shared.clock.now();
         let new = recipes.iter().filter(|recipe| !old.source(recipe.spec.name.as_str()).is_some_and(|source| equal(source)));
         let mut new = made_for(new.cloned().collect());
-        for (recipe, made) in &mut new {
-            let before = old.source(recipe.spec.name.as_str()).map(|source| source.cells()).unwrap_or_default();
-            let kept = before.iter().filter(|cell| is_key_of(&recipe.spec, &cell.key));
-            made.extend(kept.map(|cell| Cell::new(cell.key.clone(), Arc::clone(recipe), cell.legacy(), now)));
-        }
-        // A source may have been here before, and left what it had in the store.
-        if let Err(error) = shared.take_stored(&mut new, now).await {
+        let before = |recipe: &Recipe| old.source(recipe.spec.name.as_str()).map(|source| source.cells()).unwrap_or_default();
+        let kept: Vec<Vec<Arc<Cell>>> =
+            new.iter().map(|(recipe, _)| before(recipe).into_iter().filter(|cell| is_key_of(&recipe.spec, &cell.key)).collect()).collect();
+        let there = kept.iter().flatten().map(|cell| cell.key.clone()).collect();
+        // A source may have been here before, and left what it had in the store. Until the sources are exchanged nothing refreshes those
+        // that change, so a store that hangs is not waited for.
+        let taken = timeout(STORE_PATIENCE, shared.take_stored(&mut new, &there, shared.clock.now())).await.unwrap_or_else(|_| Err(late()));
+        if let Err(error) = taken {
             warn!(%error, "the store could not be read; new sources start without what it holds of them");
+        }
+        // Nothing is waited for from here on: a flight that did not end in time may store until the sources are exchanged, and what its
+        // readers saw of it is not taken back.
+        let now = shared.clock.now();
+        for ((recipe, made), kept) in new.iter_mut().zip(kept) {
+            made.extend(kept.iter().map(|cell| Cell::new(cell.key.clone(), Arc::clone(recipe), cell.legacy(), now)));
         }
         let mut made = Made::new();
         let mut new = new.into_iter().peekable();
@@ -108,15 +114,14 @@ impl Engine {
 
 impl Shared {
     /// Makes cells of what the store holds of these sources, but for keys that are there already.
-    async fn take_stored(&self, made: &mut [(Arc<Recipe>, Made)], now: Moment) -> Result<Strangers, StoreError> {
+    async fn take_stored(&self, made: &mut [(Arc<Recipe>, Made)], there: &HashSet<Key>, now: Moment) -> Result<Strangers, StoreError> {
         let mut places: HashMap<&str, Place<'_>> = HashMap::new();
         for (recipe, made) in made {
-            let there = made.iter().map(|(cell, _)| cell.key.clone()).collect();
-            places.insert(recipe.spec.name.as_str(), Place { recipe, made, there });
+            places.insert(recipe.spec.name.as_str(), Place { recipe, made });
         }
         let mut strangers = Strangers::default();
         let mut take = |entry: &Entry| {
-            let Some(Place { recipe, made, there }) = places.get_mut(entry.key.source()) else { return strangers.add(entry) };
+            let Some(Place { recipe, made }) = places.get_mut(entry.key.source()) else { return strangers.add(entry) };
             if !there.contains(&entry.key) && is_key_of(&recipe.spec, &entry.key) {
                 made.push(Cell::new(entry.key.clone(), Arc::clone(recipe), Self::legacy_of(entry), now));
             }

@@ -30,6 +30,8 @@ mod line;
 mod load;
 pub mod manners;
 pub mod news;
+#[cfg(all(test, feature = "shuttle"))]
+mod orders;
 pub mod pages;
 mod past;
 pub mod queue;
@@ -38,6 +40,7 @@ pub mod runner;
 mod seeds;
 mod shared;
 pub mod status;
+mod sync;
 pub mod tally;
 pub mod worker;
 
@@ -51,7 +54,7 @@ use limits::Limits;
 use news::News;
 use pages::Pages;
 use queue::Queue;
-use runner::{Next, Runner};
+use runner::Runner;
 use seeds::Seeds;
 use shared::{Shared, Stage};
 use status::Status;
@@ -61,6 +64,8 @@ use tally::{STORE_BOUNDS, Spread};
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// After which a reader is asked to come back whose refresh was cut off by us.
 const CUT_OFF_WAIT: Duration = Duration::from_secs(1);
+/// How long the store may take to close.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two unasked fetches at start and after a reload.
 const WARM_UP_GAP: Duration = Duration::from_millis(250);
 
@@ -264,11 +269,12 @@ impl Engine {
         self.nudge(cell, self.0.clock.mono());
         // Where it waits in line already, for nobody or for a retry, it is somebody's now.
         self.0.runner.raise(cell, Trigger::Cold);
-        let settled = timeout(patience, progress.wait_for(|p| !p.in_flight() || cell.view().is_some())).await;
+        // What it gives is a lock on the progress, which whoever starts a flight wants under the cell's: not to be held below.
+        let settled = timeout(patience, progress.wait_for(|p| !p.in_flight() || cell.view().is_some())).await.is_ok();
         if let Some(view) = cell.view().as_ref() {
             return Waited::Ready(Arc::clone(view));
         }
-        if settled.is_err() {
+        if !settled {
             return Waited::StillRefreshing;
         }
         let inner = cell.lock();
@@ -309,21 +315,11 @@ impl Engine {
             // Made before looking, so that no place that becomes free is missed.
             let freed = shared.collector.freed.notified();
             let now = shared.clock.mono();
-            for cell in shared.queue.take_due(now) {
-                shared.apply(&cell, Event::Due);
-            }
             if now.since(scanned) >= LONGEST_SLEEP {
                 scanned = now;
                 shared.scan();
             }
-            let settings = shared.settings.load_full();
-            let next_start = loop {
-                match shared.runner.next(settings.bounds.per_host, now) {
-                    Next::Start(cell, place) => shared.launch(cell, place),
-                    Next::Wait(until) => break until,
-                }
-            };
-            let next = [shared.queue.next(), next_start].into_iter().flatten().min().unwrap_or(Mono::NEVER);
+            let next = shared.look(now, |cell, place| shared.launch(cell, place)).unwrap_or(Mono::NEVER);
             let nap = shared.clock.mono().until(next).min(LONGEST_SLEEP);
             tokio::select! {
                 () = shared.wake.notified() => {}
@@ -345,7 +341,10 @@ impl Engine {
         let shared = &self.0;
         shared.collector.extractor.close().await;
         shared.collector.fetcher.close().await;
-        shared.collector.store.close().await;
+        // What it has acknowledged is durable already; a disk that hangs must not keep the process.
+        if timeout(CLOSE_PATIENCE, shared.collector.store.close()).await.is_err() {
+            tracing::warn!("the store does not close; it is left as it is");
+        }
     }
 
     async fn land(&self, patience: Duration) {

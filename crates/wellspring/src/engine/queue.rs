@@ -1,13 +1,14 @@
 //! Due keys: each stands here once, at its earliest moment. A wake carries no data and may come for nothing.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use tokio::sync::Notify;
 use wellspring_core::key::Key;
 use wellspring_core::moment::Mono;
 
 use super::cell::Cell;
+use super::sync::Mutex;
 
 /// Timers of keys.
 #[derive(Debug)]

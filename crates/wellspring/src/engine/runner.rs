@@ -1,7 +1,7 @@
 //! Which flight starts next: one a key, within the limits of its host and of all, the most urgent first.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Notify;
 use wellspring_core::moment::Mono;
@@ -9,6 +9,7 @@ use wellspring_core::refresh::Trigger;
 
 use super::cell::Cell;
 use super::limits::{Busy, Limits, PerHost, Permit};
+use super::sync::Mutex;
 
 /// Flights that wait for a place, a line a host.
 #[derive(Debug)]

@@ -1,13 +1,14 @@
 //! What every flight and every reader of the engine share: it tells the machines what happened and performs what they want.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use wellspring_core::failure::Failure;
 use wellspring_core::key::Key;
+use wellspring_core::moment::Mono;
 use wellspring_core::refresh::{Effect, Event, State, Trigger, step};
 
 use super::catalog::{Catalog, Source};
@@ -16,8 +17,9 @@ use super::changes::Changes;
 use super::collect::{Bounds, Collector};
 use super::news::News;
 use super::queue::Queue;
-use super::runner::Runner;
+use super::runner::{Next, Runner};
 use super::seeds::Seeds;
+use super::sync::MutexGuard;
 use super::tally::Spread;
 use super::{Settings, execute, limits};
 use crate::clock::Clock;
@@ -52,6 +54,15 @@ pub(super) enum Stage {
     Draining,
     /// What flies ends.
     Cancelled,
+}
+
+/// Work that a drain waits for, until dropped: also where it panics.
+struct Aloft(Arc<Shared>);
+
+impl Drop for Aloft {
+    fn drop(&mut self) {
+        self.0.landed();
+    }
 }
 
 impl Shared {
@@ -123,13 +134,14 @@ impl Shared {
         let revision = |state: &State| state.standing.as_ref().map(|standing| standing.revision);
         let is_revision = revision(&state) != revision(&before);
         inner.state = state;
-        if changed {
-            cell.publish(&inner, now);
-        }
         let starting = inner.state.phase.trigger().filter(|_| effects.contains(&Effect::Acquire));
         if starting.is_some() {
             inner.queued_at = now.mono;
+            // Before it is published that nobody need nudge: whoever reads that has a flight to wait for.
             cell.flight_started(&mut inner);
+        }
+        if changed {
+            cell.publish(&inner, now);
         }
         drop(inner);
         if changed {
@@ -194,6 +206,21 @@ impl Shared {
         cell.flight_ended(flight, Err(execute::stopped()));
     }
 
+    /// Tells keys whose moment has come, and starts what may start. When to look again; sooner where `wake` or `freed` is told.
+    pub(super) fn look(&self, now: Mono, mut launch: impl FnMut(Arc<Cell>, limits::Permit)) -> Option<Mono> {
+        for cell in self.queue.take_due(now) {
+            self.apply(&cell, Event::Due);
+        }
+        let per_host = self.settings.load().bounds.per_host;
+        let next_start = loop {
+            match self.runner.next(per_host, now) {
+                Next::Start(cell, place) => launch(cell, place),
+                Next::Wait(until) => break until,
+            }
+        };
+        [self.queue.next(), next_start].into_iter().flatten().min()
+    }
+
     pub(super) fn launch(self: &Arc<Self>, cell: Arc<Cell>, place: limits::Permit) {
         self.airborne.send_modify(|n| *n += 1);
         lifecycle::spawn(execute::Flight::new(Arc::clone(self), cell).fly(place));
@@ -218,10 +245,10 @@ impl Shared {
     /// Work of the engine that nobody waits for, and that a drain lets finish.
     pub(super) fn detach(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
         self.airborne.send_modify(|n| *n += 1);
-        let shared = Arc::clone(self);
-        lifecycle::spawn(async move {
+        let aloft = Aloft(Arc::clone(self));
+        lifecycle::detach(async move {
+            let _aloft = aloft;
             work.await;
-            shared.airborne.send_modify(|n| *n -= 1);
         });
     }
 

@@ -16,8 +16,6 @@ use crate::fetch::{FetchError, Fetched, Request, Seen};
 use crate::lifecycle;
 use crate::store::{Slot, Store};
 
-/// How long a place among all replicas' requests to a host is kept when its holder dies.
-const SLOT_TTL: Duration = Duration::from_secs(300);
 /// How long a store may take to give a place.
 const SLOT_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -138,7 +136,9 @@ impl Collector {
         loop {
             let now = self.clock.now();
             // Without a shared store each replica keeps to its own limits; so it does when the store is late.
-            let asking = self.store.slot(host, per_host.at_once, SLOT_TTL, now);
+            // One that its holder could not give back is free again when the refresh it was for has to be over.
+            let ttl = now.mono.until(deadline) + SLOT_PATIENCE;
+            let asking = self.store.slot(host, per_host.at_once, ttl, now);
             let Ok(asked) = timeout(SLOT_PATIENCE, asking).await else { return None };
             match asked {
                 Ok(Some(slot)) => return Some(TakenSlot { store: Arc::clone(&self.store), slot: Some(slot) }),
@@ -204,7 +204,8 @@ struct TakenSlot {
 impl TakenSlot {
     async fn leave(mut self) {
         if let Some(slot) = self.slot.take() {
-            let _ = self.store.leave(&slot).await;
+            // What was fetched is not to wait for a store that hangs; the place runs out by itself.
+            let _ = timeout(SLOT_PATIENCE, self.store.leave(&slot)).await;
         }
     }
 }
@@ -213,7 +214,7 @@ impl Drop for TakenSlot {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
             let store = Arc::clone(&self.store);
-            lifecycle::spawn(async move { drop(store.leave(&slot).await) });
+            lifecycle::spawn(async move { drop(timeout(SLOT_PATIENCE, store.leave(&slot)).await) });
         }
     }
 }

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 use crate::support::program::signal;
+use crate::trust::{judge, long};
 use processes::{Process, all, folders_of, held_by, main_of, of, until, until_gone, zombies_of};
 use wellspring::clock::Clock as _;
 
@@ -14,6 +15,8 @@ mod processes;
 const FILLS: &str = "document.querySelector('ul').innerHTML = '<li>One</li>'";
 /// Asks for what never comes, and so is never ready.
 const STUCK: &str = "fetch('/never')";
+/// Takes memory until there is no more.
+const GROWS: &str = "const all = []; for (;;) all.push(new Float64Array(1 << 20).fill(1.5))";
 const HANGS: &str = "fetch('/asked').then(() => { for (;;); })";
 
 /// Zombies of a killed server come to this process where it has run a browser itself, and are not looked for.
@@ -40,6 +43,7 @@ async fn site() -> Origin {
     origin.script("/fine", scripted(FILLS));
     origin.script("/stuck", scripted(STUCK));
     origin.script("/hangs", scripted(HANGS));
+    origin.script("/grows", scripted(GROWS));
     origin.script("/asked", Answer::ok("x"));
     origin.hold("/never");
     origin
@@ -86,12 +90,15 @@ async fn pages_that_crash_or_hang_leave_the_browser_as_it_was() {
     let origin = site().await;
     let Some(lab) = Lab::open(&[&origin]).await else { return };
     renders(&lab, &origin).await;
-    let browser = running();
+    let mut browser = running();
     // Pages end a moment after they are closed.
     until("pages are gone", Duration::from_secs(20), || of(browser).iter().filter(|process| process.is_renderer()).count() <= 2).await;
-    let (count, held) = (of(browser).len(), held_by(browser));
-    for round in 0..20 {
-        match round {
+    let (count, mut held) = (of(browser).len(), held_by(browser));
+    let rounds = if long() { 100 } else { 20 };
+    let mut zombies = 0;
+    for round in 0..rounds {
+        // A tenth of them go wrong, each in its turn.
+        match round % 30 {
             6 => {
                 let error = struck(&lab, &origin, || kill_renderers(browser)).await;
                 assert!(matches!(&error, FetchError::PageFailed { reason, .. } if reason.contains("crashed")), "{error}");
@@ -102,14 +109,32 @@ async fn pages_that_crash_or_hang_leave_the_browser_as_it_was() {
                 let error = lab.browser.render(&hanging).await.unwrap_err();
                 assert!(matches!(&error, FetchError::PageFailed { reason, .. } if reason.contains("never rest")), "{error}");
             }
+            26 => {
+                lab.render(&origin.url("/grows"), listed()).await.unwrap_err();
+                // It may take the browser with it, which is another one for the next page.
+                renders(&lab, &origin).await;
+                if running() != browser {
+                    until_gone(browser).await;
+                    (browser, held) = (running(), 0);
+                }
+            }
             _ => renders(&lab, &origin).await,
         }
-        assert_eq!(zombies_of(own(), browser).len(), 0, "round {round}");
+        zombies += zombies_of(own(), browser).len();
     }
+    judge(
+        "T12",
+        &format!("zombies in {rounds} renders, a tenth of them crashed, hung or out of memory"),
+        &zombies.to_string(),
+        "0",
+        zombies == 0,
+    );
     until_tidy(browser, count).await;
     assert_eq!(running(), browser, "one browser served all of them");
     let (held, now) = (held >> 10, held_by(browser) >> 10);
-    assert!(now <= held + 24, "{now} MiB, after the first page {held} MiB");
+    // One that was replaced half-way has nothing to be compared with.
+    let held = if held == 0 { now } else { held };
+    judge("T12", "growth of the browser over them, MiB", &now.saturating_sub(held).to_string(), "24", now <= held + 24);
     lab.browser.close().await;
     assert!(of(browser).is_empty());
     assert_eq!(folders_of(own()), Vec::<std::path::PathBuf>::new());
@@ -255,7 +280,14 @@ async fn nothing_outlives_a_server_that_is_killed() {
         server.kill().unwrap();
         let killed = SystemClock.mono();
         until("the browser of a killed server is gone", Duration::from_secs(2), || !of(browser).iter().any(is_alive)).await;
-        tell(&format!("{path}: nothing left {:?} after the server's end", SystemClock.mono().since(killed)));
+        let took = SystemClock.mono().since(killed);
+        judge(
+            "T12",
+            &format!("nothing left of the browser after the server's kill -9 ({path})"),
+            &format!("{took:.1?}"),
+            "2s",
+            took < Duration::from_secs(2),
+        );
         server.wait().unwrap();
         assert_eq!(folders_of(server.id()).len(), 1, "nobody was left to remove it");
         drop(Browser::new(options().unwrap(), Guard::new(false), Arc::new(SystemClock)).unwrap());

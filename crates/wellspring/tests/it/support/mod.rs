@@ -6,6 +6,7 @@ pub mod app;
 pub mod client;
 pub mod clock;
 pub mod disk;
+pub mod faults;
 pub mod origin;
 pub mod program;
 pub mod tix;
