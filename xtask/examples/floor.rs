@@ -1,7 +1,8 @@
-//! The floor of `bench hit`: an epoll loop that reads until a blank line and writes a prepared answer. Nothing can be had for less
+//! The floor of `bench hit` and `bench scale`: an epoll loop that reads until a blank line and writes a prepared answer. Nothing can be had for less
 //! from sockets and one system call a step.
 //!
-//! `floor PORT FILE` serves FILE's bytes, whatever is asked.
+//! `floor PORT FILE` serves FILE's bytes, whatever is asked. `floor PORT FILE COPIES` holds them so many times and serves the copy that
+//! the request names, `id=N`: what memory that no cache holds costs anybody.
 
 use std::io::{ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -13,7 +14,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut words = std::env::args().skip(1);
     let port: u16 = words.next().ok_or("which port?")?.parse()?;
     let body = std::fs::read(words.next().ok_or("which file?")?)?;
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
+    let copies: usize = words.next().map_or(Ok(1), |copies| copies.parse())?;
+    let bodies = vec![body; copies.max(1)];
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", bodies[0].len()).into_bytes();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     listener.set_nonblocking(true)?;
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -41,8 +44,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Ok(n) => {
                     unread.extend_from_slice(&room[..n]);
                     if unread.ends_with(b"\r\n\r\n") {
+                        let body = &bodies[asked(unread) % bodies.len()];
                         unread.clear();
-                        stream.write_vectored(&[IoSlice::new(&head), IoSlice::new(&body)]).is_ok()
+                        stream.write_vectored(&[IoSlice::new(&head), IoSlice::new(body)]).is_ok()
                     } else {
                         true
                     }
@@ -54,4 +58,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
+}
+
+/// The number behind the first `id=`; zero where there is none.
+fn asked(head: &[u8]) -> usize {
+    let Some(at) = head.windows(3).position(|word| word == b"id=") else { return 0 };
+    let digits = head[at + 3..].iter().take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |number, digit| number.wrapping_mul(10).wrapping_add(usize::from(digit - b'0')))
 }

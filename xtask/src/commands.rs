@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{bench, book, deep, dist, fuzz, lint_http, lint_metrics, lint_packaging, lint_page, score, test, trust};
+use crate::{bench, book, deep, dist, fuzz, lint_http, lint_metrics, lint_packaging, lint_page, score, soak, test, trust};
 
 /// The exit code for a command line that makes no sense.
 const MISUSED: u8 = 2;
@@ -93,6 +93,12 @@ const COMMANDS: &[Command] = &[
         usage: "trust [T3 …] [--long]",
         about: "what is promised under faults and attacks, a line each, held or not; with --long the full numbers, latencies judged",
         run: trust::run,
+    },
+    Command {
+        name: "soak",
+        usage: "soak [--minutes N]",
+        about: "an hour of readers and failing upstreams: memory, files, tasks and the store must stay flat; --picture renews the one in docs",
+        run: soak::run,
     },
     Command {
         name: "book",

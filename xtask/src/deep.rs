@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use crate::steps::{self, Step};
 
 /// In the order in which they are run: what says most first.
-const LONG: [(&str, &str); 7] = [
+const LONG: [(&str, &str); 8] = [
     ("promises", "xtask trust --long"),
     ("fuzzers", "xtask fuzz"),
     ("dependencies", "xtask dependencies"),
@@ -13,6 +13,7 @@ const LONG: [(&str, &str); 7] = [
     ("scale", "xtask bench scale"),
     ("extraction", "xtask bench extract"),
     ("renders", "xtask bench render"),
+    ("long run", "xtask soak"),
 ];
 
 /// Runs all of it, or what is named.
@@ -86,7 +87,7 @@ mod tests {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             plan(&words).map(|steps| steps.iter().map(|step| step.name).collect::<Vec<_>>())
         };
-        assert_eq!(names(&[]).map(|all| all.len()), Ok(7));
+        assert_eq!(names(&[]).map(|all| all.len()), Ok(8));
         assert_eq!(names(&["fuzzers"]), Ok(vec!["fuzzers"]));
         assert!(names(&["nothing"]).is_err());
     }

@@ -13,6 +13,8 @@ mod lint_page;
 mod python;
 mod report;
 mod score;
+mod shim;
+mod soak;
 mod steps;
 mod test;
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(crate) struct Step {
     /// What it is told.
     pub(crate) arguments: Vec<String>,
     /// A variable set for it.
-    pub(crate) variable: Option<(&'static str, &'static str)>,
+    pub(crate) variable: Option<(&'static str, String)>,
 }
 
 /// Where the repository is. Cargo says so when it runs us; what it said at build time is of another checkout where two of
@@ -62,7 +62,7 @@ fn run_one(step: &Step, tally: &mut Tally) -> Result<(), String> {
 fn spawn(step: &Step) -> io::Result<Child> {
     let mut command = Command::new(step.program);
     command.args(&step.arguments).current_dir(root()).stdin(Stdio::null()).stdout(Stdio::piped());
-    if let Some((name, value)) = step.variable {
+    if let Some((name, value)) = &step.variable {
         command.env(name, value);
     }
     command.spawn()

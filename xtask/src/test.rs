@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::shim::Shim;
 use crate::steps::{self, Step};
 use crate::tools;
 
@@ -16,7 +17,12 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
         _ => return Err(format!("`cargo xtask test` takes at most one filter, not `{}`", words.join(" "))),
     };
     tools::prepare();
-    let (mut tally, failed) = steps::run(&plan(filter));
+    let shim = Shim::build();
+    let mut plan = plan(filter);
+    for step in plan.iter_mut().filter(|step| step.name == "tests") {
+        step.variable = shim.as_ref().map(Shim::variable);
+    }
+    let (mut tally, failed) = steps::run(&plan);
     if tally.is_empty() {
         // A run without a test must not look like a success.
         println!("{}", filter.map_or_else(|| "no test ran".to_owned(), |filter| format!("no test's name contains `{filter}`")));
@@ -36,7 +42,7 @@ fn plan(filter: Option<&str>) -> Vec<Step> {
         steps.extend([
             step("formatting", "fmt --all --check"),
             step("lints", "clippy --workspace --all-targets -- -D warnings"),
-            Step { variable: Some(("RUSTDOCFLAGS", "-D warnings")), ..step("docs", "doc --no-deps --workspace") },
+            Step { variable: Some(("RUSTDOCFLAGS", "-D warnings".to_owned())), ..step("docs", "doc --no-deps --workspace") },
         ]);
     }
     steps.extend([

@@ -38,6 +38,12 @@ const NEEDED: &[Tool] = &[
         from: Provider::Apt("chromium-headless-shell"),
         without: "tests that render pages are skipped",
     },
+    Tool {
+        name: "libfaketime",
+        probe: &["sh", "-c", "ls /usr/lib/*/faketime/libfaketime.so.1 /usr/lib/faketime/libfaketime.so.1 2>/dev/null | grep -q ."],
+        from: Provider::Apt("faketime"),
+        without: "the program by a clock that steps is skipped",
+    },
 ];
 
 /// What benchmarks are run beside and with, which tests need not.

@@ -6,9 +6,12 @@
 
 use std::process::{Command, ExitCode, Stdio};
 
+use crate::shim::Shim;
 use crate::steps;
 
+mod disk;
 mod inward;
+mod lifecycle;
 mod outward;
 mod refresh;
 mod said;
@@ -16,7 +19,7 @@ mod said;
 use said::Said;
 
 /// All of them, a file a group.
-const GROUPS: &[&[Promise]] = &[inward::PROMISES, refresh::PROMISES, outward::PROMISES];
+const GROUPS: &[&[Promise]] = &[disk::PROMISES, inward::PROMISES, lifecycle::PROMISES, refresh::PROMISES, outward::PROMISES];
 
 /// Tells a test that the full numbers are wanted, by which latencies are judged.
 const LONG: (&str, &str) = ("WELLSPRING_TRUST", "long");
@@ -59,15 +62,16 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
     let mut asked: Vec<&Promise> = known().filter(wanted).collect();
     asked.sort_by_key(|promise| promise.id.trim_start_matches('T').parse::<u32>().ok());
     let mut all_held = true;
+    let shim = Shim::build();
     for promise in asked {
-        let said = prove(promise, long);
+        let said = prove(promise, long, shim.as_ref());
         all_held &= said.held();
         println!("{:<4} {}: {said}", promise.id, promise.name);
     }
     Ok(if all_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn prove(promise: &Promise, long: bool) -> Said {
+fn prove(promise: &Promise, long: bool, shim: Option<&Shim>) -> Said {
     let mut said = Said::default();
     for proof in promise.proofs {
         let mut cargo = Command::new("cargo");
@@ -84,6 +88,7 @@ fn prove(promise: &Promise, long: bool) -> Said {
                 scenario
             }
         };
+        cargo.envs(shim.map(Shim::variable));
         if long {
             cargo.env(LONG.0, LONG.1);
         }

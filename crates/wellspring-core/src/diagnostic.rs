@@ -4,6 +4,11 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// How many characters a message, or the help beside it, may have: more of what stands in a file helps nobody.
+const LONGEST: usize = 600;
+/// How many characters of a line are shown before the offending ones, and from there on.
+const AROUND: usize = 100;
+
 /// One pointed complaint about one place of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -22,7 +27,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// About a whole file.
     pub fn of_file(file: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
-        Self { file: file.into(), place: None, excerpt: None, message: message.into(), help: None }
+        Self { file: file.into(), place: None, excerpt: None, message: line_of(&message.into()), help: None }
     }
 
     /// About the bytes `span` of `text`. A span over several lines is cut at the end of its first.
@@ -43,7 +48,7 @@ impl Diagnostic {
             file: file.into(),
             place: Some((text[..start].matches('\n').count() + 1, column + 1)),
             excerpt: Some((line.to_owned(), column..column + width)),
-            message: message.into(),
+            message: line_of(&message.into()),
             help: None,
         }
     }
@@ -51,9 +56,57 @@ impl Diagnostic {
     /// Adds the way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(line_of(&help.into()));
         self
     }
+
+    /// The same where there may be none; what it said before goes either way.
+    #[must_use]
+    pub fn help_if(self, help: Option<impl Into<String>>) -> Self {
+        let without = Self { help: None, ..self };
+        match help {
+            Some(help) => without.help(help),
+            None => without,
+        }
+    }
+}
+
+/// One line of a bounded length that a terminal shows as it is: what a file holds may be quoted in it. The middle of a longer one goes.
+fn line_of(text: &str) -> String {
+    let plain = |c: char| if is_odd(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    // Of what is far too long only the ends are looked at.
+    let plain: String = if text.len() > 16 * LONGEST {
+        let tail: Vec<String> = text.chars().rev().take(LONGEST).map(plain).collect();
+        let head = text.chars().take(LONGEST).map(plain);
+        head.chain(["…".to_owned()]).chain(tail.into_iter().rev()).collect()
+    } else {
+        text.chars().map(plain).collect()
+    };
+    let count = plain.chars().count();
+    if count <= LONGEST {
+        return plain;
+    }
+    let head: String = plain.chars().take(LONGEST * 2 / 3).collect();
+    let tail: String = plain.chars().skip(count - (LONGEST / 3 - 1)).collect();
+    format!("{head}…{tail}")
+}
+
+/// Whether a terminal would do something else than show it: move, colour, ring, or turn the line around.
+fn is_odd(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// As much of a line as is worth showing, and where in it the marked characters are then.
+fn shown(text: &str, marked: &Range<usize>) -> (String, Range<usize>) {
+    let from = marked.start.saturating_sub(AROUND);
+    let cut = if from > 0 { "…" } else { "" };
+    let plain = |c: char| if is_odd(c) && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+    let mut line: String = cut.chars().chain(text.chars().skip(from).take(2 * AROUND).map(plain)).collect();
+    if text.chars().nth(from + 2 * AROUND).is_some() {
+        line.push('…');
+    }
+    let start = marked.start - from + cut.chars().count();
+    (line, start..start + marked.len().clamp(1, AROUND))
 }
 
 /// As compilers print it: message, place, the line with the offending text underlined, help.
@@ -66,7 +119,7 @@ impl fmt::Display for Diagnostic {
         };
         write!(f, "  --> {}:{line}:{column}", self.file)?;
         let gutter = line.to_string().len();
-        if let Some((text, marked)) = &self.excerpt {
+        if let Some((text, marked)) = self.excerpt.as_ref().map(|(text, marked)| shown(text, marked)) {
             // Tabs keep their width by standing in the line of marks as well.
             let pad: String = text.chars().take(marked.start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
             write!(f, "\n{:gutter$} |\n{line} | {}\n{:gutter$} | {pad}{}", "", text.trim_end(), "", "^".repeat(marked.len()))?;
@@ -117,6 +170,23 @@ mod tests {
           | 	^^^^^
           = help: did you mean `listen`?
         "#);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_and_what_is_long_is_cut() {
+        let text = format!("{} = \u{1b}[2J\u{202e}é{}", "k".repeat(500), "x".repeat(5_000));
+        let said = Diagnostic::at("w.toml", &text, 503..504, format!("unknown `\u{1b}[31m{}`\nerror: forged", "v".repeat(50_000)));
+        assert_eq!((said.place, said.message.chars().count()), (Some((1, 504)), LONGEST));
+        assert!(said.message.starts_with("unknown `\\u{1b}[31mvvv") && said.message.ends_with("vvv`\\u{a}error: forged"));
+        let shown = Diagnostic { message: "m".into(), ..said }.help("a\rb").to_string();
+        insta::assert_snapshot!(shown, @r"
+        error: m
+          --> w.toml:1:504
+          |
+        1 | …kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk = �[2J�éxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+          |                                                                                                      ^
+          = help: a\u{d}b
+        ");
     }
 
     #[test]

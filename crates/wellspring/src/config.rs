@@ -233,7 +233,7 @@ impl Source {
     /// A complaint about some bytes of its file.
     pub fn diagnose(&self, span: Range<usize>, message: &str, help: Option<&str>) -> Diagnostic {
         let diagnostic = Document::new(&self.file, &self.text).error(span, message);
-        Diagnostic { help: help.map(str::to_owned), ..diagnostic }
+        diagnostic.help_if(help)
     }
 }
 

@@ -48,6 +48,11 @@ pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static
     lane::home().spawn(future)
 }
 
+/// How many tasks are alive, beside those in threads' own loops.
+pub fn tasks() -> usize {
+    lane::home().metrics().num_alive_tasks()
+}
+
 /// Runs blocking or long computing work off the async threads.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
 pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> tokio::task::JoinHandle<T> {

@@ -17,8 +17,10 @@ const FEW: u64 = 10_000;
 const MANY: u64 = 100_000;
 /// Keys that are added to a server that holds [`MANY`].
 const ADDED: u64 = 10_000;
-/// Hits a turn, by one connection: what they cost the server is counted, not how long they take.
-const HITS: u64 = 20_000;
+/// Hits a turn: what they cost the server is counted, not how long they take.
+const HITS: usize = 20_032;
+/// Connections that ask at the same time, as in `bench hit`: with one alone, waking the server would cost more than the hit.
+const ABREAST: usize = 64;
 /// The median of so many turns counts.
 const TURNS: usize = 5;
 /// Beyond this a server that does not answer is given up.
@@ -45,15 +47,18 @@ struct Seen {
     after_reads: f64,
     keyed: f64,
     plain: f64,
+    /// Of the floor, for one of as many bodies.
+    floor: f64,
 }
 
 pub(super) fn run() -> Result<ExitCode, String> {
     let root = steps::root();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let mut build = Command::new("cargo");
-    build.current_dir(&root).args(["build", "--quiet", "--release", "-p", "wellspring", "--bin", "wellspring", "--example", "fill"]);
-    if !build.status().is_ok_and(|status| status.success()) {
-        return Err("the example does not build".to_owned());
+    let build = |words: &[&str]| Command::new("cargo").current_dir(&root).args(["build", "--quiet", "--release"]).args(words).status();
+    for words in [&["-p", "wellspring", "--bin", "wellspring", "--example", "fill"][..], &["-p", "xtask", "--example", "floor"]] {
+        if !build(words).is_ok_and(|status| status.success()) {
+            return Err("the programs do not build".to_owned());
+        }
     }
     let folder = target.join("bench-scale");
     let _ = fs::remove_dir_all(&folder);
@@ -66,7 +71,7 @@ pub(super) fn run() -> Result<ExitCode, String> {
         let items = fill(&target, &place, keys)?;
         let file = fs::metadata(place.join("wellspring.db")).map_or(f64::NAN, |file| mb(file.len()));
         let server = Server::start(&target, &place, keys)?;
-        seen.push(server.look(keys, items, file)?);
+        seen.push(server.look(keys, items, file, || Server::floor(&target, &place, keys))?);
         if keys == MANY {
             grown = server.grow()?;
         }
@@ -104,13 +109,26 @@ impl Server {
         let port = text.split_once("127.0.0.1:").and_then(|(_, rest)| rest.split('"').next()).and_then(|port| port.parse().ok());
         let port = port.ok_or("the config has no port")?;
         let mut command = Command::new(target.join("release/wellspring"));
-        command.arg("serve").arg("--config").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
+        Self::spawned(command.arg("serve").arg("--config").arg(config), port, &format!("/api/x?id={}", keys - 1))
+    }
+
+    /// The bare loop, with as many bodies.
+    fn floor(target: &Path, place: &Path, keys: u64) -> Result<Self, String> {
+        let body = place.join("body");
+        fs::write(&body, vec![b' '; usize::try_from(BYTES).unwrap_or(0)]).map_err(|error| error.to_string())?;
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_err(|error| error.to_string())?;
+        let mut command = Command::new(target.join("release/examples/floor"));
+        Self::spawned(command.arg(free.port().to_string()).arg(body).arg(keys.to_string()), free.port(), "/")
+    }
+
+    /// Starts it and waits for its first 200.
+    fn spawned(command: &mut Command, port: u16, path: &str) -> Result<Self, String> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let began = Instant::now();
         let process = command.spawn().map_err(|error| error.to_string())?;
         let server = Self { process, port, began };
-        let last = format!("/api/x?id={}", keys - 1);
         while server.began.elapsed() < PATIENCE {
-            if server.connect().is_ok_and(|mut connection| connection.get(&last).is_ok_and(|status| status == 200)) {
+            if server.connect().is_ok_and(|mut connection| connection.get(path).is_ok_and(|status| status == 200)) {
                 return Ok(server);
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -118,12 +136,14 @@ impl Server {
         Err(format!("no answer within {} s", PATIENCE.as_secs()))
     }
 
-    fn look(&self, keys: u64, items: f64, file: f64) -> Result<Seen, String> {
+    fn look(&self, keys: u64, items: f64, file: f64, floor: impl FnOnce() -> Result<Self, String>) -> Result<Seen, String> {
         let (first, start_cpu) = (self.began.elapsed().as_secs_f64(), self.cpu());
         let (resident, peak) = (self.memory("VmRSS"), self.memory("VmHWM"));
-        let mut connection = self.connect()?;
-        for id in 0..keys {
-            connection.expect_200(&format!("/api/x?id={id}"))?;
+        let mut connections = (0..ABREAST).map(|_| self.connect()).collect::<Result<Vec<_>, _>>()?;
+        let mut ids = 0..keys;
+        while ids.start < keys {
+            let abreast = connections.len().min(usize::try_from(keys - ids.start).unwrap_or(usize::MAX));
+            hits(&mut connections[..abreast], &mut || format!("/api/x?id={}", ids.next().unwrap_or(0)))?;
         }
         let after_reads = self.memory("VmRSS");
         self.settled();
@@ -134,12 +154,27 @@ impl Server {
             random ^= random << 17;
             format!("/api/x?id={}", random % keys)
         };
-        let (mut by_key, mut bare) = (Vec::new(), Vec::new());
+        let floor = floor()?;
+        let mut theirs = (0..ABREAST).map(|_| floor.connect()).collect::<Result<Vec<_>, _>>()?;
+        let (mut by_key, mut bare, mut least) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
-            by_key.push(self.cost(&mut connection, &mut keyed)?);
-            bare.push(self.cost(&mut connection, &mut || "/api/x".to_owned())?);
+            by_key.push(self.cost(&mut connections, &mut keyed)?);
+            bare.push(self.cost(&mut connections, &mut || "/api/x".to_owned())?);
+            least.push(floor.cost(&mut theirs, &mut keyed)?);
         }
-        Ok(Seen { keys, items, file, first, start_cpu, resident, peak, after_reads, keyed: median(by_key), plain: median(bare) })
+        Ok(Seen {
+            keys,
+            items,
+            file,
+            first,
+            start_cpu,
+            resident,
+            peak,
+            after_reads,
+            keyed: median(by_key),
+            plain: median(bare),
+            floor: median(least),
+        })
     }
 
     /// Waits until the start's last work, the check of the whole file, has ended.
@@ -152,12 +187,22 @@ impl Server {
     }
 
     /// What a hit costs the server, in microseconds.
-    fn cost(&self, connection: &mut Connection, path: &mut dyn FnMut() -> String) -> Result<f64, String> {
-        let before = self.cpu();
-        for _ in 0..HITS {
-            connection.expect_200(&path())?;
+    fn cost(&self, connections: &mut [Connection], path: &mut dyn FnMut() -> String) -> Result<f64, String> {
+        let before = self.on_cpu();
+        for _ in 0..HITS / ABREAST {
+            hits(connections, path)?;
         }
-        Ok((self.cpu() - before) * 1e6 / HITS as f64)
+        Ok((self.on_cpu() - before) * 1e6 / HITS as f64)
+    }
+
+    /// Seconds that its threads have run so far, to the nanosecond; those that have ended are left out.
+    fn on_cpu(&self) -> f64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).into_iter().flatten().flatten();
+        let ran = threads.filter_map(|thread| {
+            let told = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            told.split(' ').next()?.parse::<f64>().ok()
+        });
+        ran.sum::<f64>() / 1e9
     }
 
     /// What a key that is not held costs when it is asked for, in microseconds: it is held from then on.
@@ -204,18 +249,34 @@ struct Connection {
     body: Vec<u8>,
 }
 
-impl Connection {
-    fn expect_200(&mut self, path: &str) -> Result<(), String> {
-        match self.get(path)? {
-            200 => Ok(()),
-            status => Err(format!("{path}: {status}")),
+/// Asks over all of them at once, and reads all answers, each of which has to be 200.
+fn hits(connections: &mut [Connection], path: &mut dyn FnMut() -> String) -> Result<(), String> {
+    for connection in connections.iter_mut() {
+        connection.ask(&path())?;
+    }
+    for connection in connections {
+        match connection.hear("a hit")? {
+            200 => {}
+            status => return Err(format!("a hit was answered by {status}")),
         }
     }
+    Ok(())
+}
 
+impl Connection {
     /// Asks, reads all of the answer, and returns its status.
     fn get(&mut self, path: &str) -> Result<u16, String> {
+        self.ask(path)?;
+        self.hear(path)
+    }
+
+    fn ask(&mut self, path: &str) -> Result<(), String> {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+        self.stream.get_mut().write_all(head.as_bytes()).map_err(|error| format!("{path}: {error}"))
+    }
+
+    fn hear(&mut self, path: &str) -> Result<u16, String> {
         let broken = |error: std::io::Error| format!("{path}: {error}");
-        write!(self.stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").map_err(broken)?;
         let mut status = None;
         let mut length = 0;
         let mut line = String::new();
@@ -265,6 +326,7 @@ fn tell(seen: &[Seen], grown: f64) -> bool {
     row("resident after a read of each key, MB", &|seen| seen.after_reads);
     row("hit of a random key, µs of processor time", &|seen| seen.keyed);
     row("hit without a query, µs", &|seen| seen.plain);
+    row("the floor's, one of as many bodies, µs", &|seen| seen.floor);
     println!("{:<44} {grown:>30.0}\n", "a key more (and its failing fetch), µs");
     let of = |keys: u64, value: &dyn Fn(&Seen) -> f64| seen.iter().find(|seen| seen.keys == keys).map_or(f64::NAN, value);
     // What an idle server takes is no cost of keys.
@@ -274,8 +336,8 @@ fn tell(seen: &[Seen], grown: f64) -> bool {
         ("start with 100,000 keys, s", of(MANY, &|seen| seen.first), 10.0),
         ("memory of 100,000 keys, times their bytes", of(MANY, &|seen| (seen.resident - idle) / seen.items), 2.0),
         ("  after a read of each", of(MANY, &|seen| (seen.after_reads - idle) / seen.items), 2.0),
-        ("hit at 100,000 keys, times that at 1", of(MANY, &|seen| seen.keyed) / of(1, &|seen| seen.keyed), 1.1),
-        ("hit of a key, times one without a query", of(MANY, &|seen| seen.keyed / seen.plain), 1.3),
+        ("hit without a query, times that at 1", of(MANY, &|seen| seen.plain) / of(1, &|seen| seen.plain), 1.1),
+        ("hit of a random key, times the floor's", of(MANY, &|seen| seen.keyed / seen.floor), 1.3),
     ];
     let mut held = true;
     for (what, value, bar) in bars {
@@ -293,7 +355,7 @@ mod tests {
 
     fn seen(keys: u64, resident: f64) -> Seen {
         let (items, file, first, start_cpu, peak, after_reads) = (100.0, 150.0, 0.5, 0.5, resident, resident);
-        Seen { keys, items, file, first, start_cpu, resident, peak, after_reads, keyed: 10.0, plain: 9.0 }
+        Seen { keys, items, file, first, start_cpu, resident, peak, after_reads, keyed: 10.0, plain: 9.0, floor: 8.0 }
     }
 
     #[test]

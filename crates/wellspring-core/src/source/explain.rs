@@ -13,7 +13,7 @@ pub(super) fn explain(document: &Document<'_>, text: &str, error: &Error) -> Dia
         Some(span) => document.error(span, message),
         None => Diagnostic::of_file(document.file(), message),
     };
-    Diagnostic { help, ..diagnostic }
+    diagnostic.help_if(help)
 }
 
 fn reword(document: &Document<'_>, document_text: &str, error: &Error) -> (String, Option<String>) {

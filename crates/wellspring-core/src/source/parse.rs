@@ -125,7 +125,7 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// Complains, once about the same thing: what a source says for its alternatives is checked with each of them.
     pub(super) fn error(&mut self, span: &Range<usize>, message: impl Into<String>, help: Option<&str>) {
-        let diagnostic = Diagnostic { help: help.map(str::to_owned), ..self.document.error(span.clone(), message) };
+        let diagnostic = self.document.error(span.clone(), message).help_if(help);
         if !self.found.contains(&diagnostic) {
             self.found.push(diagnostic);
         }

@@ -50,12 +50,20 @@ pub(super) fn run(config: Option<&Path>, listen: Option<SocketAddr>, data: Optio
     };
     let code = runtime.block_on(async {
         // First of all: a signal that comes while the store is read must not end the process as if nobody attended to it.
-        let signals = match Signals::catch() {
+        let mut signals = match Signals::catch() {
             Ok(signals) => signals,
             Err(code) => return code,
         };
         let started = async { App::start(&config, recipes, Arc::new(SystemClock), app::fetcher(&config)?, app::extractor()?).await };
-        match started.await {
+        let started = tokio::select! {
+            started = started => started,
+            // Nothing is open yet, and what is stored is as good as it was.
+            () = signals.stop() => {
+                info!("stopped while it started");
+                return ExitCode::SUCCESS;
+            }
+        };
+        match started {
             Ok(app) => attend(app, signals, Some(&overrides)).await,
             Err(error) => {
                 eprintln!("error: {error}");
@@ -83,6 +91,14 @@ impl Signals {
             ExitCode::FAILURE
         })
     }
+
+    /// Waits for one that means the end.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Attends to signals until the server is to stop. Where there is no config file, nothing is reloaded.
@@ -91,7 +107,11 @@ pub(super) async fn attend(mut app: App, mut signals: Signals, overrides: Option
         tokio::select! {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
-            _ = signals.hangup.recv() => reload(&app, overrides).await,
+            // A reload may wait for refreshes that end; who wants the end of all does not wait for it.
+            _ = signals.hangup.recv() => tokio::select! {
+                () = reload(&app, overrides) => {}
+                () = signals.stop() => break,
+            },
             what = app.failed() => {
                 error!("{what} ended unexpectedly; the process ends so that its supervisor starts it anew");
                 return ExitCode::from(BROKEN);
@@ -104,14 +124,11 @@ pub(super) async fn attend(mut app: App, mut signals: Signals, overrides: Option
             info!("stopped");
             ExitCode::SUCCESS
         }
-        _ = signals.terminate.recv() => stopped_at_once(),
-        _ = signals.interrupt.recv() => stopped_at_once(),
+        () = signals.stop() => {
+            warn!("stopped at once: what was open is cut");
+            ExitCode::FAILURE
+        }
     }
-}
-
-fn stopped_at_once() -> ExitCode {
-    warn!("stopped at once: what was open is cut");
-    ExitCode::FAILURE
 }
 
 async fn reload(app: &App, overrides: Option<&Overrides>) {

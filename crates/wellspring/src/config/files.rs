@@ -1,15 +1,20 @@
 //! Which files a configuration is made of.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
 use wellspring_core::diagnostic::Diagnostic;
+use wellspring_core::source::Document;
 
 use super::raw::RawShipped;
 
 /// The name of the config file where none is given.
 const USUAL: &str = "wellspring.toml";
+
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 16 << 20;
 
 /// A file's name as the user knows it, and its text.
 #[derive(Clone)]
@@ -32,14 +37,38 @@ impl File {
         Self { name: name.into(), text: text.into() }
     }
 
+    /// Reads one as it is named by a person, who may name a pipe.
     fn read(path: &Path) -> Result<Self, Box<Diagnostic>> {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
-            Ok(text) => Ok(Self { name: name.into(), text: text.into() }),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(Diagnostic::of_file(name, "this file is not UTF-8 text").help("save it as UTF-8").into())
+        let mut bytes = Vec::new();
+        match fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)) {
+            Ok(_) if bytes.len() as u64 > LARGEST => {
+                let message = format!("this file is larger than {} MiB", LARGEST >> 20);
+                Err(Diagnostic::of_file(name, message).help("a config is text of some kilobytes; put data elsewhere").into())
             }
+            Ok(_) => Self::of_bytes(&name, bytes),
             Err(error) => Err(Diagnostic::of_file(name, format!("this file cannot be read: {error}")).into()),
+        }
+    }
+
+    /// Reads one as it was found in a folder: what is no file could hold us up for ever.
+    fn read_found(path: &Path) -> Result<Self, Box<Diagnostic>> {
+        match fs::metadata(path) {
+            Ok(found) if !found.is_file() => Err(Diagnostic::of_file(path.display().to_string(), "this is no file").into()),
+            _ => Self::read(path),
+        }
+    }
+
+    fn of_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, Box<Diagnostic>> {
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self { name: name.into(), text: text.into() }),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                // Up to there it reads the same.
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let diagnostic = Document::new(name, &text).error(at..at + 1, "this file is not UTF-8 text");
+                Err(diagnostic.help("save it as UTF-8").into())
+            }
         }
     }
 }
@@ -67,7 +96,7 @@ impl Files {
             let message = format!("this folder cannot be read: {error}");
             vec![Diagnostic::of_file(folder.display().to_string(), message)]
         })? {
-            match File::read(&path) {
+            match File::read_found(&path) {
                 Ok(file) => sources.push(file),
                 Err(diagnostic) => found.push(*diagnostic),
             }

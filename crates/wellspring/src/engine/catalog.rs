@@ -1,7 +1,7 @@
 //! The configured sources and the keys that are held of them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use url::Url;
 use wellspring_core::key::Key;
@@ -63,6 +63,44 @@ pub struct Source {
     cells: Keys<Cell>,
     /// Those that go next past `max_keys`, with when they had been read, the one read longest ago last.
     leaving: Mutex<Vec<(Mono, Arc<Cell>)>>,
+    empty: Mutex<Empty>,
+}
+
+/// Keys that had no data when they were met, in that order. Some have it by now, some are gone.
+#[derive(Debug, Default)]
+struct Empty(VecDeque<Weak<Cell>>);
+
+impl Empty {
+    fn add(&mut self, cell: &Arc<Cell>) {
+        // Twice as many as are left of it are never kept.
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|cell| cell.upgrade().is_some_and(|cell| is_empty(&cell)));
+        }
+        self.0.push_back(Arc::downgrade(cell));
+    }
+
+    /// Takes out the first that may go.
+    fn next(&mut self, source: &Source) -> Option<Arc<Cell>> {
+        for _ in 0..self.0.len() {
+            let cell = self.0.pop_front()?.upgrade().filter(|cell| is_empty(cell));
+            match cell {
+                // Somebody waits for it.
+                Some(cell) if cell.is_refreshing() || source.is_default(&cell) => self.0.push_back(Arc::downgrade(&cell)),
+                Some(cell) => return Some(cell),
+                None => {}
+            }
+        }
+        None
+    }
+}
+
+fn is_empty(cell: &Cell) -> bool {
+    cell.view().is_none() && !cell.is_retired()
+}
+
+/// How many keys beyond `max_keys` may wait for their first data.
+fn spare(bound: usize) -> usize {
+    (bound / 8).max(8)
 }
 
 impl Named for Cell {
@@ -76,7 +114,9 @@ impl Source {
     pub fn new(recipe: Arc<Recipe>, cells: Vec<Arc<Cell>>, (reads, tally): (Arc<Reads>, Arc<Tally>)) -> Self {
         let cells = Keys::new(cells);
         let default = recipe.spec.default_key().and_then(|key| cells.find(key.as_str()));
-        Self { recipe, default, reads, tally, cells, leaving: Mutex::default() }
+        let mut empty = Empty::default();
+        cells.all().iter().filter(|cell| is_empty(cell)).for_each(|cell| empty.add(cell));
+        Self { recipe, default, reads, tally, cells, leaving: Mutex::default(), empty: Mutex::new(empty) }
     }
 
     /// The name of the source.
@@ -101,8 +141,9 @@ impl Source {
         cells
     }
 
-    /// The cell of a key, made by `make` where it is not held yet. Past `max_keys` the key that was read longest ago goes,
-    /// and is returned beside it.
+    /// The cell of a key, made by `make` where it is not held yet, and the one that gave way to it. Past `max_keys` only a key that
+    /// never had data gives way; where there is none, a few more are held until they have data ([`Source::displaced`]): whoever asks
+    /// for keys that the upstream does not have must not push out those that it has.
     ///
     /// # Errors
     /// [`Crowded`] where every key that could go is being refreshed: ending those for one another would serve nobody.
@@ -111,30 +152,50 @@ impl Source {
         if let Some(cell) = self.cells.find(key.as_str()) {
             return Ok((cell, None));
         }
-        // Beside the default key, which never goes, there is room for one other at least.
-        let bound = self.recipe.spec.max_keys.max(1 + usize::from(self.default.is_some()));
-        let gone = if change.len() >= bound { Some(self.least_recent().ok_or(Crowded)?) } else { None };
+        let bound = self.bound();
+        let gone = if change.len() >= bound { self.empty.lock().unwrap_or_else(PoisonError::into_inner).next(self) } else { None };
+        if gone.is_none() && change.len() >= bound + spare(bound) {
+            return Err(Crowded);
+        }
         let cell = make();
         if let Some(gone) = &gone {
             change.remove(gone.key.as_str());
         }
         change.add(Arc::clone(&cell));
+        self.empty.lock().unwrap_or_else(PoisonError::into_inner).add(&cell);
         Ok((cell, gone))
     }
 
-    /// The key that was read longest ago and may go. Looking at all of them gives several at once: as long as nobody reads one of
-    /// those, none of the others was read longer ago.
-    fn least_recent(&self) -> Option<Arc<Cell>> {
+    /// The key that gives way to one that has data now, where more than `max_keys` are held: the one that was read longest ago.
+    pub fn displaced(&self, by: &Cell) -> Option<Arc<Cell>> {
+        let mut change = self.cells.change();
+        let gone = if change.len() > self.bound() { self.least_recent(by)? } else { return None };
+        change.remove(gone.key.as_str());
+        Some(gone)
+    }
+
+    /// Beside the default key, which never goes, there is room for one other at least.
+    fn bound(&self) -> usize {
+        self.recipe.spec.max_keys.max(1 + usize::from(self.default.is_some()))
+    }
+
+    fn is_default(&self, cell: &Cell) -> bool {
+        self.default.as_ref().is_some_and(|default| default.key == cell.key)
+    }
+
+    /// Of the keys with data the one that was read longest ago and may go, which is not the newcomer. Looking at all of them gives
+    /// several at once: as long as nobody reads one of those, none of the others was read longer ago.
+    fn least_recent(&self, newcomer: &Cell) -> Option<Arc<Cell>> {
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        let goes = |(read, cell): &(Mono, Arc<Cell>)| cell.last_read() == *read && !cell.is_refreshing();
+        let may_go = |cell: &Cell| cell.key != newcomer.key && !cell.is_refreshing() && !self.is_default(cell) && cell.view().is_some();
+        let goes = |(read, cell): &(Mono, Arc<Cell>)| cell.last_read() == *read && !cell.is_retired() && may_go(cell);
         while let Some(next) = leaving.pop() {
             if goes(&next) {
                 return Some(next.1);
             }
         }
-        let keep = self.default.as_ref().map(|cell| &cell.key);
         let mut all: Vec<(Mono, Arc<Cell>)> = self.cells.all().into_iter().map(|cell| (cell.last_read(), cell)).collect();
-        all.retain(|one| Some(&one.1.key) != keep && !one.1.is_refreshing());
+        all.retain(|one| may_go(&one.1));
         let some = all.len().div_ceil(AT_A_TIME);
         if some < all.len() {
             all.select_nth_unstable_by_key(some, |(read, _)| *read);

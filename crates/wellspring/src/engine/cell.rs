@@ -76,7 +76,7 @@ pub struct Attempt {
     pub trigger: &'static str,
     /// `stored`, `confirmed`, `cancelled` or a failure's code.
     pub outcome: &'static str,
-    /// What went wrong, in words.
+    /// What went wrong, in words; of a result that is in memory alone, why it is not durable yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// How long it took, in milliseconds.
@@ -120,6 +120,8 @@ impl Progress {
 pub struct Legacy {
     /// The snapshot: its encoding, how it was read and when it was confirmed.
     pub content: Option<(Arc<Content>, Digest, Remembered)>,
+    /// When this process has confirmed it, where it has.
+    pub confirmed: Option<Mono>,
     /// Its validators.
     pub validators: Validators,
     /// By which means its pages were obtained.
@@ -144,7 +146,7 @@ impl Cell {
     pub fn new(key: Key, recipe: Arc<Recipe>, legacy: Legacy, now: Moment) -> (Arc<Self>, Vec<Effect>) {
         let spec = &recipe.spec;
         let remembered = legacy.content.as_ref().map(|(_, _, r)| *r);
-        let (state, effects) = State::restore(remembered, legacy.attempts, spec.rules, &spec.policy, now);
+        let (state, effects) = State::take_over(remembered, legacy.confirmed, legacy.attempts, spec.rules, &spec.policy, now);
         let (content, read_by) = legacy.content.map(|(content, rules, _)| (content, rules)).unzip();
         let inner = Inner {
             state,
@@ -286,6 +288,7 @@ impl Cell {
         };
         Legacy {
             content,
+            confirmed: inner.state.standing.map(|standing| standing.horizon.checked),
             validators: inner.validators.clone(),
             rungs: inner.rungs.clone(),
             attempts: inner.state.attempts.clone(),

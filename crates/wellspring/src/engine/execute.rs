@@ -18,7 +18,7 @@ use super::hot::Content;
 use super::limits::Permit;
 use super::line::{Asked, Line};
 use super::shared::Shared;
-use crate::store::{Entry, Latest, Lease, StoreError};
+use crate::store::{Entry, Health, Latest, Lease, StoreError};
 
 /// How much longer than the deadline a lease lasts: work times out before its lease does.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
@@ -44,6 +44,8 @@ pub(super) struct Flight {
     items: Option<u32>,
     rung: Option<Rung>,
     new_revision: bool,
+    /// Why the result is in memory alone, where it is.
+    in_memory: Option<String>,
     outcome: Option<Result<bool, Failure>>,
 }
 
@@ -70,6 +72,7 @@ impl Flight {
             items: None,
             rung: None,
             new_revision: false,
+            in_memory: None,
             outcome: None,
         }
     }
@@ -107,7 +110,11 @@ impl Flight {
             Event::Cancelled => Some(Err(stopped())),
             _ => None,
         };
+        let is_stored = event == Event::Stored;
         let effects = self.shared.apply(&self.cell, event);
+        if is_stored {
+            self.shared.make_room_for(&self.cell);
+        }
         let inner = self.cell.lock();
         if !inner.state.is_refreshing() {
             let failed = || {
@@ -217,6 +224,9 @@ impl Flight {
         self.shared.wrote(self.shared.clock.mono().since(begun));
         match written {
             Ok(Ok(())) => {
+                if let Health::Degraded(why) = self.shared.collector.store.health() {
+                    self.in_memory = Some(why);
+                }
                 let content = snapshot.as_ref().map(Content::of);
                 let mut inner = self.cell.lock();
                 inner.pending = content;
@@ -302,6 +312,7 @@ impl Drop for Flight {
             key: &self.cell.key,
             trigger: self.trigger,
             outcome: &outcome,
+            durable: self.in_memory.is_none(),
             revision,
             items: self.items,
             took,
@@ -318,7 +329,10 @@ impl Drop for Flight {
             at: self.started.wall,
             trigger: self.trigger,
             outcome: word,
-            message: outcome.as_ref().err().map(|f| f.message.clone()),
+            message: match &outcome {
+                Err(failure) => Some(failure.message.clone()),
+                Ok(_) => self.in_memory.take().map(|why| format!("in memory only, not durable yet: {why}")),
+            },
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             rung: self.rung,
             items: self.items,

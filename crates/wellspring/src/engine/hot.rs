@@ -4,7 +4,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use jiff::Timestamp;
 use wellspring_core::failure::Failure;
 use wellspring_core::freshness::{Freshness, Horizon};
@@ -45,21 +44,74 @@ pub struct Facts {
     pub degraded: Option<Failure>,
 }
 
-/// What a body says around its items, and the headers that go with it.
+/// What a body says around its items, and the headers that go with it. One piece of memory: there is a tail for each key that was
+/// read, and of many keys nearly every one is found cold by the processor.
 #[derive(Debug)]
 pub struct Tail {
-    /// What stands before the items: `{"items":`.
-    pub head: Bytes,
-    /// `,"from_cache":true,…}`.
-    pub bytes: Bytes,
-    /// The strong entity tag of the whole body, uncoded.
-    pub etag: HeaderValue,
-    /// `Last-Modified`.
-    pub last_modified: HeaderValue,
-    /// `Content-Length` of the whole body, uncoded.
-    pub length: HeaderValue,
+    text: Box<[u8]>,
+    /// Where each part of the text ends, in the order of [`Around`].
+    ends: [u32; 5],
     /// The whole body in content codings, as far as somebody wanted them.
     pub codings: Codings,
+}
+
+/// What a tail is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// What stands before the items: `{"items":`.
+    pub head: &'a [u8],
+    /// What stands behind them: `,"from_cache":true,…}`.
+    pub bytes: &'a [u8],
+    /// The strong entity tag of the whole body, uncoded.
+    pub etag: &'a [u8],
+    /// `Last-Modified`.
+    pub last_modified: &'a [u8],
+    /// `Content-Length` of the whole body, uncoded.
+    pub length: &'a [u8],
+}
+
+impl Tail {
+    /// A tail of these parts.
+    pub fn new(parts: Around<'_>) -> Self {
+        let Around { head, bytes, etag, last_modified, length } = parts;
+        let parts = [head, bytes, etag, last_modified, length];
+        let mut end = 0_u32;
+        let ends = parts.map(|part| {
+            end = end.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX));
+            end
+        });
+        Self { text: parts.concat().into_boxed_slice(), ends, codings: Codings::default() }
+    }
+
+    /// What stands before the items.
+    pub fn head(&self) -> &[u8] {
+        self.part(0)
+    }
+
+    /// What stands behind them.
+    pub fn bytes(&self) -> &[u8] {
+        self.part(1)
+    }
+
+    /// The strong entity tag of the whole body, uncoded.
+    pub fn etag(&self) -> &[u8] {
+        self.part(2)
+    }
+
+    /// `Last-Modified`.
+    pub fn last_modified(&self) -> &[u8] {
+        self.part(3)
+    }
+
+    /// `Content-Length` of the whole body, uncoded.
+    pub fn length(&self) -> &[u8] {
+        self.part(4)
+    }
+
+    fn part(&self, number: usize) -> &[u8] {
+        let begins = if number == 0 { 0 } else { self.ends[number - 1] };
+        self.text.get(begins as usize..self.ends[number] as usize).unwrap_or_default()
+    }
 }
 
 /// Encoded items as bytes, without a copy.
@@ -118,7 +170,7 @@ impl View {
 
     /// The length of the whole body with a tail, in bytes, uncoded.
     pub fn length(&self, tail: &Tail) -> u64 {
-        (tail.head.len() + self.content.items.len() + tail.bytes.len()) as u64
+        (tail.head().len() + self.content.items.len() + tail.bytes().len()) as u64
     }
 }
 

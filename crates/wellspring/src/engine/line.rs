@@ -18,6 +18,8 @@ pub(super) struct Line<'a> {
     pub(super) trigger: &'static str,
     /// How it came out: whether there is a new revision, or why there is none.
     pub(super) outcome: &'a Result<bool, Failure>,
+    /// Whether what came of it outlives the process already.
+    pub(super) durable: bool,
     /// The revision that is served now.
     pub(super) revision: Option<u64>,
     pub(super) items: Option<u32>,
@@ -54,9 +56,11 @@ impl Line<'_> {
         let requests = (asked.requests > 0).then_some(asked.requests);
         let (fetch_ms, bytes) = (requests.map(|_| millis(asked.took)), requests.map(|_| asked.bytes));
         let (rung, next_attempt) = (rung.map(Rung::as_str), self.next_attempt.map(tracing::field::display));
+        // Told where it is not so: else `outcome` says all.
+        let durable = (!self.durable).then_some(false);
         match self.outcome {
             Ok(_) => info!(
-                source, %key, trigger, outcome, revision, items, took_ms, queued_ms, fetch_ms, requests, bytes, rung, alternative, "refreshed"
+                source, %key, trigger, outcome, durable, revision, items, took_ms, queued_ms, fetch_ms, requests, bytes, rung, alternative, "refreshed"
             ),
             Err(failure) if failure.code == Code::Cancelled => {
                 info!(source, %key, trigger, outcome, revision, took_ms, queued_ms, requests, "refresh stopped");
@@ -121,13 +125,14 @@ mod tests {
     }
 
     /// The line as a terminal shows it, and as a machine reads it.
-    fn told(outcome: &Result<bool, Failure>) -> String {
+    fn told(outcome: &Result<bool, Failure>, durable: bool) -> String {
         let key = Key::parse("cinema?city=jakarta").unwrap();
         let failed = outcome.is_err();
         let line = Line {
             key: &key,
             trigger: "stale",
             outcome,
+            durable,
             revision: Some(7),
             items: Some(17),
             took: Duration::from_millis(1_234),
@@ -148,15 +153,22 @@ mod tests {
 
     #[test]
     fn a_success_is_one_line() {
-        insta::assert_snapshot!(told(&Ok(true)), @r#"
+        insta::assert_snapshot!(told(&Ok(true), true), @r#"
          INFO refreshed source="cinema" key=cinema?city=jakarta trigger="stale" outcome="stored" revision=7 items=17 took_ms=1234 queued_ms=12 fetch_ms=1100 requests=2 bytes=48213 rung="browser" alternative=1
         {"level":"INFO","message":"refreshed","source":"cinema","key":"cinema?city=jakarta","trigger":"stale","outcome":"stored","revision":7,"items":17,"took_ms":1234,"queued_ms":12,"fetch_ms":1100,"requests":2,"bytes":48213,"rung":"browser","alternative":1}
         "#);
     }
 
     #[test]
+    fn what_is_not_durable_yet_is_said_to_be_so() {
+        let told = told(&Ok(true), false);
+        assert!(told.contains("outcome=\"stored\" durable=false"), "{told}");
+        assert!(told.contains("\"outcome\":\"stored\",\"durable\":false"), "{told}");
+    }
+
+    #[test]
     fn a_failure_is_one_line_and_says_when_it_is_tried_again() {
-        insta::assert_snapshot!(told(&Err(Failure::retryable(Code::WaitFailed, "li.film never appeared"))), @r#"
+        insta::assert_snapshot!(told(&Err(Failure::retryable(Code::WaitFailed, "li.film never appeared")), true), @r#"
          WARN refresh failed; what was served stays source="cinema" key=cinema?city=jakarta trigger="stale" outcome="wait_failed" error="li.film never appeared" revision=7 items=17 took_ms=1234 queued_ms=12 fetch_ms=1100 requests=2 bytes=48213 rung="browser" alternative=1 next_attempt=2025-11-28T03:30:10Z
         {"level":"WARN","message":"refresh failed; what was served stays","source":"cinema","key":"cinema?city=jakarta","trigger":"stale","outcome":"wait_failed","error":"li.film never appeared","revision":7,"items":17,"took_ms":1234,"queued_ms":12,"fetch_ms":1100,"requests":2,"bytes":48213,"rung":"browser","alternative":1,"next_attempt":"2025-11-28T03:30:10Z"}
         "#);
@@ -164,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_we_ended_ourselves_is_no_warning() {
-        insta::assert_snapshot!(told(&Err(super::super::execute::stopped())), @r#"
+        insta::assert_snapshot!(told(&Err(super::super::execute::stopped()), true), @r#"
          INFO refresh stopped source="cinema" key=cinema?city=jakarta trigger="stale" outcome="cancelled" revision=7 took_ms=1234 queued_ms=12 requests=2
         {"level":"INFO","message":"refresh stopped","source":"cinema","key":"cinema?city=jakarta","trigger":"stale","outcome":"cancelled","revision":7,"took_ms":1234,"queued_ms":12,"requests":2}
         "#);

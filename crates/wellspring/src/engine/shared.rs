@@ -161,6 +161,15 @@ impl Shared {
         self.changes.announce(cell, false);
     }
 
+    /// Lets a key go for one that has got data, where there are more than `max_keys`.
+    pub(super) fn make_room_for(self: &Arc<Self>, cell: &Cell) {
+        let catalog = self.catalog.load();
+        if let Some(gone) = catalog.source(cell.key.source()).and_then(|source| source.displaced(cell)) {
+            self.dismiss(&gone);
+            self.forget(gone.key.clone());
+        }
+    }
+
     /// Forgets a key past `max_keys`, in the store too.
     pub(super) fn forget(self: &Arc<Self>, key: Key) {
         let shared = Arc::clone(self);

@@ -10,6 +10,18 @@ use wellspring_core::template::Secret;
 
 use super::problem::Problem;
 
+/// How headers begin by which proxies of all makers say who asks.
+const PROXIED: [&str; 8] = [
+    "x-forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-original-",
+    "x-cluster-client-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "fly-client-ip",
+];
+
 /// What a browser says of whose page asks.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -78,7 +90,8 @@ impl Admission {
             return Err(format!("without a token {what} is allowed on a loopback listener only"));
         }
         // Behind a proxy the whole world comes from loopback.
-        let proxied = |name: &HeaderName| *name == FORWARDED || *name == VIA || name.as_str().starts_with("x-forwarded-");
+        let proxied =
+            |name: &HeaderName| *name == FORWARDED || *name == VIA || PROXIED.iter().any(|begin| name.as_str().starts_with(begin));
         if let Some(name) = headers.keys().find(|name| proxied(name)) {
             return Err(format!("the request came through a proxy (`{name}`)"));
         }

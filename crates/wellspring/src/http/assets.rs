@@ -85,7 +85,7 @@ pub(super) fn guard(headers: &mut HeaderMap) {
 }
 
 fn answer(asset: &Asset, etag: &HeaderValue, request: &HeaderMap) -> Response {
-    let known = headers::matches(request, etag);
+    let known = headers::matches(request, etag.as_bytes());
     let text = if known { "" } else { asset.text };
     let mut response = Bytes::from_static(text.as_bytes()).into_response();
     let headers = response.headers_mut();

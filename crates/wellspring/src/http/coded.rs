@@ -82,9 +82,9 @@ impl Coder {
         if response.status() == StatusCode::NOT_MODIFIED {
             // The tag of what the client holds, which may be in a coding.
             if let Some(etag) = response.headers().get(ETAG)
-                && let Some(Some(coding)) = headers::held(headers::lines(request, IF_NONE_MATCH), etag, accepts)
+                && let Some(Some(coding)) = headers::held(headers::lines(request, IF_NONE_MATCH), etag.as_bytes(), accepts)
             {
-                let etag = tag(etag, coding);
+                let etag = tag(etag.as_bytes(), coding);
                 response.headers_mut().insert(ETAG, etag);
             }
             return response;
@@ -132,32 +132,30 @@ impl Coder {
 
 /// A view's body in a coding, where that makes it smaller.
 fn coded(view: &View, tail: &Tail, coding: Coding) -> Option<Coded> {
-    let made = encode(&[&tail.head, &view.content.items, &tail.bytes], coding);
+    let made = encode(&[tail.head(), &view.content.items, tail.bytes()], coding);
     let made = made.inspect_err(|error| error!(%error, "a body could not be coded; it goes as it is")).ok()?;
     if made.len() as u64 >= view.length(tail) {
         return None;
     }
     // Exactly as long as it is: what is kept for long must not keep room besides.
     let bytes = Bytes::from(made.into_boxed_slice());
-    Some(Coded { etag: tag(&tail.etag, coding), length: HeaderValue::from(bytes.len()), bytes })
+    Some(Coded { etag: tag(tail.etag(), coding), length: HeaderValue::from(bytes.len()), bytes })
 }
 
 /// The tag of what has this tag uncoded: strong tags differ by coding (RFC 9110 §8.8.3.3), weak ones need not.
-pub fn tag(etag: &HeaderValue, coding: Coding) -> HeaderValue {
-    let plain = etag.as_bytes();
-    match plain.strip_suffix(b"\"") {
-        Some(open) if !plain.starts_with(b"W/") => {
-            HeaderValue::try_from([open, b"-", coding.name().as_bytes(), b"\""].concat()).unwrap_or_else(|_| etag.clone())
-        }
-        _ => etag.clone(),
-    }
+pub fn tag(etag: &[u8], coding: Coding) -> HeaderValue {
+    let coded = match etag.strip_suffix(b"\"") {
+        Some(open) if !etag.starts_with(b"W/") => HeaderValue::try_from([open, b"-", coding.name().as_bytes(), b"\""].concat()).ok(),
+        _ => HeaderValue::from_bytes(etag).ok(),
+    };
+    coded.unwrap_or_else(|| HeaderValue::from_static("\"0\""))
 }
 
 fn dress(headers: &mut HeaderMap, coding: Coding) {
     headers.insert(CONTENT_ENCODING, coding.header());
     headers.remove(ACCEPT_RANGES);
     if let Some(etag) = headers.get(ETAG) {
-        let etag = tag(etag, coding);
+        let etag = tag(etag.as_bytes(), coding);
         headers.insert(ETAG, etag);
     }
 }

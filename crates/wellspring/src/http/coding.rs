@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 
+use super::weighted::{Member, members};
+
 /// Shorter bodies, in bytes, fit into a packet or two as they are: coding them would only cost.
 pub const LEAST: u64 = 1_024;
 /// Longer ones, in bytes, are coded less thoroughly, so that no one of them keeps a core for long.
@@ -76,8 +78,7 @@ impl Accepts {
         }
         let mut named = [None; 4];
         let mut others = None;
-        for member in std::iter::once(first).chain(second).chain(lines).flat_map(|line| line.split(|b| *b == b',')) {
-            let (name, weight) = member_of(member);
+        for Member { name, weight, .. } in members(std::iter::once(first).chain(second).chain(lines)) {
             let place = match name {
                 b"*" => {
                     others = Some(weight);
@@ -107,29 +108,6 @@ impl Accepts {
     /// True where a coding, or none, is acceptable.
     pub fn takes(self, coding: Option<Coding>) -> bool {
         self.0[coding.map_or(IDENTITY, Coding::place)] > 0
-    }
-}
-
-/// One member of the list: its name and its weight in thousandths. A weight that cannot be read is a refusal.
-fn member_of(member: &[u8]) -> (&[u8], u16) {
-    let mut parts = member.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-    let name = parts.next().unwrap_or_default();
-    let weight = parts.find_map(|p| p.strip_prefix(b"q=").or_else(|| p.strip_prefix(b"Q=")));
-    (name, weight.map_or(1_000, thousandths))
-}
-
-/// `0`, `0.5`, `1.000` (RFC 9110 §12.4.2).
-fn thousandths(text: &[u8]) -> u16 {
-    let (whole, fraction) = match text {
-        [whole, b'.', fraction @ ..] if fraction.len() <= 3 && fraction.iter().all(u8::is_ascii_digit) => (*whole, fraction),
-        [whole] => (*whole, &[][..]),
-        _ => return 0,
-    };
-    let digit = |at: usize| fraction.get(at).map_or(0, |d| u16::from(d - b'0'));
-    match whole {
-        b'0' => digit(0) * 100 + digit(1) * 10 + digit(2),
-        b'1' if fraction.iter().all(|d| *d == b'0') => 1_000,
-        _ => 0,
     }
 }
 

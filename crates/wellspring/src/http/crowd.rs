@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tracing::warn;
 use wellspring_core::moment::Mono;
 
 use super::problem::Problem;
-use super::proxies::Proxies;
+use super::proxies::{Client, Proxies};
 
 /// What is left of the descriptors for the store, workers, the browser and upstreams.
 const RESERVE: u64 = 256;
@@ -60,12 +60,21 @@ pub struct Crowd {
 #[derive(Debug)]
 struct Counts {
     most: usize,
-    by_address: Mutex<HashMap<IpAddr, usize>>,
+    by_network: Mutex<HashMap<Network, usize>>,
 }
+
+/// An address of which so many first bits count.
+type Network = (IpAddr, u8);
+
+/// Of IPv6 whoever has an address has its /64, and whoever has a site has its /48: what may come from one of these, and how many times
+/// as much from the other.
+const HOUSE: u8 = 64;
+const SITE: u8 = 48;
+const HOUSES: usize = 8;
 
 /// One that is counted, until it is dropped.
 #[derive(Debug)]
-pub struct Guest(Option<(Arc<Counts>, IpAddr)>);
+pub struct Guest(Option<(Arc<Counts>, [Option<Network>; 2])>);
 
 /// What is said of clients that are turned away, and when it was said last.
 #[derive(Debug, Default)]
@@ -97,7 +106,7 @@ impl Crowd {
         if let Some(asked) = bounds.connections.filter(|asked| most < *asked) {
             warn!(asked, most, "`[server] max_connections` is more than there are descriptors for (`ulimit -n`): fewer are taken");
         }
-        let counts = |most| Arc::new(Counts { most, by_address: Mutex::default() });
+        let counts = |most| Arc::new(Counts { most, by_network: Mutex::default() });
         Self { most, connections: counts(bounds.per_address), streams: counts(bounds.streams), proxies, refused: Default::default() }
     }
 
@@ -113,8 +122,9 @@ impl Crowd {
     }
 
     /// Takes an event stream of this address; `None` where that has as many as it may have.
-    pub fn listens(&self, address: IpAddr) -> Option<Guest> {
-        self.one_of(&self.streams, address)
+    pub fn listens(&self, client: Client) -> Option<Guest> {
+        // All who hide behind words that nobody can read are one.
+        if client.unread { self.streams.one_more(Ipv4Addr::UNSPECIFIED.into()) } else { self.one_of(&self.streams, client.address) }
     }
 
     /// Notes that a connection was not taken.
@@ -130,30 +140,36 @@ impl Crowd {
     fn one_of(&self, counts: &Arc<Counts>, address: IpAddr) -> Option<Guest> {
         let address = address.to_canonical();
         // Behind a proxy the whole world has one address.
-        if address.is_loopback() || self.proxies.trusts(address) { Some(Guest(None)) } else { counts.one_more(network(address)) }
+        if address.is_loopback() || self.proxies.trusts(address) { Some(Guest(None)) } else { counts.one_more(address) }
     }
 }
 
 impl Counts {
     fn one_more(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
-        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        // Whoever is refused was counted before, so no address is kept for nothing: the bound is at least one.
-        (*count < self.most).then(|| {
-            *count += 1;
-            Guest(Some((Arc::clone(self), address)))
-        })
+        let mut counts = self.by_network.lock().unwrap_or_else(PoisonError::into_inner);
+        let networks = networks(address);
+        let held = |network: &Network| counts.get(network).copied().unwrap_or(0);
+        let [house, site] = &networks;
+        if house.as_ref().is_some_and(|house| held(house) >= self.most)
+            || site.as_ref().is_some_and(|site| held(site) >= self.most.saturating_mul(HOUSES))
+        {
+            return None;
+        }
+        networks.iter().flatten().for_each(|network| *counts.entry(*network).or_default() += 1);
+        Some(Guest(Some((Arc::clone(self), networks))))
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        let Some((counts, address)) = self.0.take() else { return };
-        let mut counts = counts.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&address);
+        let Some((counts, networks)) = self.0.take() else { return };
+        let mut counts = counts.by_network.lock().unwrap_or_else(PoisonError::into_inner);
+        for network in networks.into_iter().flatten() {
+            if let Some(count) = counts.get_mut(&network) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(&network);
+                }
             }
         }
     }
@@ -176,11 +192,14 @@ impl Said {
     }
 }
 
-/// Who is counted as one: of IPv6, whoever has an address has its /64.
-fn network(address: IpAddr) -> IpAddr {
+/// Who is counted as one.
+fn networks(address: IpAddr) -> [Option<Network>; 2] {
     match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        IpAddr::V4(_) => [Some((address, 32)), None],
+        IpAddr::V6(address) => [HOUSE, SITE].map(|bits| {
+            let network = address.to_bits() & u128::MAX << (128 - u32::from(bits));
+            Some((Ipv6Addr::from_bits(network).into(), bits))
+        }),
     }
 }
 
@@ -245,18 +264,36 @@ mod tests {
         check("2001:db8:0:1::1", true);
         let _exempt: Vec<_> =
             ["127.0.0.1", "::1", "127.8.8.8", "10.1.2.3", "::ffff:10.1.2.3"].repeat(5).into_iter().map(|a| check(a, true)).collect();
-        assert!(crowd.listens(ip("203.0.113.1")).is_some(), "streams are counted by themselves");
+        let listens = |address: &str, unread| crowd.listens(Client { address: ip(address), unread });
+        let _streams = listens("203.0.113.1", false).expect("streams are counted by themselves");
+        let _unread = listens("10.0.0.7", true).expect("the first of those who cannot be told apart");
+        assert!(listens("10.0.0.8", true).is_none() && listens("10.0.0.7", false).is_some());
+    }
+
+    #[test]
+    fn who_has_many_networks_of_one_site_is_bounded_too() {
+        let crowd = crowd(1_000);
+        let taken: Vec<_> =
+            (0..100_u128).filter_map(|n| crowd.connects(Ipv6Addr::from_bits(ip_bits("2001:db8::") | n << 64).into(), 0).ok()).collect();
+        assert_eq!(taken.len(), 2 * HOUSES);
+        assert!(crowd.connects(ip("2001:db8:1::"), 0).is_ok());
+        drop(taken);
+        assert!(crowd.connects(ip("2001:db8::"), 0).is_ok());
+    }
+
+    fn ip_bits(text: &str) -> u128 {
+        text.parse::<Ipv6Addr>().unwrap().to_bits()
     }
 
     #[test]
     fn nothing_is_kept_of_those_that_are_gone() {
         let crowd = crowd(1_000);
         for n in 0..1_000_u32 {
-            let address = IpAddr::V4(n.into());
+            let address = if n.is_multiple_of(2) { IpAddr::V4(n.into()) } else { Ipv6Addr::from_bits(u128::from(n) << 60).into() };
             let guests: Vec<_> = (0..5).map(|_| crowd.connects(address, 0)).collect();
             drop(guests);
         }
-        assert!(crowd.connections.by_address.lock().unwrap().is_empty());
+        assert!(crowd.connections.by_network.lock().unwrap().is_empty());
     }
 
     #[test]

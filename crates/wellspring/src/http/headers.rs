@@ -75,11 +75,20 @@ impl Caching {
 pub trait Told {
     /// Adds a line, whatever others of its name there are.
     fn line(&mut self, name: HeaderName, value: &HeaderValue);
+
+    /// The same with a value that is kept as text. One that no line can hold adds none.
+    fn text(&mut self, name: HeaderName, value: &[u8]);
 }
 
 impl Told for HeaderMap {
     fn line(&mut self, name: HeaderName, value: &HeaderValue) {
         self.append(name, value.clone());
+    }
+
+    fn text(&mut self, name: HeaderName, value: &[u8]) {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            self.append(name, value);
+        }
     }
 }
 
@@ -127,14 +136,14 @@ pub enum Fate {
 pub fn of_view(mode: HttpCache, facts: &Facts, tail: &Tail, fate: Fate, now: Mono) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(ETAG, tail.etag.clone());
+    headers.text(ETAG, tail.etag());
     tell_view(mode, facts, tail, fate, now, &mut headers);
     headers
 }
 
 /// Those of them that do not depend on the entity that is chosen, either.
 pub(super) fn tell_view(mode: HttpCache, facts: &Facts, tail: &Tail, fate: Fate, now: Mono, to: &mut impl Told) {
-    to.line(LAST_MODIFIED, &tail.last_modified);
+    to.text(LAST_MODIFIED, tail.last_modified());
     to.line(CACHE_STATUS, &cache_status(facts, fate, now));
     to.line(VARY, &HeaderValue::from_static("Accept-Encoding"));
     let caching = if fate == Fate::Hit { Caching::of(mode, facts, now) } else { Caching::Revalidate };
@@ -148,8 +157,8 @@ pub(super) fn tell_view(mode: HttpCache, facts: &Facts, tail: &Tail, fate: Fate,
 pub fn of_past(mode: HttpCache, period: Duration, tail: &Tail) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(ETAG, tail.etag.clone());
-    headers.insert(LAST_MODIFIED, tail.last_modified.clone());
+    headers.text(ETAG, tail.etag());
+    headers.text(LAST_MODIFIED, tail.last_modified());
     headers.insert(CACHE_STATUS, HeaderValue::from_static("wellspring; hit; detail=history"));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     let period = period.as_secs();
@@ -183,7 +192,7 @@ fn cache_status(facts: &Facts, fate: Fate, now: Mono) -> HeaderValue {
 }
 
 /// True where `If-None-Match` names this entity, in whatever coding the client takes.
-pub fn matches(request: &HeaderMap, etag: &HeaderValue) -> bool {
+pub fn matches(request: &HeaderMap, etag: &[u8]) -> bool {
     held(lines(request, IF_NONE_MATCH), etag, Accepts::of(request)).is_some()
 }
 
@@ -197,8 +206,8 @@ pub(super) fn lines(request: &HeaderMap, name: HeaderName) -> impl Iterator<Item
 /// Which of the acceptable representations is selected is the server's choice (§12.1), and the best is one that the client has:
 /// so a tag of any coding that it takes is a match, and the 304 names that tag. A coding that it does not take is none of its
 /// representations, for a cache in between would serve a 304's stored answer to a client that cannot read it.
-pub fn held<'a>(lines: impl Iterator<Item = &'a [u8]>, etag: &HeaderValue, accepts: Accepts) -> Option<Option<Coding>> {
-    let etag = weakened(etag.as_bytes());
+pub fn held<'a>(lines: impl Iterator<Item = &'a [u8]>, etag: &[u8], accepts: Accepts) -> Option<Option<Coding>> {
+    let etag = weakened(etag);
     let open = etag.strip_suffix(b"\"").unwrap_or(etag);
     lines.flat_map(|line| line.split(|b| *b == b',')).map(<[u8]>::trim_ascii).find_map(|tag| {
         if tag == b"*" {
@@ -218,7 +227,7 @@ fn weakened(tag: &[u8]) -> &[u8] {
 }
 
 /// The answer with these frames, or a 304 where the request names them already.
-pub(super) fn answer(frames: Frames, etag: &HeaderValue, mut headers: HeaderMap, request: &HeaderMap) -> Response<Body> {
+pub(super) fn answer(frames: Frames, etag: &[u8], mut headers: HeaderMap, request: &HeaderMap) -> Response<Body> {
     let mut response = Response::new(Body::Frames(Frames::default()));
     if matches(request, etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -60,7 +60,7 @@ pub async fn history(site: &Site, source: &Arc<Source>, query: Option<&str>, req
     headers.extend(newest.map(|date| (LAST_MODIFIED, date)));
     headers.insert(CACHE_CONTROL, Caching::Revalidate.header());
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    Ok(headers::answer(Frames::new(text.into(), Bytes::new(), Bytes::new()), &etag, headers, request))
+    Ok(headers::answer(Frames::new(text.into(), Bytes::new(), Bytes::new()), etag.as_bytes(), headers, request))
 }
 
 /// The data as of a moment that has passed.

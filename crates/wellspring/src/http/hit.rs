@@ -37,6 +37,15 @@ pub(super) struct Hit<'a> {
     entity: Entity<'a>,
 }
 
+/// A part of a body.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Piece<'a> {
+    /// Copying it costs less than counting who holds it.
+    Short(&'a [u8]),
+    /// May be large, and is shared.
+    Shared(&'a Bytes),
+}
+
 /// Which of the stored bodies is sent.
 #[derive(Debug)]
 enum Entity<'a> {
@@ -65,7 +74,7 @@ impl Site {
                 self.engine.nudge(cell, now);
             }
             source.reads.count(freshness.into());
-            let entity = match held(wants.known, &tail.etag, wants.accepts) {
+            let entity = match held(wants.known, tail.etag(), wants.accepts) {
                 Some(coding) => Entity::Known(coding),
                 None => match self.coder.hit(view, freshness, tail, wants.accepts) {
                     Some((coding, coded)) => Entity::Coded(coding, coded),
@@ -91,10 +100,10 @@ impl Hit<'_> {
     /// Every header that does not depend on who asks from where.
     pub(super) fn tell(&self, to: &mut impl Told) {
         match &self.entity {
-            Entity::Known(None) => to.line(ETAG, &self.tail.etag),
+            Entity::Known(None) => to.text(ETAG, self.tail.etag()),
             Entity::Known(Some(coding)) => match self.tail.codings.coded(coding.place()) {
                 Some(coded) => to.line(ETAG, &coded.etag),
-                None => to.line(ETAG, &tag(&self.tail.etag, *coding)),
+                None => to.line(ETAG, &tag(self.tail.etag(), *coding)),
             },
             Entity::Coded(coding, coded) => {
                 to.line(CONTENT_TYPE, &JSON);
@@ -104,19 +113,39 @@ impl Hit<'_> {
             }
             Entity::Plain => {
                 to.line(CONTENT_TYPE, &JSON);
-                to.line(ETAG, &self.tail.etag);
-                to.line(CONTENT_LENGTH, &self.tail.length);
+                to.text(ETAG, self.tail.etag());
+                to.text(CONTENT_LENGTH, self.tail.length());
             }
         }
         tell_view(self.mode, &self.view.facts, self.tail, Fate::Hit, self.now, to);
     }
 
     /// The body's parts, one after another.
-    pub(super) fn pieces(&self) -> [Option<&Bytes>; 3] {
+    pub(super) fn pieces(&self) -> [Piece<'_>; 3] {
+        const NONE: Piece<'_> = Piece::Short(&[]);
         match &self.entity {
-            Entity::Known(_) => [None, None, None],
-            Entity::Coded(_, coded) => [Some(&coded.bytes), None, None],
-            Entity::Plain => [Some(&self.tail.head), Some(&self.view.content.items), Some(&self.tail.bytes)],
+            Entity::Known(_) => [NONE; 3],
+            Entity::Coded(_, coded) => [Piece::Shared(&coded.bytes), NONE, NONE],
+            Entity::Plain => [Piece::Short(self.tail.head()), Piece::Shared(&self.view.content.items), Piece::Short(self.tail.bytes())],
+        }
+    }
+}
+
+impl Piece<'_> {
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Short(bytes) => bytes.len(),
+            Self::Shared(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl From<Piece<'_>> for Bytes {
+    fn from(piece: Piece<'_>) -> Self {
+        match piece {
+            Piece::Short(bytes) => Self::copy_from_slice(bytes),
+            Piece::Shared(bytes) => bytes.clone(),
         }
     }
 }

@@ -74,9 +74,12 @@ pub fn index(engine: &Engine, base: &BasePath, now: Moment) -> Index {
     Index { name: "wellspring", version: env!("CARGO_PKG_VERSION"), sources }
 }
 
+/// How many keys are named where many are not as they should be: a probe asks often, and a source may have thousands.
+const MOST_REASONS: usize = 20;
+
 /// How the server is: 200 with what is wrong in words, for one dead upstream must not empty a load balancer.
 pub fn readiness(engine: &Engine, now: Moment) -> Readiness {
-    let mut reasons = Vec::new();
+    let (mut reasons, mut failing) = (Vec::new(), 0);
     if let Health::Degraded(why) = engine.store().health() {
         reasons.push(format!("store: {why}"));
     }
@@ -87,12 +90,21 @@ pub fn readiness(engine: &Engine, now: Moment) -> Readiness {
                 Some(at) => format!("serving what it had at {}", at.strftime("%Y-%m-%d %H:%M:%SZ")),
                 None => "nothing to serve yet".to_owned(),
             };
-            if let Some(error) = status.last_error {
-                reasons.push(format!("{}: {} ({}); {serves}", status.key, error.message, error.code));
+            let why = if let Some(error) = status.last_error {
+                format!("{} ({})", error.message, error.code)
             } else if status.checked_at.is_none() && status.phase != "idle" {
-                reasons.push(format!("{}: its first refresh is {}; {serves}", status.key, status.phase));
+                format!("its first refresh is {}", status.phase)
+            } else {
+                continue;
+            };
+            failing += 1;
+            if failing <= MOST_REASONS {
+                reasons.push(format!("{}: {why}; {serves}", status.key));
             }
         }
+    }
+    if failing > MOST_REASONS {
+        reasons.push(format!("and {} more keys", failing - MOST_REASONS));
     }
     Readiness { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons }
 }

@@ -38,6 +38,7 @@ pub mod selection;
 pub mod server;
 mod socket;
 pub mod stream;
+mod weighted;
 
 use access::AccessLog;
 use admin::Admission;

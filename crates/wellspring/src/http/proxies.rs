@@ -6,9 +6,18 @@
 use std::net::IpAddr;
 use std::str::FromStr as _;
 
-use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use http::header::{FORWARDED, HeaderMap, HeaderName};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Who asks, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The nearest address that somebody who may be believed names.
+    pub address: IpAddr,
+    /// A proxy of ours wrote something there that cannot be read. Whoever that is, it is not the proxy.
+    pub unread: bool,
+}
 
 /// The proxies in front, as networks: an address, and how many of its first bits count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,23 +41,27 @@ impl Proxies {
 
     /// Who asks: the peer, or where that is a proxy of ours, the nearest of those before it that is none. What cannot be read is
     /// as far as it goes, for whatever stands before it is anybody's word.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let mut nearest = peer.to_canonical();
-        if self.0.is_empty() || !self.trusts(nearest) {
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+        let mut nearest = Client { address: peer.to_canonical(), unread: false };
+        if self.0.is_empty() || !self.trusts(nearest.address) {
             return nearest;
         }
         // Nearly every proxy writes this one, and hands on what a client wrote into the other.
         let lines = headers.get_all(X_FORWARDED_FOR);
         let is_older = lines.iter().next().is_some();
         let lines = if is_older { lines } else { headers.get_all(FORWARDED) };
-        let named = if is_older { listed } else { forwarded };
         for line in lines.iter().collect::<Vec<_>>().into_iter().rev() {
-            for address in named(line) {
-                let Some(address) = address else { return nearest };
-                nearest = address;
+            let mut rest = Some(line.as_bytes());
+            while let Some(line) = rest {
+                // From the right: what stands further to the left is anybody's word, down to its quotes.
+                let (before, last) = last_of(line, b',', !is_older);
+                let named = if is_older { node(last) } else { node_for(last) };
+                let Some(address) = named else { return Client { unread: true, ..nearest } };
+                nearest.address = address;
                 if !self.trusts(address) {
                     return nearest;
                 }
+                rest = before;
             }
         }
         nearest
@@ -60,47 +73,39 @@ fn same(network: u128, address: u128, width: u8, bits: u8) -> bool {
     network.checked_shr(rest.into()) == address.checked_shr(rest.into())
 }
 
-/// The addresses of a line of `X-Forwarded-For`, the last first; `None` for what is none.
-fn listed(line: &HeaderValue) -> Vec<Option<IpAddr>> {
-    line.to_str().map_or_else(|_| vec![None], |line| line.rsplit(',').map(node).collect())
-}
-
-/// The same of a line of `Forwarded` (RFC 7239).
-fn forwarded(line: &HeaderValue) -> Vec<Option<IpAddr>> {
-    let Some(elements) = line.to_str().ok().and_then(|line| unquoted(line, ',')) else { return vec![None] };
-    elements.into_iter().rev().map(node_for).collect()
-}
-
-/// The address that one element says it is for.
-fn node_for(element: &str) -> Option<IpAddr> {
-    let pairs = unquoted(element, ';')?;
-    let is_for = |pair: &&str| pair.trim_start().get(..4).is_some_and(|name| name.eq_ignore_ascii_case("for="));
-    let value = pairs.into_iter().find(is_for)?.trim().get(4..)?;
-    node(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
-}
-
-/// The parts between separators that stand in no quotes; `None` where a quote never ends, which would hide what follows.
-fn unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
-    let (mut parts, mut from, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            c if c == separator && !quoted => {
-                parts.push(&text[from..at]);
-                from = at + c.len_utf8();
-            }
-            _ => {}
+/// What stands behind the last separator, and what stands before it, where there is one. `quotes` hide separators; read from the
+/// right, a quote that was never closed hides only what whoever opened it has written.
+fn last_of(text: &[u8], separator: u8, quotes: bool) -> (Option<&[u8]>, &[u8]) {
+    let mut quoted = false;
+    for at in (0..text.len()).rev() {
+        if quotes && text[at] == b'"' {
+            let escapes = text[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+            quoted ^= escapes.is_multiple_of(2);
+        } else if text[at] == separator && !quoted {
+            return (Some(&text[..at]), &text[at + 1..]);
         }
     }
-    parts.push(&text[from..]);
-    (!quoted).then_some(parts)
+    (None, text)
+}
+
+/// The address that one element of `Forwarded` (RFC 7239) says it is for.
+fn node_for(element: &[u8]) -> Option<IpAddr> {
+    let mut rest = Some(element);
+    while let Some(pairs) = rest {
+        let (before, pair) = last_of(pairs, b';', true);
+        let pair = pair.trim_ascii();
+        if pair.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"for=")) {
+            let value = &pair[4..];
+            return node(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value));
+        }
+        rest = before;
+    }
+    None
 }
 
 /// An address, in brackets or not, with a port or without.
-fn node(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
+fn node(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim();
     let bare = match text.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']')?;
@@ -118,6 +123,7 @@ fn is_port(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn the_client_is_the_nearest_that_is_no_proxy_of_ours() {
         let check = |peer: &str, lines: &[(&str, &str)], expected: &str| {
-            assert_eq!(proxies().client(ip(peer), &headers(lines)), ip(expected), "{peer} {lines:?}");
+            assert_eq!(proxies().client(ip(peer), &headers(lines)).address, ip(expected), "{peer} {lines:?}");
         };
         let xff = |value| [("x-forwarded-for", value)];
         // Nobody's word but a proxy's.
@@ -188,7 +194,7 @@ mod tests {
     #[test]
     fn the_newer_header_counts_where_the_older_is_not_there() {
         let check = |lines: &[(&str, &str)], expected: &str| {
-            assert_eq!(proxies().client(ip("127.0.0.1"), &headers(lines)), ip(expected), "{lines:?}");
+            assert_eq!(proxies().client(ip("127.0.0.1"), &headers(lines)).address, ip(expected), "{lines:?}");
         };
         let forwarded = |value| [("forwarded", value)];
         check(&forwarded("for=198.51.100.1;proto=https;by=10.0.0.7"), "198.51.100.1");
@@ -198,17 +204,32 @@ mod tests {
         check(&[("forwarded", "for=1.2.3.4"), ("x-forwarded-for", "198.51.100.1")], "198.51.100.1");
         // A comma or a quote of the client's own moves nothing.
         check(&forwarded("for=198.51.100.1;host=\"a, for=1.2.3.4\""), "198.51.100.1");
-        check(&forwarded("for=1.2.3.4;host=\"a, for=198.51.100.1"), "127.0.0.1");
+        check(&forwarded("for=1.2.3.4;host=\"a, for=198.51.100.1"), "198.51.100.1");
+        check(&forwarded("for=\"x, for=\"198.51.100.1:80\";host=\"a\\\", for=1.2.3.4\""), "198.51.100.1");
         check(&[("forwarded", "host=\"a"), ("forwarded", "for=198.51.100.1")], "198.51.100.1");
         check(&forwarded("for=_hidden"), "127.0.0.1");
         check(&forwarded("proto=https"), "127.0.0.1");
     }
 
+    #[test]
+    fn what_cannot_be_read_is_not_the_proxy() {
+        let unread = |name, value| proxies().client(ip("127.0.0.1"), &headers(&[(name, value)])).unread;
+        assert!(unread("x-forwarded-for", "198.51.100.1, unknown") && unread("forwarded", "for=_hidden") && unread("x-forwarded-for", ""));
+        assert!(!unread("x-forwarded-for", "unknown, 198.51.100.1") && !unread("x-forwarded-for", "10.0.0.3"));
+        assert!(!proxies().client(ip("127.0.0.1"), &HeaderMap::new()).unread);
+    }
+
     proptest! {
         #[test]
-        fn what_a_client_writes_before_a_proxy_changes_nothing(own in "[ -~]{0,40}") {
-            let told = |value: String| proxies().client(ip("127.0.0.1"), &headers(&[("x-forwarded-for", &value)]));
-            prop_assert_eq!(told(format!("{own}, 198.51.100.1")), ip("198.51.100.1"));
+        fn what_a_client_writes_before_a_proxy_changes_nothing(own in prop::collection::vec(any::<u8>(), 0..40)) {
+            let told = |name: &str, appended: &str| {
+                // Bytes that no header can hold never come.
+                let value = HeaderValue::from_bytes(&[&own[..], appended.as_bytes()].concat()).ok()?;
+                Some(proxies().client(ip("127.0.0.1"), &HeaderMap::from_iter([(HeaderName::try_from(name).unwrap(), value)])))
+            };
+            let is_known = |client: Option<Client>| client.is_none_or(|c| c == Client { address: ip("198.51.100.1"), unread: false });
+            prop_assert!(is_known(told("x-forwarded-for", ", 198.51.100.1")));
+            prop_assert!(is_known(told("forwarded", ", for=198.51.100.1")));
         }
     }
 }

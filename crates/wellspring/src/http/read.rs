@@ -167,7 +167,7 @@ fn stored(site: &Site, source: &Source, cell: &Arc<Cell>, request: &HeaderMap) -
         *response.status_mut() = hit.status();
         response.headers_mut().reserve(12);
         hit.tell(response.headers_mut());
-        let [head, items, tail] = hit.pieces().map(|piece| piece.cloned().unwrap_or_default());
+        let [head, items, tail] = hit.pieces().map(Into::into);
         *response.body_mut() = Body::Frames(Frames::new(head, items, tail));
         response
     })

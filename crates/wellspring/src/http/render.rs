@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderValue;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -13,8 +12,7 @@ use wellspring_core::freshness::Freshness;
 use wellspring_core::snapshot::Digest;
 use wellspring_core::source::SourceSpec;
 
-use crate::engine::hot::codings::Codings;
-use crate::engine::hot::{Content, Facts, Tail};
+use crate::engine::hot::{Around, Content, Facts, Tail};
 
 /// Encodes bodies in the server's time zone.
 #[derive(Debug)]
@@ -132,27 +130,17 @@ fn encode(items_key: &str, content: &Content, metadata: &Metadata<'_>, modified:
     // A struct of plain fields cannot fail to encode.
     let mut json = serde_json::to_vec(metadata).unwrap_or_else(|_| b"{}".to_vec());
     json[0] = b',';
-    // To its size: a tail is kept for each key that was read.
-    let bytes = Bytes::from(json.into_boxed_slice());
-    let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&[items_key.as_bytes(), &*bytes].concat()).to_string()[..16]);
-    let head = head(items_key);
-    Tail {
-        length: HeaderValue::from(head.len() + content.items.len() + bytes.len()),
-        codings: Codings::default(),
-        head,
-        bytes,
-        etag: HeaderValue::try_from(etag).unwrap_or_else(|_| HeaderValue::from_static("\"0\"")),
-        last_modified: http_date(modified),
-    }
-}
-
-/// What stands before the items.
-fn head(items_key: &str) -> Bytes {
-    if items_key == "items" {
-        return Bytes::from_static(b"{\"items\":");
-    }
+    let etag = format!("\"{}-{}\"", content.revision, &Digest::of(&[items_key.as_bytes(), &*json].concat()).to_string()[..16]);
     // Names of lists are words, but a word is quoted by who knows how.
-    Bytes::from(format!("{{{}:", serde_json::to_string(items_key).unwrap_or_default()))
+    let head = format!("{{{}:", serde_json::to_string(items_key).unwrap_or_default());
+    let length = (head.len() + content.items.len() + json.len()).to_string();
+    Tail::new(Around {
+        head: head.as_bytes(),
+        bytes: &json,
+        etag: etag.as_bytes(),
+        last_modified: http_date(modified).as_bytes(),
+        length: length.as_bytes(),
+    })
 }
 
 /// What a failure adds to facts, for the one answer that tells it.

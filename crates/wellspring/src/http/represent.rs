@@ -99,7 +99,7 @@ pub(super) async fn represent(
         Unmade::Format(unwritable) => Box::new(Problem::new(StatusCode::NOT_FOUND, unwritable.code(), unwritable.to_string())),
     })?;
     let (head, bytes) = if asked.format == Format::Json {
-        (tail.head.clone(), tail.bytes.clone())
+        (Bytes::copy_from_slice(tail.head()), Bytes::copy_from_slice(tail.bytes()))
     } else {
         // What is said of the items has its place in the headers there.
         (Bytes::new(), Bytes::new())
@@ -110,13 +110,13 @@ pub(super) async fn represent(
     headers.insert(CONTENT_TYPE, asked.format.media_type());
     headers.insert(ETAG, etag.clone());
     let frames = Frames::new(head, items, bytes);
-    Ok(headers::answer(frames, &etag, headers, asked.request))
+    Ok(headers::answer(frames, etag.as_bytes(), headers, asked.request))
 }
 
 /// The stored body.
 pub(super) fn answer(content: &Content, tail: &Tail, headers: HeaderMap, request: &HeaderMap) -> Response<Body> {
-    let frames = Frames::new(tail.head.clone(), content.items.clone(), tail.bytes.clone());
-    headers::answer(frames, &tail.etag, headers, request)
+    let frames = Frames::new(Bytes::copy_from_slice(tail.head()), content.items.clone(), Bytes::copy_from_slice(tail.bytes()));
+    headers::answer(frames, tail.etag(), headers, request)
 }
 
 /// Judges the names that a selection asks for, by what the source declares and, where that does not do, by its items.

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use http::{Request, Response, StatusCode};
+use http::header::{DATE, VIA};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -18,11 +19,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tower::ServiceExt as _;
 use tracing::{debug, error, warn};
 
 use super::body::Body;
-use super::crowd::{self, Reason, Said};
+use super::crowd::{self, Crowd, Reason, Said};
 use super::lanes::Lanes;
 use super::problem::Problem;
 use super::socket::{self, Socket};
@@ -31,6 +33,10 @@ use crate::lifecycle;
 
 /// How long a client may take to send its request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many connections are still accepted at the end: all that can be queued, and no end of those that go on coming.
+const MOST_QUEUED: usize = 4_096;
+/// How long a connection that was accepted while all end may take to bring its request, which most have sent long before.
+const LATE: Duration = Duration::from_millis(200);
 /// After a failed accept (no descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -72,7 +78,7 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
             () = draining(&mut stage) => break,
         }
     }
-    drop(listener);
+    take_queued(listener, &crowd, &lanes);
     let cut = lanes.drain().await;
     if cut > 0 {
         warn!(connections = cut, "cut connections that did not finish in time");
@@ -82,10 +88,27 @@ pub async fn serve(listener: TcpListener, site: Site, router: Router, patience: 
     }
 }
 
+/// Takes who has connected and was not accepted yet: closing would reset them with what they have asked.
+fn take_queued(listener: TcpListener, crowd: &Arc<Crowd>, lanes: &Lanes) {
+    // As the system sees it: the runtime may not have heard of them yet.
+    let Ok(listener) = listener.into_std() else { return };
+    for _ in 0..MOST_QUEUED {
+        let Ok((stream, peer)) = listener.accept() else { return };
+        let Ok(guest) = crowd.connects(peer.ip(), lanes.open()) else { return };
+        if stream.set_nonblocking(true).is_err() || !lanes.take(stream, peer.ip(), guest) {
+            return;
+        }
+    }
+}
+
 pub(super) async fn connection(mut stream: TcpStream, service: Answers) {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let site = &service.site;
+    let ends = *site.stage.borrow() == Stage::Draining;
+    if ends && !timeout(LATE, stream.readable()).await.is_ok_and(|readable| readable.is_ok()) {
+        return;
+    }
     // What a trusted proxy says of its clients is read where the log wants it, and not on the short way.
     let is_told = site.access_log.is_some() && site.proxies.trusts(service.client);
     let begun = if is_told { Some(Vec::new()) } else { direct::serve(&mut stream, site, service.client).await };
@@ -150,12 +173,13 @@ impl Service<Request<Incoming>> for Answers {
     fn call(&self, request: Request<Incoming>) -> Answer {
         let log = self.site.access_log.as_ref();
         let client = || self.site.proxies.client(self.client, request.headers());
-        let noted = log.map(|log| log.note(&request, client(), self.site.engine.clock()));
+        let noted = log.map(|log| log.note(&request, client().address, self.site.engine.clock()));
         let moved = self.site.base.moved(&request);
         let request = self.site.base.take_off(request);
         self.owed.store(!request.body().is_end_stream(), Ordering::Relaxed);
         let at_once = intake::refuse(&request).map(read::made).or(moved).or_else(|| read::hit(&self.site, &request));
-        if let Some(response) = at_once {
+        if let Some(mut response) = at_once {
+            dated(&self.site, &mut response);
             if let (Some(log), Some(noted)) = (log, noted) {
                 log.answered(&noted, &response, self.site.engine.clock());
             }
@@ -164,16 +188,28 @@ impl Service<Request<Incoming>> for Answers {
         let Self { router, site, .. } = self.clone();
         let mut request = request;
         request.extensions_mut().insert(Peer(self.client));
+        if request.version() < Version::HTTP_11 || self.site.proxies.trusts(self.client) {
+            // A proxy that says nothing of itself (nginx, unless it is told to) is known by its old version of HTTP, or by its address:
+            // what it should have said is said for it, so that nobody who asks through it is taken for a neighbour.
+            request.headers_mut().append(VIA, HeaderValue::from_static("1.0 unnamed"));
+        }
         // Not here: what a handler computes would hold up the hits of this thread's other connections.
         Answer::Routed(Work(lifecycle::spawn(async move {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
-            let response = response.map(Body::Made);
+            let mut response = response.map(Body::Made);
+            dated(&site, &mut response);
             if let (Some(log), Some(noted)) = (&site.access_log, noted) {
                 log.answered(&noted, &response, site.engine.clock());
             }
             response
         })))
     }
+}
+
+/// Says when it was answered: hyper, which would, goes on saying a time that lies ahead once the clock was set back.
+fn dated(site: &Site, response: &mut Response<Body>) {
+    let clock = site.engine.clock();
+    response.headers_mut().entry(DATE).or_insert_with(|| direct::date(clock.mono(), clock));
 }
 
 /// An answer: ready at once where it is a hit.

@@ -118,7 +118,7 @@ impl Message {
             Receiver::Slack => json(json!({"text": self.text(hook, slack)})),
             Receiver::Discord => {
                 // Nobody is called by what an upstream said.
-                json(json!({"content": cut(self.text(hook, str::to_owned), DISCORD), "allowed_mentions": {"parse": []}}))
+                json(json!({"content": cut(self.text(hook, discord), DISCORD), "allowed_mentions": {"parse": []}}))
             }
             Receiver::Ntfy => Written {
                 media_type: "text/plain; charset=utf-8",
@@ -187,7 +187,9 @@ impl Message {
             ("items", number(self.items.map(u64::from))),
             ("url", self.url.clone()),
         ];
-        values.into_iter().map(|(name, value)| (name.to_owned(), escape(&value))).collect()
+        // All others are our own words.
+        let foreign = ["key", "message"];
+        values.into_iter().map(|(name, value)| (name.to_owned(), if foreign.contains(&name) { escape(&value) } else { value })).collect()
     }
 }
 
@@ -203,6 +205,30 @@ fn slack(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// The signs by which Discord knows links, mentions and type.
+fn discord(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "\\`*_~|[]()<>#@".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
 fn cut(text: String, most: usize) -> String {
     if text.chars().count() <= most { text } else { text.chars().take(most - 1).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_upstream_says_makes_no_link_and_calls_nobody() {
+        let said = "gzip [Log in](https://evil.example/a_b) @everyone `x` <@1>";
+        assert_eq!(discord(said), r"gzip \[Log in\]\(https://evil.example/a\_b\) \@everyone \`x\` \<\@1\>");
+        assert_eq!(slack("<https://evil.example|Log in> & <!here>"), "&lt;https://evil.example|Log in&gt; &amp; &lt;!here&gt;");
+    }
 }

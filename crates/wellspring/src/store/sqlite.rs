@@ -7,6 +7,7 @@
 //! latest of every key changed meanwhile (revisions in between are not kept). Where the file was lost, replaced or found
 //! corrupt, it owes the latest of every key; the history in that file is gone from the store, not from the renamed file.
 
+mod aside;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{Semaphore, broadcast, oneshot};
 use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
@@ -36,11 +37,16 @@ use super::local::{Local, restored_history};
 use super::{Change, Entry, Figures, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 use crate::lifecycle;
 
+/// How many reads of history wait before the thread at a time.
+const READS: usize = 4;
+
 /// A store in one SQLite file, for one server at a time.
 pub struct SqliteStore {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
     path: PathBuf,
+    /// Places of reads before the writing thread.
+    reads: Arc<Semaphore>,
 }
 
 /// What the callers and the writing thread share. Neither lock is ever held across an await or a disk access.
@@ -60,15 +66,25 @@ impl SqliteStore {
     /// file of ours or where its folder does not allow it; the message says what to do.
     pub fn open(path: &Path, retention: Retention) -> Result<Self, StoreError> {
         let file = DataFile::claim(path)?;
+        file.heal().map_err(|error| {
+            let path = path.display();
+            StoreError::Unusable(format!(
+                "the store `{path}` was being replaced and that cannot be ended ({error}); free the file or the disk"
+            ))
+        })?;
+        if let Err(error) = file.renew_log() {
+            // It is read as it is: what follows in it is as safe as the disk is.
+            tracing::warn!(path = %path.display(), %error, "the log that the last run left cannot be written anew");
+        }
         let load::First { conn, entries, notes } = load::first(&file)?;
         let shared =
             Arc::new(Shared { local: Mutex::new(Local::new(entries, notes)), health: Mutex::new(Health::Ok), errors: AtomicU64::new(0) });
         let (jobs, queue) = mpsc::channel();
         let mut writer = Writer::new(file, conn, retention, Arc::clone(&shared), queue);
-        writer.settle();
+        writer.settle()?;
         let refused = |error| StoreError::Unavailable(format!("the store's thread could not be started: {error}"));
         lifecycle::thread("store", move || writer.run()).map_err(refused)?;
-        Ok(Self { shared, jobs, path: path.to_owned() })
+        Ok(Self { shared, jobs, path: path.to_owned(), reads: Arc::new(Semaphore::new(READS)) })
     }
 
     /// Applies a change in memory and queues its writing under one lock, so that both happen in the same order.
@@ -84,8 +100,10 @@ impl SqliteStore {
     }
 
     async fn read<T>(&self, read: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Read) -> Result<T, StoreError> {
+        // Reads of history share the thread that writes: few wait there, the rest here, where whoever leaves waits no more.
+        let place = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))?;
         let (done, answer) = oneshot::channel();
-        self.submit(Job::Read(read(done)));
+        self.submit(Job::Read(read(done), place));
         answer.await.map_err(closed)?
     }
 

@@ -134,10 +134,10 @@ async fn one_address_takes_no_more_than_its_share() {
     app.stop().await;
 }
 
-/// A listener in the name of a client behind the proxy; the first line of the answer.
-async fn listens(app: &TestApp, client: &str) -> (TcpStream, String) {
+/// A listener with these headers of a proxy; the first line of the answer.
+async fn listens(app: &TestApp, said: &str) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
-    let request = format!("GET /api/stream HTTP/1.0\r\nhost: x\r\nx-forwarded-for: {client}\r\n\r\n");
+    let request = format!("GET /api/stream HTTP/1.0\r\nhost: x\r\n{said}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut line = vec![0; 12];
     tokio::time::timeout(PATIENCE, stream.read_exact(&mut line)).await.expect("an answer in time").unwrap();
@@ -148,13 +148,17 @@ async fn listens(app: &TestApp, client: &str) -> (TcpStream, String) {
 async fn one_address_listens_to_so_many_streams_and_no_more() {
     let builder = Builder::new().with_server("max_streams_per_address = 2\ntrusted_proxies = [\"127.0.0.1\"]");
     let (_origin, app) = cinema(builder).await;
-    let first = listens(&app, "203.0.113.1").await;
-    let second = listens(&app, "203.0.113.1").await;
+    let (one, other) = ("x-forwarded-for: 203.0.113.1\r\n", "x-forwarded-for: 203.0.113.2\r\n");
+    let first = listens(&app, one).await;
+    let second = listens(&app, one).await;
     assert!(first.1.ends_with("200") && second.1.ends_with("200"));
-    assert!(listens(&app, "203.0.113.1").await.1.ends_with("503"));
-    assert!(listens(&app, "203.0.113.2").await.1.ends_with("200"));
+    // Whatever it wrote before the proxy's own word.
+    for said in [one, "x-forwarded-for: \u{ff}, 203.0.113.1\r\n", "forwarded: for=\"x, for=203.0.113.1\r\n"] {
+        assert!(listens(&app, said).await.1.ends_with("503"), "{said}");
+    }
+    assert!(listens(&app, other).await.1.ends_with("200"));
     drop(first);
-    let again = async { while !listens(&app, "203.0.113.1").await.1.ends_with("200") {} };
+    let again = async { while !listens(&app, one).await.1.ends_with("200") {} };
     tokio::time::timeout(PATIENCE, again).await.expect("who has left is not counted");
     // Without a client's name it is the proxy's own.
     let mut own = Vec::new();
@@ -162,7 +166,11 @@ async fn one_address_listens_to_so_many_streams_and_no_more() {
         own.push(listens(&app, "").await);
     }
     assert!(own.iter().all(|(_, line)| line.ends_with("200")));
-    drop((second, own));
+    // Of whom nothing can be read are counted together, and none of them is the proxy.
+    let unread = [listens(&app, "x-forwarded-for: unknown\r\n").await, listens(&app, "forwarded: for=_hidden\r\n").await];
+    assert!(unread.iter().all(|(_, line)| line.ends_with("200")));
+    assert!(listens(&app, "x-forwarded-for: \r\n").await.1.ends_with("503"));
+    drop((second, own, unread));
     app.stop().await;
 }
 

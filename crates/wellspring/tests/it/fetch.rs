@@ -150,6 +150,12 @@ async fn what_has_not_changed_is_not_sent_again() {
     let asked = origin.last("/");
     assert_eq!((asked.header("if-none-match"), asked.header("if-modified-since")), (Some("\"1\""), Some("Sun, 06 Nov 1994 08:49:37 GMT")));
 
+    // One that is as long as a page is not kept: it would be held and sent for each request of each key.
+    let long = format!("\"{}\"", "x".repeat(5_000));
+    origin.script("/long", Answer::ok("x").etag(&long).header("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT"));
+    let kept = body(&fetcher, &get(origin.url("/long"))).await.validator;
+    assert_eq!(kept, Validator { etag: None, last_modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".into()) });
+
     // What a 304 says anew replaces what was sent; what it leaves out stays.
     origin.script("/", Answer::raw("HTTP/1.1 304 Not Modified\r\netag: \"2\"\r\n\r\n"));
     let sent = Validator { etag: Some("\"1\"".into()), last_modified: Some("then".into()) };

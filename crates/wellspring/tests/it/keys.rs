@@ -61,3 +61,46 @@ async fn past_the_bound_what_was_read_meanwhile_stays() {
     drop(connection);
     app.stop().await;
 }
+
+/// Keys that the upstream does not have take no room from those that it has, however many are asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_without_data_push_out_none_that_have_some() {
+    let origin = Origin::start().await;
+    origin.script("/list", Answer::json("[{\"a\": 1}]"));
+    let app = Builder::new().with_fetch("gap = \"0s\"").with_source(&list(&origin, 20)).start().await;
+    let path = |n: usize| format!("/api/list?n={n}&q=x");
+    for n in 0..20 {
+        assert_eq!(app.get(&path(n)).await.status, 200);
+        app.clock.pass(Duration::from_secs(1));
+    }
+    origin.script("/list", Answer::status(404));
+    for n in 100..160 {
+        assert_eq!(app.get(&path(n)).await.status, 503, "{n}");
+    }
+    let held = || app.app().engine.catalog().source("list").unwrap().cells_unordered();
+    assert_eq!(held().iter().filter(|cell| cell.view().is_some()).count(), 20);
+    assert!(held().len() <= 28, "{}", held().len());
+    assert_eq!(app.get("/api/list/history?n=0&q=x").await.json()["revisions"].as_array().unwrap().len(), 1);
+    // One that has data takes the room of the one that was read longest ago.
+    origin.script("/list", Answer::json("[{\"a\": 1}]"));
+    assert_eq!(app.get(&path(200)).await.status, 200);
+    let gone: Vec<usize> = (0..20).filter(|n| held().iter().all(|cell| cell.key.as_str() != format!("list?n={n}&q=x"))).collect();
+    assert_eq!(gone, [0]);
+    app.stop().await;
+}
+
+/// Thousands of keys may fail at once, and a probe asks every few seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_names_twenty_keys_and_counts_the_rest() {
+    let origin = Origin::start().await;
+    origin.script("/list", Answer::status(404));
+    let app = TestApp::with_source(&list(&origin, 30)).await;
+    for n in 0..25 {
+        assert_eq!(app.get(&format!("/api/list?n={n}")).await.status, 503);
+    }
+    let ready = app.get("/ready").await.json();
+    let reasons = ready["reasons"].as_array().unwrap();
+    assert_eq!((reasons.len(), reasons[20].as_str()), (21, Some("and 5 more keys")), "{ready}");
+    assert!(reasons[..20].iter().all(|reason| reason.as_str().unwrap().starts_with("list?")), "{ready}");
+    app.stop().await;
+}

@@ -140,6 +140,7 @@ async fn the_names_are_these() {
     wellspring_browser_pages_in_flight gauge
     wellspring_connections gauge
     wellspring_streams gauge
+    wellspring_tasks gauge
     wellspring_connections_refused_total counter
     process_cpu_seconds_total counter
     process_resident_memory_bytes gauge

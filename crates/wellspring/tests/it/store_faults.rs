@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
@@ -16,7 +18,7 @@ use wellspring::store::memory::MemoryStore;
 use wellspring::store::{Health, Retention, Store};
 use wellspring_core::snapshot::Attempts;
 
-use crate::store_kit::{Kind, Subject, check, key, lease, open, put, renewal, snapshot, until};
+use crate::store_kit::{Kind, Subject, check, key, lease, open, put, renewal, snapshot, until, wall};
 
 /// The message of a refusal, with the folder's name out of it.
 fn check_refused(path: &Path, folder: &TempDir) -> String {
@@ -87,6 +89,22 @@ async fn a_store_that_is_dropped_lets_go() {
     })
     .await;
     check(&again.unwrap(), &key("cinema"), Some(1), &[1]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_is_let_go_a_moment_later_is_waited_for() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("wellspring.db");
+    open(&path).unwrap().close().await;
+    let ending = fs::File::options().write(true).open(folder.path().join("wellspring.db.lock")).unwrap();
+    ending.lock().unwrap();
+    let held = spawn(async move {
+        // As long as a process takes to end.
+        crate::trust::dice::pass(Duration::from_millis(100)).await;
+        drop(ending);
+    });
+    open(&path).unwrap().close().await;
+    held.await.unwrap();
 }
 
 #[tokio::test]
@@ -313,5 +331,35 @@ async fn a_full_disk_degrades_and_recovers() {
     let store = open(&folder.path().join("wellspring.db")).unwrap();
     check(&store, &key("cinema"), Some(3), &[3, 1]).await;
     assert_eq!(store.get(&key("events")).await, Ok(None));
+    store.close().await;
+}
+
+/// Readers of history share the thread that writes; however many there are, a write waits for one of them at most.
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_of_history_hold_up_no_write() {
+    const READERS: usize = 400;
+    let folder = TempDir::new().unwrap();
+    let store = Arc::new(open(&folder.path().join("wellspring.db")).unwrap());
+    let held = lease(&*store, &key("large")).await;
+    store.put_if(&held, &snapshot(&key("large"), 1, 1_000_000), &renewal(1), &Attempts::default()).await.unwrap();
+    let read = Arc::new(AtomicUsize::new(0));
+    let readers: Vec<_> = (0..READERS)
+        .map(|_| {
+            let (store, read) = (Arc::clone(&store), Arc::clone(&read));
+            spawn(async move {
+                store.as_of(&key("large"), wall(9)).await.unwrap();
+                read.fetch_add(1, Ordering::Relaxed);
+            })
+        })
+        .collect();
+    until("the first was answered", async || read.load(Ordering::Relaxed) > 0).await;
+    put(&*store, &key("cinema"), 1).await;
+    let before_the_write = read.load(Ordering::Relaxed);
+    assert!(before_the_write < READERS / 2, "{before_the_write} of {READERS} reads went first");
+    // Those who leave are not read for.
+    for reader in readers {
+        reader.abort();
+    }
+    assert!(store.revisions(&key("cinema")).await.is_ok());
     store.close().await;
 }

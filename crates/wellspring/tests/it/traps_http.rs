@@ -89,10 +89,17 @@ async fn trap_readiness_fails_with_one_dead_upstream() {
 #[tokio::test(flavor = "multi_thread")]
 async fn trap_loopback_behind_a_proxy_counts_the_world_as_local() {
     let (origin, app) = cinema().await;
-    for header in ["x-forwarded-for", "x-forwarded-host", "forwarded", "via"] {
+    for header in ["x-forwarded-for", "x-forwarded-host", "forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip"] {
         let reply = app.post_with("/api/cinema/refresh", &[(header, "203.0.113.9")]).await;
         assert_eq!((reply.status.as_u16(), reply.header("content-type")), (403, "application/problem+json"), "{header}");
     }
+    // nginx, where nobody told it to say more.
+    let silent = format!("POST /api/cinema/refresh HTTP/1.0\r\nHost: {}\r\nConnection: close\r\n\r\n", app.address);
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    stream.write_all(silent.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer.split(' ').nth(1), Some("403"), "{answer}");
     assert_eq!(origin.count("/"), 1);
     app.stop().await;
 }

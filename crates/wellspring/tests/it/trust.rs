@@ -10,8 +10,15 @@ use crate::support::program::tell;
 
 pub(crate) mod addresses;
 mod bodies;
+mod clocks;
+mod configs;
+pub(crate) mod dice;
 mod flips;
+mod full;
+mod kills;
+mod power;
 mod slow;
+mod stopping;
 mod upstream;
 
 /// Whether the full numbers are wanted, and latencies judged.
@@ -34,7 +41,7 @@ pub(crate) fn judge_time(promise: &str, what: &str, figure: &str, bar: &str, hel
     if long() { judge(promise, what, figure, bar, held) } else { say(promise, what, figure, bar, "not judged") }
 }
 
-fn say(promise: &str, what: &str, figure: &str, bar: &str, verdict: &str) {
+pub(crate) fn say(promise: &str, what: &str, figure: &str, bar: &str, verdict: &str) {
     // The harness has begun a line of its own where tests run one by one.
     tell(&format!("\ntrust {promise} | {what} | {figure} | {bar} | {verdict}"));
 }

@@ -33,9 +33,15 @@ pub(super) fn target(from: &Url, headers: &HeaderMap) -> Option<Url> {
     Some(url)
 }
 
+/// The longest validator that is kept, in bytes: it is held and stored for each request of each key, and sent back each time.
+const LONGEST_VALIDATOR: usize = 1 << 10;
+
 /// What the answer can be asked with next time.
 pub(super) fn validator(headers: &HeaderMap) -> Validator {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let text = |name| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        value.filter(|value| value.len() <= LONGEST_VALIDATOR).map(str::to_owned)
+    };
     Validator { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
 }
 

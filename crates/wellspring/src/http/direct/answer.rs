@@ -11,7 +11,7 @@ use wellspring_core::moment::Mono;
 use super::super::Site;
 use super::super::coding::Accepts;
 use super::super::headers::Told;
-use super::super::hit::{Hit, Wants};
+use super::super::hit::{Hit, Piece, Wants};
 use super::super::render::http_date;
 use super::head::Head;
 use crate::clock::Clock;
@@ -32,10 +32,14 @@ pub(super) struct Out {
 
 impl Told for Out {
     fn line(&mut self, name: HeaderName, value: &HeaderValue) {
+        self.text(name, value.as_bytes());
+    }
+
+    fn text(&mut self, name: HeaderName, value: &[u8]) {
         self.bytes.extend_from_slice(name.as_str().as_bytes());
         self.bytes.extend_from_slice(b": ");
         let at = self.bytes.len();
-        self.bytes.extend_from_slice(value.as_bytes());
+        self.bytes.extend_from_slice(value);
         if name == CACHE_STATUS {
             self.cache_status = at..self.bytes.len();
         }
@@ -61,11 +65,11 @@ impl Out {
         std::str::from_utf8(self.bytes.get(self.cache_status.clone())?).ok()
     }
 
-    fn add(&mut self, piece: &Bytes) {
-        if piece.len() > LONG {
-            self.pieces.push((self.bytes.len(), piece.clone()));
-        } else {
-            self.bytes.extend_from_slice(piece);
+    fn add(&mut self, piece: Piece<'_>) {
+        match piece {
+            Piece::Shared(bytes) if bytes.len() > LONG => self.pieces.push((self.bytes.len(), bytes.clone())),
+            Piece::Shared(bytes) => self.bytes.extend_from_slice(bytes),
+            Piece::Short(bytes) => self.bytes.extend_from_slice(bytes),
         }
     }
 }
@@ -94,10 +98,10 @@ pub(super) fn answer(site: &Site, head: &Head<'_>, out: &mut Out) -> Option<Answ
         out.line(DATE, &date(hit.now(), site.engine.clock()));
         out.bytes.extend_from_slice(b"\r\n");
         let pieces = hit.pieces();
-        let sent = pieces.iter().flatten().filter(|_| !head.bodiless);
+        let sent = pieces.iter().filter(|_| !head.bodiless);
         let bytes = sent
             .map(|piece| {
-                out.add(piece);
+                out.add(*piece);
                 piece.len()
             })
             .sum();
@@ -116,7 +120,7 @@ pub(super) fn answer(site: &Site, head: &Head<'_>, out: &mut Out) -> Option<Answ
 }
 
 /// `Date`: the wall clock is read once a second.
-fn date(now: Mono, clock: &dyn Clock) -> HeaderValue {
+pub(in crate::http) fn date(now: Mono, clock: &dyn Clock) -> HeaderValue {
     thread_local!(static TOLD: RefCell<Option<(i64, HeaderValue)>> = const { RefCell::new(None) });
     let second = now.as_nanos().div_euclid(1_000_000_000);
     TOLD.with_borrow_mut(|told| match told {

@@ -19,6 +19,7 @@ mod answer;
 mod head;
 mod unsent;
 
+pub(super) use answer::date;
 use answer::{Out, answer};
 use head::Head;
 use unsent::Unsent;

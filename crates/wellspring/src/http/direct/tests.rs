@@ -47,6 +47,7 @@ fn site() -> Site {
         exports: Arc::default(),
         documents: Arc::default(),
         gauges: Arc::default(),
+        exports: Arc::default(),
         // Without its sender, which is as if it drained: a test has one of its own.
         stage: watch::channel(Stage::Serving).1,
     }

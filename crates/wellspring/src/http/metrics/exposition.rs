@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::weighted::members;
 use crate::engine::tally::Spread;
 
 /// In which words metrics are told.
@@ -36,24 +37,14 @@ type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl Format {
     /// The one that a scraper likes best, by its `Accept`: text unless the other is liked more.
-    pub(super) fn of<'a>(accepts: impl Iterator<Item = &'a str>) -> Self {
-        let (mut open, mut text) = (0.0_f32, 0.0_f32);
-        for part in accepts.flat_map(|accept| accept.split(',')) {
-            let mut words = part.split(';').map(str::trim);
-            let media = words.next().unwrap_or_default();
-            let mut version = None;
-            let mut quality = 1.0;
-            for word in words {
-                match word.split_once('=') {
-                    Some((name, value)) if name.eq_ignore_ascii_case("version") => version = Some(value.trim_matches('"')),
-                    Some((name, value)) if name.eq_ignore_ascii_case("q") => quality = value.parse().unwrap_or(0.0),
-                    _ => {}
-                }
-            }
-            if media.eq_ignore_ascii_case("application/openmetrics-text") && version.is_none_or(|version| version == "1.0.0") {
-                open = open.max(quality);
-            } else if media.eq_ignore_ascii_case("text/plain") && version.is_none_or(|version| version == "0.0.4") {
-                text = text.max(quality);
+    pub(super) fn of<'a>(accepts: impl Iterator<Item = &'a [u8]>) -> Self {
+        let (mut open, mut text) = (0, 0);
+        for member in members(accepts) {
+            let in_version = |known: &[u8]| member.parameter("version").is_none_or(|version| version == known);
+            if member.name.eq_ignore_ascii_case(b"application/openmetrics-text") && in_version(b"1.0.0") {
+                open = open.max(member.weight);
+            } else if member.name.eq_ignore_ascii_case(b"text/plain") && in_version(b"0.0.4") {
+                text = text.max(member.weight);
             }
         }
         if open > text { Self::Open } else { Self::Text }
@@ -190,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_format_is_the_one_that_is_liked_best() {
-        let check = |accept: &str, format| assert_eq!(Format::of(std::iter::once(accept)), format, "{accept}");
+        let check = |accept: &str, format| assert_eq!(Format::of(std::iter::once(accept.as_bytes())), format, "{accept}");
         check("", Format::Text);
         check("*/*", Format::Text);
         check("application/openmetrics-text", Format::Open);

@@ -12,7 +12,7 @@ use wellspring_core::moment::Moment;
 
 use super::Site;
 use super::crowd::{Crowd, Reason};
-use super::headers::Caching;
+use super::headers::{Caching, lines};
 use crate::engine::Engine;
 use crate::engine::catalog::Source;
 use crate::engine::reads::Read;
@@ -41,7 +41,7 @@ impl Gauges {
 /// Answers in the format that the scraper likes best. Looked up where blocking is allowed: a scrape of many keys, or of a disk that
 /// hangs, holds up no refresh.
 pub async fn answer(site: &Site, request: &HeaderMap) -> Response {
-    let format = Format::of(request.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()));
+    let format = Format::of(lines(request, ACCEPT));
     let (engine, gauges, crowd) = (site.engine.clone(), Arc::clone(&site.gauges), Arc::clone(&site.crowd));
     let now = engine.clock().now();
     let Ok(text) = lifecycle::blocking(move || page(&engine, &gauges, &crowd, now, format)).await else {
@@ -68,6 +68,7 @@ fn page(engine: &Engine, gauges: &Gauges, crowd: &Crowd, now: Moment, format: Fo
     let open = [
         ("wellspring_connections", "Connections of clients that are open.", gauges.connections()),
         ("wellspring_streams", "Event streams that are open.", u64::try_from(engine.listeners()).ok()),
+        ("wellspring_tasks", "Tasks that are alive, beside those of connections.", u64::try_from(lifecycle::tasks()).ok()),
     ];
     for (name, help, value) in open {
         page.gauge(name, help, value.map(whole));

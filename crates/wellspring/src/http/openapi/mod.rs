@@ -44,7 +44,7 @@ struct Document {
 /// Answers the document, or 304 to whoever has it.
 pub fn answer(site: &Site, request: &HeaderMap) -> Response {
     let document = site.documents.current(&site.engine.catalog(), &site.base, site.admission.load().token.is_some());
-    let known = headers::matches(request, &document.etag);
+    let known = headers::matches(request, document.etag.as_bytes());
     let body = if known { Bytes::new() } else { document.body.clone() };
     let mut response = body.into_response();
     let headers = response.headers_mut();

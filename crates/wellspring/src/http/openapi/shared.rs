@@ -131,7 +131,7 @@ fn attempt() -> ObjectBuilder {
         ("at", Is::Always, moment("When its collection started.").into()),
         ("trigger", Is::Always, text("Why it ran.")),
         ("outcome", Is::Always, text("`stored`, `confirmed`, `cancelled` or a failure's code.")),
-        ("message", Is::Sometimes, text("What went wrong, in words.")),
+        ("message", Is::Sometimes, text("What went wrong, in words; of a result that is in memory alone, why it is not durable yet.")),
         ("took_ms", Is::Always, count("How long it took, in milliseconds.")),
         ("rung", Is::Sometimes, rung(false)),
         ("items", Is::Sometimes, count("How many items it found.")),

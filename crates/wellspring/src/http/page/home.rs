@@ -11,6 +11,7 @@ use super::glance::{Glance, Urgency};
 use super::words::count;
 use crate::engine::catalog::Source;
 use crate::http::query::Params;
+use crate::store::Health;
 
 /// From so many sources on there is a box that filters them.
 const MANY: usize = 7;
@@ -19,7 +20,7 @@ const MANY: usize = 7;
 pub(super) fn home(viewer: &Viewer<'_>, query: &str) -> Markup {
     let catalog = viewer.site.engine.catalog();
     let mut sources: Vec<(Urgency, &Arc<Source>)> = catalog.sources().map(|source| (urgency(viewer, source), source)).collect();
-    let summary = summary(&sources);
+    let summary = summary(viewer, &sources);
     if query == "part=summary" {
         return summary;
     }
@@ -63,7 +64,7 @@ fn fits(source: &Source, wanted: &str) -> bool {
 }
 
 /// How all of them are, in a sentence.
-fn summary(sources: &[(Urgency, &Arc<Source>)]) -> Markup {
+fn summary(viewer: &Viewer<'_>, sources: &[(Urgency, &Arc<Source>)]) -> Markup {
     let of = |wanted: &[Urgency]| sources.iter().filter(|(urgency, _)| wanted.contains(urgency)).count();
     let troubled = of(&[Urgency::Broken, Urgency::Failing, Urgency::Expired]);
     let (well, all) = (of(&[Urgency::Well]), sources.len());
@@ -89,6 +90,9 @@ fn summary(sources: &[(Urgency, &Arc<Source>)]) -> Markup {
                 }
             }
             @if well < all { p { (told.join(" · ")) } }
+            @if let Health::Degraded(why) = viewer.site.engine.store().health() {
+                p.trouble { strong { "What is new is in memory only: " } (why) }
+            }
         }
     }
 }

@@ -19,7 +19,8 @@ use maud::{Markup, html};
 use url::Url;
 use wellspring_core::moment::Moment;
 
-use super::headers::Caching;
+use super::headers::{Caching, lines};
+use super::weighted::{Member, members};
 use super::{Site, Stage};
 
 mod attempts;
@@ -147,22 +148,16 @@ fn starting(site: &Site) -> Option<Response> {
 
 /// True where a client likes a page better than JSON.
 pub(super) fn likes_html(request: &HeaderMap) -> bool {
-    let lines = request.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let (mut html, mut json) = (None::<f32>, None::<f32>);
-    for range in lines.flat_map(|line| line.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let quality = parts
-            .find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
-            .map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
-        match media_type.as_str() {
-            "text/html" | "application/xhtml+xml" => html = Some(html.unwrap_or_default().max(quality)),
-            "application/json" => json = Some(quality),
+    let (mut html, mut json) = (0, None);
+    for Member { name, weight, .. } in members(lines(request, ACCEPT)) {
+        match name.to_ascii_lowercase().as_slice() {
+            b"text/html" | b"application/xhtml+xml" => html = html.max(weight),
+            b"application/json" => json = Some(weight),
             _ => {}
         }
     }
     // Whoever takes anything, as programs do, has not asked for a page.
-    html.is_some_and(|html| html > 0.0 && json.is_none_or(|json| html >= json))
+    html > 0 && json.is_none_or(|json| html >= json)
 }
 
 /// A page, or a part of one.

@@ -1,16 +1,20 @@
-//! The database as a file among files: its folder, its lock, whether it is still the one we opened, and setting it aside.
+//! The database as a file among files: its folder, its lock, whether it is still the one we opened.
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::schema::Fault;
 use crate::store::StoreError;
 
-/// A disk that corrupts every new file must not be filled with them.
-const MOST_ASIDE: u32 = 100;
+/// How often a lock that is held is tried again, and after which pause. A process that was just killed may still be ending, and a child
+/// that it had begun to start holds the lock until it is another program; a supervisor starts the next one at once.
+const TRIES: u32 = 25;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// The path of the database, claimed for this process.
 #[derive(Debug)]
@@ -72,35 +76,72 @@ impl DataFile {
         }
     }
 
-    /// Renames a corrupt database and what belongs to it out of the way.
-    pub(super) fn set_aside(&self, why: &str) -> Result<(), Fault> {
-        let mut names = (1..=MOST_ASIDE).map(|n| beside(&self.path, &format!(".corrupt-{n}")));
-        let Some(aside) = names.find(|aside| !aside.exists()) else {
-            let path = self.path.display();
-            return Err(Fault::Unusable(format!(
-                "the store `{path}` is corrupt again and {MOST_ASIDE} corrupt ones lie beside it; check the disk, then remove those"
-            )));
-        };
-        for suffix in ["-wal", "-shm", ""] {
-            match fs::rename(beside(&self.path, suffix), beside(&aside, suffix)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    let path = self.path.display();
-                    return Err(Fault::Unusable(format!(
-                        "the store `{path}` is corrupt ({why}) and cannot be renamed ({error}); move it away"
-                    )));
-                }
-                _ => {}
-            }
+    /// Whether a database lies there with nothing in its log, in a folder that has no room for one more file.
+    pub(super) fn is_closed_on_a_full_disk(&self) -> bool {
+        let probe = beside(&self.path, ".probe");
+        let full = matches!(File::create(&probe), Err(error) if error.kind() == io::ErrorKind::StorageFull);
+        let _ = fs::remove_file(probe);
+        full && self.path.exists() && fs::metadata(beside(&self.path, "-wal")).map_or(0, |meta| meta.len()) == 0
+    }
+
+    /// Brings the names in its folder to the disk: a file is there after a power failure only once its folder says so.
+    pub(super) fn sync_folder(&self) -> io::Result<()> {
+        sync_folder(folder(&self.path))
+    }
+
+    /// Writes a log that may not be on the disk anew. After a sync that failed the kernel takes its pages for written: no later
+    /// sync would bring them, and a log that is not on the disk must not be worked into the database.
+    pub(super) fn renew_log(&self) -> io::Result<()> {
+        let log = beside(&self.path, "-wal");
+        if fs::metadata(&log).map_or(0, |meta| meta.len()) == 0 {
+            return Ok(());
         }
-        tracing::warn!(path = %self.path.display(), aside = %aside.display(), why, "the store's file is corrupt: it was renamed, and a new one is started");
-        Ok(())
+        let new = beside(&self.path, "-wal.new");
+        if let Err(error) = copy(&log, &new).and_then(|()| take_after(&log, &new)) {
+            // What stays of it takes room that the disk may lack.
+            let _ = fs::remove_file(new);
+            return Err(error);
+        }
+        fs::rename(new, log)?;
+        self.sync_folder()
+    }
+}
+
+/// Gives a file the rights of the one whose place it takes, and its owner where we may: a server that once ran as root must not
+/// shut out the one that follows.
+pub(super) fn take_after(from: &Path, to: &Path) -> io::Result<()> {
+    let meta = fs::metadata(from)?;
+    let _ = chown(to, Some(meta.uid()), Some(meta.gid()));
+    fs::set_permissions(to, meta.permissions())
+}
+
+/// Byte by byte, down to the disk.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let (mut from, mut to) = (File::open(from)?, File::create(to)?);
+    let mut block = vec![0; 1 << 20];
+    loop {
+        let read = from.read(&mut block)?;
+        if read == 0 {
+            return to.sync_all();
+        }
+        to.write_all(block.get(..read).unwrap_or_default())?;
     }
 }
 
 fn make_folder(path: &Path) -> Result<(), String> {
-    let folder = folder(path);
-    fs::create_dir_all(folder)
-        .map_err(|error| format!("the folder `{}` for the store cannot be made ({error}); choose another with --data", folder.display()))
+    let made = folder(path);
+    let missing: Vec<&Path> = made.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
+    // A new folder is a name in the one above it, and goes with the power as any name does.
+    let done = fs::create_dir_all(made).and_then(|()| missing.iter().try_for_each(|new| sync_folder(folder(new))));
+    done.map_err(|error| format!("the folder `{}` for the store cannot be made ({error}); choose another with --data", made.display()))
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        // Some file systems know of no such thing.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 fn lock(path: &Path) -> Result<File, String> {
@@ -110,7 +151,15 @@ fn lock(path: &Path) -> Result<File, String> {
         let folder = folder(path).display();
         format!("the folder `{folder}` for the store cannot be written ({error}); allow it to this user, or choose another with --data")
     })?;
-    match file.try_lock() {
+    let mut tried = file.try_lock();
+    for _ in 0..TRIES {
+        if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        thread::sleep(BETWEEN_TRIES);
+        tried = file.try_lock();
+    }
+    match tried {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(format!(
             "the store `{}` is in use by another running server; stop that one, or choose another folder with --data",
@@ -133,7 +182,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

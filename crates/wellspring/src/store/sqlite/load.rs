@@ -14,15 +14,15 @@ use crate::store::{Entry, Revision, StoreError};
 
 /// What a file holds.
 pub(super) struct First {
-    /// None where the file was set aside.
-    pub(super) conn: Option<Connection>,
+    /// Or why there is none: the file is corrupt and to be set aside, or cannot be written today.
+    pub(super) conn: Result<Connection, Fault>,
     /// The latest of every key.
     pub(super) entries: Vec<Entry>,
     pub(super) notes: BTreeMap<String, String>,
 }
 
-/// Opens the file and reads the latest of every key. Where it is corrupt it is set aside and there is no connection: what
-/// could be read of it is to be written into a new one.
+/// Opens the file and reads the latest of every key. Where it is corrupt there is no connection: what could be read of it is
+/// to be written into a new one.
 pub(super) fn first(file: &DataFile) -> Result<First, StoreError> {
     let refused = |fault| match fault {
         Fault::Unusable(why) => StoreError::Unusable(why),
@@ -33,8 +33,13 @@ pub(super) fn first(file: &DataFile) -> Result<First, StoreError> {
             ))
         }
     };
-    let mut damage = Damage(None);
+    let (mut damage, mut full) = (Damage(None), None);
     let conn = match schema::open(file.path()) {
+        // What was closed well needs a log of its own before it can be read as ever, and there may be no room for one.
+        Err(Fault::Io(why)) if file.is_closed_on_a_full_disk() => {
+            full = Some(Fault::Io(why));
+            schema::open_unchanged(file.path())
+        }
         Err(Fault::Corrupt(why)) => {
             damage.0 = Some(why);
             schema::open_corrupt(file.path())
@@ -44,10 +49,9 @@ pub(super) fn first(file: &DataFile) -> Result<First, StoreError> {
     let conn = conn.map_err(refused)?;
     let entries = latest(&conn, &mut damage).map_err(refused)?;
     let notes = notes(&conn);
-    let Some(why) = damage.0 else { return Ok(First { conn: Some(conn), entries, notes }) };
+    let Some(fault) = damage.0.map(Fault::Corrupt).or(full) else { return Ok(First { conn: Ok(conn), entries, notes }) };
     schema::abandon(conn);
-    file.set_aside(&why).map_err(refused)?;
-    Ok(First { conn: None, entries, notes })
+    Ok(First { conn: Err(fault), entries, notes })
 }
 
 /// The notes, as far as they can be read: none is worth a file that is set aside.

@@ -149,6 +149,24 @@ pub(super) fn open_corrupt(path: &Path) -> Result<Connection, Fault> {
     Ok(conn)
 }
 
+/// Opens a file that was closed well and that nobody writes, to read it without making another beside it.
+pub(super) fn open_unchanged(path: &Path) -> Result<Connection, Fault> {
+    let mut address = "file:".to_owned();
+    for character in path.to_string_lossy().chars() {
+        match character {
+            '%' => address.push_str("%25"),
+            '?' => address.push_str("%3f"),
+            '#' => address.push_str("%23"),
+            plain => address.push(plain),
+        }
+    }
+    address.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(address, flags)?;
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == FORMAT { Ok(conn) } else { Err(Fault::Io(format!("it is of format {version}"))) }
+}
+
 fn connect(path: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;

@@ -1,14 +1,15 @@
 //! The one thread that writes: takes what is queued, commits it in one transaction, answers. When the file fails it lets go of
 //! it, opens it again each second and writes what it owes from memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wellspring_core::key::Key;
 use wellspring_core::moment::Mono;
 use wellspring_core::snapshot::Snapshot;
@@ -28,7 +29,8 @@ const AT_ONCE: usize = 256;
 
 pub(super) enum Job {
     Write(Box<Write>, oneshot::Sender<()>),
-    Read(Read),
+    /// With its place among those that wait, which it gives back when it is done.
+    Read(Read, OwnedSemaphorePermit),
     Close(oneshot::Sender<()>),
 }
 
@@ -60,6 +62,8 @@ pub(super) struct Writer {
     file: DataFile,
     /// What lay at the path when the connection was opened; `None` where what lies there now is not what we have written to.
     opened: Option<Identity>,
+    /// What is wrong with the file at the path, where it is corrupt and not set aside yet.
+    corrupt: Option<String>,
     retention: Retention,
     shared: Arc<Shared>,
     jobs: Receiver<Job>,
@@ -70,41 +74,71 @@ pub(super) struct Writer {
     next_try: Mono,
     /// Keys whose history is still to be pruned: an earlier start may have kept more.
     unpruned: Vec<Key>,
+    /// What waits until nothing is to be written: one at a time, so that no write waits for more than one.
+    reads: VecDeque<(Read, OwnedSemaphorePermit)>,
 }
 
 #[derive(Default)]
 struct Batch {
     writes: Vec<(Box<Write>, oneshot::Sender<()>)>,
-    reads: Vec<Read>,
+    reads: Vec<(Read, OwnedSemaphorePermit)>,
     closes: Vec<oneshot::Sender<()>>,
 }
 
 impl Writer {
-    /// Without a connection every key in memory is owed.
-    pub(super) fn new(file: DataFile, conn: Option<Connection>, retention: Retention, shared: Arc<Shared>, jobs: Receiver<Job>) -> Self {
-        let opened = conn.as_ref().and_then(|_| file.identity());
+    /// Without a connection, but with why: what is corrupt is to be set aside, what cannot be written is tried again.
+    pub(super) fn new(
+        file: DataFile,
+        conn: Result<Connection, Fault>,
+        retention: Retention,
+        shared: Arc<Shared>,
+        jobs: Receiver<Job>,
+    ) -> Self {
+        let (conn, corrupt) = match conn {
+            Ok(conn) => (Some(conn), None),
+            Err(Fault::Corrupt(why)) => (None, Some(why)),
+            Err(_) => (None, None),
+        };
+        let opened = if corrupt.is_none() { file.identity() } else { None };
         let unpruned = shared.local().keys();
         let next_try = Mono::from_nanos(i64::MIN);
-        Self { conn, file, opened, retention, shared, jobs, owed: BTreeSet::new(), owes_notes: false, next_try, unpruned }
+        Self {
+            conn,
+            file,
+            opened,
+            corrupt,
+            retention,
+            shared,
+            jobs,
+            owed: BTreeSet::new(),
+            owes_notes: false,
+            next_try,
+            unpruned,
+            reads: VecDeque::new(),
+        }
     }
 
-    /// Starts a new file at once where the old one was set aside: what was saved of it is then safe before anything is served.
-    pub(super) fn settle(&mut self) {
-        if self.conn.is_none() {
-            self.recover();
+    /// Sets a corrupt file aside at once: what was saved of it is then safe before anything is served.
+    pub(super) fn settle(&mut self) -> Result<(), StoreError> {
+        match self.conn.is_none().then(|| self.recover()) {
+            Some(Err(Fault::Unusable(why))) => Err(StoreError::Unusable(why)),
+            // A disk that is full today holds the corrupt file still; it is set aside as soon as that goes.
+            _ => Ok(()),
         }
     }
 
     /// Until it is told to close or nobody is left to tell it anything.
     pub(super) fn run(mut self) {
         // Reads the whole file, so it is done here, after what is served has been loaded, and before the first write.
-        if let Some(Err(fault)) = self.conn.as_ref().map(schema::check) {
-            self.fail(&fault);
+        let looked = self.conn.as_ref().map(|conn| schema::check(conn).and_then(|()| self.sync_folder()));
+        if let Some(Err(fault)) = looked {
+            self.fail(fault);
         }
         let closes = loop {
             let mut batch = Batch::default();
             // Between jobs, so that none waits for more than a few keys.
-            let patience = if self.unpruned.is_empty() || self.conn.is_none() { TICK } else { Duration::ZERO };
+            let rests = self.reads.is_empty() && (self.unpruned.is_empty() || self.conn.is_none());
+            let patience = if rests { TICK } else { Duration::ZERO };
             match self.jobs.recv_timeout(patience) {
                 Ok(job) => batch.take(job, &self.jobs),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -122,14 +156,16 @@ impl Writer {
     fn turn(&mut self, batch: &mut Batch) {
         self.look();
         if self.conn.is_none() && SystemClock.mono() >= self.next_try {
-            self.recover();
+            let _ = self.recover();
         }
         self.write(&batch.writes);
         for (_, done) in batch.writes.drain(..) {
             // Whoever stopped waiting does not need to know.
             let _ = done.send(());
         }
-        for read in batch.reads.drain(..) {
+        self.reads.extend(batch.reads.drain(..));
+        self.reads.retain(|(read, _)| !read.is_given_up());
+        if let Some((read, _place)) = self.reads.pop_front() {
             self.read(read);
         }
     }
@@ -145,7 +181,7 @@ impl Writer {
         };
         if let Err(fault) = commit(conn, |conn| writes.iter().try_for_each(|(write, _)| write.apply(conn, self.retention))) {
             self.owe(writes);
-            self.fail(&fault);
+            self.fail(fault);
         }
     }
 
@@ -155,7 +191,7 @@ impl Writer {
         let rest = self.unpruned.len().saturating_sub(PRUNED_AT_ONCE);
         let some = self.unpruned.split_off(rest);
         if let Err(fault) = commit(conn, |conn| some.iter().try_for_each(|key| row::prune(conn, key.as_str(), self.retention))) {
-            self.fail(&fault);
+            self.fail(fault);
         }
     }
 
@@ -176,7 +212,7 @@ impl Writer {
             Read::Compact(reply) => answer(self.conn.as_ref(), reply, schema::compact),
         };
         if let Some(fault) = fault {
-            self.fail(&fault);
+            self.fail(fault);
         }
     }
 
@@ -191,20 +227,18 @@ impl Writer {
             self.conn = None;
         }
         self.let_go();
-        self.recover();
+        let _ = self.recover();
     }
 
-    /// Lets go of a file that failed, sets it aside where it is corrupt, and tries once, at once, to go on.
-    fn fail(&mut self, fault: &Fault) {
+    /// Lets go of a file that failed, and tries once, at once, to go on; a corrupt one is set aside.
+    fn fail(&mut self, fault: Fault) {
         self.shared.failed();
         tracing::warn!(path = %self.file.path().display(), why = fault.why(), "the store's file failed: it is opened again");
         self.let_go();
-        if let Fault::Corrupt(why) = fault
-            && let Err(fault) = self.set_aside(why)
-        {
-            return self.degrade(&fault);
+        if let Fault::Corrupt(why) = fault {
+            self.corrupt = Some(why);
         }
-        self.recover();
+        let _ = self.recover();
     }
 
     fn let_go(&mut self) {
@@ -222,13 +256,8 @@ impl Writer {
         }
     }
 
-    fn set_aside(&mut self, why: &str) -> Result<(), Fault> {
-        self.file.set_aside(why)?;
-        self.opened = None;
-        Ok(())
-    }
-
-    fn recover(&mut self) {
+    /// Opens the file and writes what is owed; where that fails, says so until the next try.
+    fn recover(&mut self) -> Result<(), Fault> {
         self.recognise();
         match self.reopen() {
             Ok(conn) => {
@@ -238,29 +267,62 @@ impl Writer {
                 self.owes_notes = false;
                 self.shared.set_health(Health::Ok);
                 tracing::info!(path = %self.file.path().display(), "the store's file is open, everything in memory is durable");
+                Ok(())
             }
             Err(fault) => {
                 self.shared.failed();
                 if let Fault::Corrupt(why) = &fault {
-                    // The next try starts a new one; where it cannot be renamed, that try says so again.
-                    let _ = self.set_aside(why);
+                    // The next try sets it aside.
+                    self.corrupt = Some(why.clone());
                 }
                 self.degrade(&fault);
+                Err(fault)
             }
         }
     }
 
-    /// Opens the file and writes what is owed; never trusts a log whose sync may have failed: what it holds is worked into
-    /// the database, and what is owed goes into a new one.
+    /// Never trusts a log whose sync may have failed: what it holds is written to the disk anew and worked into the database,
+    /// and what is owed goes into a new one.
     fn reopen(&mut self) -> Result<Connection, Fault> {
         self.file.reclaim()?;
-        let mut conn = schema::open(self.file.path())?;
-        let outcome = self.pay(&mut conn);
+        self.file.heal().map_err(|error| io(&error))?;
+        if let Some(why) = self.corrupt.clone() {
+            self.replace(&why)?;
+        }
+        self.file.renew_log().map_err(|error| io(&error))?;
+        let mut conn = schema::open(self.file.path()).map_err(|fault| match fault {
+            // SQLite only says that it cannot open something.
+            Fault::Io(why) if self.file.is_closed_on_a_full_disk() => Fault::Io(format!("{why}: the disk is full")),
+            fault => fault,
+        })?;
+        let outcome = self.sync_folder().and_then(|()| self.pay(&mut conn));
         if let Err(fault) = outcome {
             schema::abandon(conn);
             return Err(fault);
         }
         Ok(conn)
+    }
+
+    /// Writes all that is in memory into a new file, which takes the place of the corrupt one. That stays where it is until
+    /// then: where nothing can be written, a restart finds it again.
+    fn replace(&mut self, why: &str) -> Result<(), Fault> {
+        self.opened = None;
+        if self.file.identity().is_some() {
+            let new = self.file.successor()?;
+            let mut conn = schema::open(&new).map_err(anew)?;
+            self.pay(&mut conn).and_then(|()| schema::checkpoint(&conn)).map_err(anew)?;
+            conn.close().map_err(|(_, error)| anew(error.into()))?;
+            self.file.succeed(why)?;
+            self.opened = self.file.identity();
+            self.owed.clear();
+            self.owes_notes = false;
+        }
+        self.corrupt = None;
+        Ok(())
+    }
+
+    fn sync_folder(&self) -> Result<(), Fault> {
+        self.file.sync_folder().map_err(|error| io(&error))
     }
 
     fn pay(&mut self, conn: &mut Connection) -> Result<(), Fault> {
@@ -298,10 +360,7 @@ impl Writer {
 
     /// Whoever waits for it finds the file closed and the lock free.
     fn finish(mut self, closes: Vec<oneshot::Sender<()>>) {
-        if self.conn.is_none() {
-            self.recover();
-        }
-        if self.conn.is_none() {
+        if self.conn.is_none() && self.recover().is_err() {
             tracing::error!(keys = self.owed.len(), "the store closes with changes that could not be written");
         }
         drop(self);
@@ -317,9 +376,20 @@ impl Batch {
         for job in std::iter::once(first).chain(jobs.try_iter()).take(AT_ONCE) {
             match job {
                 Job::Write(write, done) => self.writes.push((write, done)),
-                Job::Read(read) => self.reads.push(read),
+                Job::Read(read, place) => self.reads.push((read, place)),
                 Job::Close(done) => return self.closes.push(done),
             }
+        }
+    }
+}
+
+impl Read {
+    /// True where whoever asked has gone.
+    fn is_given_up(&self) -> bool {
+        match self {
+            Self::Revisions(_, reply) => reply.is_closed(),
+            Self::AsOf(.., reply) | Self::One(.., reply) => reply.is_closed(),
+            Self::Compact(reply) => reply.is_closed(),
         }
     }
 }
@@ -342,6 +412,18 @@ impl Write {
             Self::Note(name, text) => row::note(conn, name, text.as_deref()),
             Self::Restore(entry, history) => row::restore(conn, entry, history, retention),
         }
+    }
+}
+
+fn io(error: &io::Error) -> Fault {
+    Fault::Io(error.to_string())
+}
+
+/// Nothing of ours can be wrong with a file that was just made: a disk that makes it so is tried again.
+fn anew(fault: Fault) -> Fault {
+    match fault {
+        Fault::Corrupt(why) => Fault::Io(why),
+        fault => fault,
     }
 }
 

@@ -200,8 +200,11 @@ fn a_config_that_is_not_there_is_told() {
     exit code 2
     --- stderr
     error: this file is not UTF-8 text
-      --> wellspring.toml
-      help: save it as UTF-8
+      --> wellspring.toml:1:6
+      |
+    1 | # caf�
+      |      ^
+      = help: save it as UTF-8
     ");
 }
 

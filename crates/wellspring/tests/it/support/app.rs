@@ -6,8 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::Method;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use wellspring::app::{self, App};
+use wellspring::clock::Clock as _;
 use wellspring::config::Config;
 use wellspring::fetch::Fetcher;
 
@@ -116,11 +118,22 @@ impl Builder {
         self.start_with(|fetcher| fetcher).await
     }
 
+    /// Starts it where the wall clock shows so much more than the machine's.
+    pub async fn start_stepped(&self, by: SignedDuration) -> TestApp {
+        let clock = TestClock::default();
+        clock.step_wall(by);
+        self.start_at(clock, |fetcher| fetcher).await
+    }
+
     /// Starts it with another way out.
     pub async fn start_with(&self, around: impl FnOnce(Arc<dyn Fetcher>) -> Arc<dyn Fetcher>) -> TestApp {
+        self.start_at(TestClock::default(), around).await
+    }
+
+    async fn start_at(&self, clock: TestClock, around: impl FnOnce(Arc<dyn Fetcher>) -> Arc<dyn Fetcher>) -> TestApp {
         let config = self.config();
         let recipes = app::recipes(&config).unwrap_or_else(|wrong| panic!("{}", wrong[0]));
-        let clock = Arc::new(TestClock::default());
+        let clock = Arc::new(clock);
         let fetcher = around(app::fetcher_launching(&config, env!("CARGO_BIN_EXE_wellspring").into()).unwrap());
         let app = App::start(&config, recipes, clock.clone(), fetcher, Arc::new(program::extractor(|_| {}))).await.unwrap();
         TestApp { address: app.address, clock, app: Some(app) }
@@ -136,6 +149,11 @@ impl TestApp {
     /// The server itself.
     pub fn app(&self) -> &App {
         self.app.as_ref().expect("it runs")
+    }
+
+    /// What its wall clock shows.
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now().wall
     }
 
     /// GET on a connection of its own.

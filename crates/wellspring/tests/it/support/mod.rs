@@ -5,6 +5,7 @@
 pub mod app;
 pub mod client;
 pub mod clock;
+pub mod disk;
 pub mod origin;
 pub mod program;
 pub mod tix;

@@ -47,6 +47,10 @@ struct Script {
 #[derive(Debug, Default)]
 struct Path {
     standing: Option<Answer>,
+    /// Makes an answer of its path and a number of its own, instead of the standing one.
+    rising: Option<fn(&str, u64) -> Answer>,
+    /// How many of those there were.
+    risen: u64,
     /// Answered once each, before the standing one.
     queued: std::collections::VecDeque<Answer>,
     held: bool,
@@ -112,6 +116,11 @@ impl Origin {
     /// proxy, the whole address without its query, or `host:port` of a tunnel.
     pub fn script(&self, path: &str, answer: Answer) {
         self.state.path(path, |path| path.standing = Some(answer));
+    }
+
+    /// The same by what makes it of the path and a number that rises by one with each answer.
+    pub fn script_rising(&self, path: &str, make: fn(&str, u64) -> Answer) {
+        self.state.path(path, |path| path.rising = Some(make));
     }
 
     /// What a path answers once, in order, before what it answers from now on.
@@ -216,11 +225,16 @@ impl State {
         let path = recorded.path.clone();
         self.path(&path, |path| path.requests.push(recorded));
         self.until(|script| {
-            let path = script.paths.get_mut(&path)?;
+            let name = &path;
+            let path = script.paths.get_mut(name)?;
             if path.held {
                 return None;
             }
-            let next = path.queued.pop_front().or_else(|| path.standing.clone());
+            let risen = path.rising.map(|make| {
+                path.risen += 1;
+                make(name, path.risen)
+            });
+            let next = path.queued.pop_front().or(risen).or_else(|| path.standing.clone());
             Some(next.unwrap_or_else(|| Answer::status(404)))
         })
         .await

@@ -133,6 +133,12 @@ impl Program {
         self.log.wait(words, |lines| lines.iter().find(|line| line.contains(words)).cloned())
     }
 
+    /// Waits until so many lines of the log hold one of these words; the last of them.
+    pub fn wait_for_lines(&self, count: usize, words: &[&str]) -> String {
+        let found = |lines: &[String]| lines.iter().filter(|line| words.iter().any(|words| line.contains(words))).nth(count - 1).cloned();
+        self.log.wait(&format!("{count} times {words:?}"), found)
+    }
+
     /// The log so far.
     pub fn log(&self) -> Vec<String> {
         self.log.said.lock().unwrap().lines.clone()

@@ -61,6 +61,11 @@ impl Answer {
         Self { status: 200, headers: Vec::new(), body: body.into(), etag: None, manner: Manner::Whole }
     }
 
+    /// What is sent, before any coding.
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
     /// An HTML page.
     pub fn html(body: impl Into<Vec<u8>>) -> Self {
         Self::ok(body).header("content-type", "text/html; charset=utf-8")
