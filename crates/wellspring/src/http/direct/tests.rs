@@ -44,7 +44,6 @@ fn site() -> Site {
         proxies: Arc::default(),
         crowd: Arc::new(crowd::Crowd::new(caps, Arc::<Proxies>::default())),
         admission: Arc::new(ArcSwap::from_pointee(Admission { token: None, listen: ([127, 0, 0, 1], 0).into(), hosts: Vec::new() })),
-        exports: Arc::default(),
         documents: Arc::default(),
         gauges: Arc::default(),
         exports: Arc::default(),
