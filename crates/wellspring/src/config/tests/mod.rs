@@ -278,12 +278,24 @@ fn what_is_found_later_is_shown_at_its_place() {
 }
 
 #[test]
+fn how_much_of_the_past_is_kept_can_be_said() {
+    let keep = |text: &str| good(text).keep;
+    assert_eq!((keep("").revisions, keep("").bytes), (20, 16 << 20));
+    let said = keep("[store]\nkeep_revisions = 3\nkeep_bytes = \"1MiB\"\n");
+    assert_eq!((said.revisions, said.bytes), (3, 1 << 20));
+    for odd in ["keep_revisions = 0", "keep_bytes = 0", "keep_bytes = \"0B\"", "keep_revisions = -1", "keep = 1"] {
+        let found = Config::parse("wellspring.toml", &format!("[store]\n{odd}\n"), &|_| None);
+        assert!(found.is_err(), "{odd}");
+    }
+}
+
+#[test]
 fn the_schema_describes_every_key() {
     let schema = schema();
     let sections: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(sections, raw::SECTIONS);
     let definitions = schema["definitions"].as_object().unwrap();
-    insta::assert_snapshot!(definitions.keys().cloned().collect::<Vec<_>>().join(" "), @"Shipped Server Store Fetch Period Size Browser Notify Receiver Change Source HttpCache RefreshMode FeedMapping CalendarMapping Parameter Alternative Step Format FieldPlace Field DateOutput EachOf Each Details Time Render Expect");
+    insta::assert_snapshot!(definitions.keys().cloned().collect::<Vec<_>>().join(" "), @"Shipped Server Store Size Fetch Period Browser Notify Receiver Change Source HttpCache RefreshMode FeedMapping CalendarMapping Parameter Alternative Step Format FieldPlace Field DateOutput EachOf Each Details Time Render Expect");
     for (name, definition) in definitions {
         for (key, property) in definition["properties"].as_object().into_iter().flatten() {
             assert!(property["description"].as_str().is_some_and(|text| text.len() > 10), "{name}.{key}: {property}");

@@ -49,7 +49,6 @@ fn site() -> Site {
         proxies: Arc::default(),
         crowd: Arc::new(crowd::Crowd::new(caps, Arc::<Proxies>::default())),
         admission: Arc::new(ArcSwap::from_pointee(Admission { token: None, listen: ([127, 0, 0, 1], 0).into(), hosts: Vec::new() })),
-        exports: Arc::default(),
         documents: Arc::default(),
         gauges: Arc::default(),
         // Without its sender, which is as if it drained: a test has one of its own.

@@ -48,8 +48,7 @@ pub(super) fn paths(paths: &mut Paths, has_token: bool) {
 fn export(has_token: bool) -> Operation {
     let summary =
         "Everything that is stored, as an archive that `wellspring import` takes: lines of JSON, the last of them says that all is there";
-    let told =
-        sends(json(summary, "application/x-ndjson", RefOr::<Schema>::from(one(Type::String))), &["Cache-Control", "Content-Disposition"]);
+    let told = sends(json(summary, "application/x-ndjson", RefOr::<Schema>::from(one(Type::String))), &["Cache-Control"]);
     let named = RefOr::<Schema>::from(one(Type::String));
     let source = ParameterBuilder::new()
         .name("source")

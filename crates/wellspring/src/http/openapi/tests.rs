@@ -97,6 +97,7 @@ fn every_route_of_a_source_is_told() {
     get /ready (): 200 application/json, 503, default
     get /openapi.json (): 200 application/json, 304, 503, default
     get /metrics (): 200 text/plain, default
+    get /admin/export (source): 200 application/x-ndjson, 400, 401, 403, 404, 503, default
     "#);
 }
 
