@@ -51,6 +51,7 @@ fn site() -> Site {
         admission: Arc::new(ArcSwap::from_pointee(Admission { token: None, listen: ([127, 0, 0, 1], 0).into(), hosts: Vec::new() })),
         documents: Arc::default(),
         gauges: Arc::default(),
+        exports: Arc::default(),
         // Without its sender, which is as if it drained: a test has one of its own.
         stage: watch::channel(Stage::Serving).1,
     }
