@@ -26,6 +26,7 @@ mod metrics;
 mod notify;
 mod openapi;
 mod pages;
+mod places;
 mod processes;
 mod proxied;
 mod query;

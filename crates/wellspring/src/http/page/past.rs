@@ -69,7 +69,7 @@ pub(super) type Past = Vec<(Revision, Option<Change>)>;
 
 /// Comparisons that were made, the latest last: a pair of revisions never changes, and a page is looked at again and again.
 #[derive(Debug, Default)]
-pub struct Compared(Mutex<VecDeque<(Pair, Arc<Changes>)>>);
+pub(crate) struct Compared(Mutex<VecDeque<(Pair, Arc<Changes>)>>);
 
 /// Two revisions of a key, as a source's rules tell their rows apart.
 #[derive(Clone, Debug)]
