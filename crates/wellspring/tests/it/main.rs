@@ -28,6 +28,7 @@ mod metrics;
 mod notify;
 mod openapi;
 mod pages;
+mod places;
 mod processes;
 mod proxied;
 mod query;
