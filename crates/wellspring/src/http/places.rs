@@ -123,7 +123,7 @@ impl Wanted {
     /// # Errors
     /// [`Left`] where its reader is gone.
     pub fn check_at(&self, step: usize) -> Result<(), Left> {
-        if step % STEPS == 0 { self.check() } else { Ok(()) }
+        if step.is_multiple_of(STEPS) { self.check() } else { Ok(()) }
     }
 }
 
