@@ -68,16 +68,12 @@ impl Afloat {
         }
         // What streams has no length, and is not held.
         let Some(length) = response.body().size_hint().exact().filter(|length| *length > SMALL) else { return response };
-        match self.take(usize::try_from(length).unwrap_or(usize::MAX)) {
-            Some(counted) => {
-                response.extensions_mut().insert(Settled);
-                response.map(|body| Made::new(Weighed { body, counted: Arc::new(counted) }))
-            }
-            None => {
-                let detail = "clients that are slow to take their answers hold all the memory that there is for answers of their own";
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "crowded", detail).retry_after(AGAIN).into_response()
-            }
-        }
+        let Some(counted) = self.take(usize::try_from(length).unwrap_or(usize::MAX)) else {
+            let detail = "clients that are slow to take their answers hold all the memory that there is for answers of their own";
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "crowded", detail).retry_after(AGAIN).into_response();
+        };
+        response.extensions_mut().insert(Settled);
+        response.map(|body| Made::new(Weighed { body, counted: Arc::new(counted) }))
     }
 
     /// How many bytes are held.

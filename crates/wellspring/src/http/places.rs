@@ -13,7 +13,7 @@ use super::problem::Problem;
 use crate::lifecycle;
 
 /// How many wait for a place at most, for each that there is.
-const WAITING: usize = 32;
+const WAITING: usize = 128;
 /// How long they wait.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// When one may come again for whom there was no place.
@@ -123,7 +123,7 @@ impl Wanted {
     /// # Errors
     /// [`Left`] where its reader is gone.
     pub fn check_at(&self, step: usize) -> Result<(), Left> {
-        if step % STEPS == 0 { self.check() } else { Ok(()) }
+        if step.is_multiple_of(STEPS) { self.check() } else { Ok(()) }
     }
 }
 

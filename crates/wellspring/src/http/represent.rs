@@ -50,6 +50,7 @@ impl Asked<'_> {
     /// True where it takes long to make: of few bytes too, where they are many items and each of them becomes more.
     fn is_heavy(&self, content: &Content) -> bool {
         let rows = usize::try_from(content.count).unwrap_or(usize::MAX).min(self.selection.limit.unwrap_or(usize::MAX));
+        // All bytes, however few rows are asked for: the first of them may be nearly all.
         content.items.len().saturating_add(rows.saturating_mul(self.format.weight())) > LIGHT
     }
 }

@@ -109,7 +109,10 @@ async fn a_reader_whose_patience_ends_gets_the_stale_one() {
     // Another one joins the flight, and is told so.
     let address = app.address;
     let joining = wellspring::lifecycle::spawn(async move { crate::support::client::get(address, "/api/cinema?wait=30s").await });
-    origin.wait_for_requests("/", 2).await;
+    // Not before it has come: the flight is the first one's.
+    while !String::from_utf8_lossy(&app.get("/metrics").await.body).contains("wellspring_reads_total{source=\"cinema\",result=\"stale\"} 2")
+    {
+    }
     origin.release("/");
     let joined = joining.await.unwrap();
     app.until_attempts("cinema", 2).await;
