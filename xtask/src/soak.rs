@@ -129,7 +129,7 @@ impl Run {
             let asked = Connection::open(address).and_then(|mut connection| connection.ask(&format!("GET /api/{name}"), ""));
             asked.is_ok_and(|status| status == 200)
         };
-        while !SOURCES.iter().all(|name| serves(name)) {
+        while !SOURCES.iter().all(serves) {
             if begun.elapsed() > PATIENCE || run.server.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return Err(format!("the server does not serve; {} says why", folder.join("log").display()));
             }

@@ -237,7 +237,7 @@ mod tests {
             let takes = async {
                 let mut space = vec![0; part];
                 for _ in 0..8 {
-                    tokio::time::sleep(SPAN * 9 / 10).await;
+                    tokio::time::advance(SPAN * 9 / 10).await;
                     tokio::io::AsyncReadExt::read_exact(&mut theirs, &mut space).await.unwrap();
                 }
             };
