@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::{Site, Stage};
 use super::access::Line;
 use super::pace::Pace;
 use super::server::draining;
+use super::{Site, Stage};
 
 mod answer;
 mod head;
