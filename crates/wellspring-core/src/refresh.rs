@@ -105,9 +105,10 @@ impl Phase {
     /// Why a refresh runs, while one does.
     pub fn trigger(&self) -> Option<Trigger> {
         match self {
-            Self::Acquiring { trigger } | Self::Following { trigger } | Self::Collecting { trigger, .. } | Self::Storing { trigger, .. } => {
-                Some(*trigger)
-            }
+            Self::Acquiring { trigger }
+            | Self::Following { trigger }
+            | Self::Collecting { trigger, .. }
+            | Self::Storing { trigger, .. } => Some(*trigger),
             _ => None,
         }
     }
@@ -297,6 +298,10 @@ pub fn step(mut state: State, policy: &Policy, event: Event, now: Moment, seed: 
                 now,
                 seed,
             )
+        }
+        (Event::LeaseLost, Phase::Storing { trigger, .. }) if trigger != Trigger::Forced && !state.wants_refresh(now) => {
+            // Whoever has taken it over has stored what we wanted, as `Remote` said.
+            state.let_go(policy, now)
         }
         (Event::LeaseLost, phase) if phase.trigger().is_some() => {
             state.fail(policy, Failure::retryable(Code::LeaseLost, "another holder took over the lease of this key"), now, seed)

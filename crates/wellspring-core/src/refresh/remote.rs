@@ -64,7 +64,15 @@ impl State {
         effects
     }
 
-    fn is_newer(&self, new: &RemoteLatest) -> bool {
+    /// Ends a flight whose work another replica has done.
+    pub(super) fn let_go(&mut self, policy: &Policy, now: Moment) -> Vec<Effect> {
+        self.phase = Phase::Idle;
+        self.attempts = self.cleared();
+        [Effect::Release].into_iter().chain(self.next_timer(policy, now)).collect()
+    }
+
+    /// True where what is stored takes the place of what we have.
+    pub fn is_newer(&self, new: &RemoteLatest) -> bool {
         self.standing.is_none_or(|s| new.revision > s.revision || (new.revision == s.revision && new.digest == s.digest && new.is_later))
     }
 
@@ -99,7 +107,8 @@ impl State {
     /// Until when the failure that was taken over keeps us from trying, by our own clock.
     fn held_back(&self, policy: &Policy, since: Mono, now: Moment) -> Option<Mono> {
         let Attempts { failed_at: Some(from), not_before: Some(to), .. } = &self.attempts else { return None };
-        let length = Duration::try_from(to.duration_since(*from)).unwrap_or_default().min(policy.longest_backoff().max(LONGEST_RETRY_AFTER));
+        let length =
+            Duration::try_from(to.duration_since(*from)).unwrap_or_default().min(policy.longest_backoff().max(LONGEST_RETRY_AFTER));
         let until = clamped(*from, since, now).after(length);
         (until > now.mono).then_some(until)
     }

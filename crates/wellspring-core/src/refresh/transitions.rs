@@ -86,7 +86,14 @@ impl State {
     }
 
     /// `confirmed` is when that was by our own clock.
-    pub(super) fn stand(&mut self, policy: &Policy, new: NewStanding, confirmed: Timestamp, rules_current: bool, now: Moment) -> Vec<Effect> {
+    pub(super) fn stand(
+        &mut self,
+        policy: &Policy,
+        new: NewStanding,
+        confirmed: Timestamp,
+        rules_current: bool,
+        now: Moment,
+    ) -> Vec<Effect> {
         let NewStanding { revision, digest, checked_at } = new;
         let mut horizon = policy.horizon(confirmed, now);
         if !rules_current {
