@@ -167,6 +167,17 @@ impl Pair {
         }
     }
 
+    async fn keep_all(&self, entries: &[Entry]) {
+        for some in entries.chunks(64) {
+            let keeping = |entry| async move {
+                self.keep(entry).await;
+                Ok(())
+            };
+            let _all_ok =
+                super::copy::together(some.iter().map(|entry| Box::pin(keeping(entry)) as super::copy::Working<'_>).collect()).await;
+        }
+    }
+
     /// Notes that a key is to be told to the shared store, and what that held of it when we last knew.
     async fn wait(&self, key: &Key, base: Option<u64>) {
         let is_new = !self.books().waiting.contains_key(key);
@@ -198,11 +209,21 @@ impl Store for Paired {
     async fn list(&self) -> Result<Vec<Entry>, StoreError> {
         let mut all: BTreeMap<Key, Entry> = self.0.local.list().await?.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
         let shared = self.0.ask_within(LIST_PATIENCE, self.0.shared.list()).await.unwrap_or_default();
+        let mut newer = Vec::new();
         for entry in shared {
-            if all.get(&entry.key).is_none_or(|ours| !better(ours, &entry)) {
+            let ours = all.get(&entry.key);
+            // What waits is as it is here until it is settled which of the two stands.
+            let waits = ours.is_some() && self.0.books().waiting.contains_key(&entry.key);
+            if !waits && ours.is_none_or(|ours| !better(ours, &entry)) {
+                if ours != Some(&entry) {
+                    newer.push(entry.clone());
+                }
                 all.insert(entry.key.clone(), entry);
             }
         }
+        let pair = Arc::clone(&self.0);
+        // Nobody who starts waits for a disk.
+        lifecycle::detach(async move { pair.keep_all(&newer).await });
         Ok(all.into_values().collect())
     }
 
@@ -212,6 +233,10 @@ impl Store for Paired {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        // While a key waits it is as it is here: what is built upon it is then what is told of it, or given up for what is shared.
+        if self.0.books().waiting.contains_key(key) {
+            return self.0.local.get(key).await;
+        }
         let Ok(entry) = self.0.ask(self.0.shared.get(key)).await else { return self.0.local.get(key).await };
         self.0.compare(key, entry.as_ref()).await;
         Ok(entry)
