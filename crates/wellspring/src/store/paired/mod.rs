@@ -29,7 +29,9 @@ use verdict::{Verdict, judge};
 
 /// How long the shared store may take to show all that it holds.
 const LIST_PATIENCE: Duration = Duration::from_secs(2);
-const HEADS_PATIENCE: Duration = Duration::from_secs(5);
+/// The same of all heads, and how much longer for each key: of many they take their time.
+const HEADS_PATIENCE: Duration = Duration::from_secs(2);
+const HEAD_PATIENCE: Duration = Duration::from_micros(20);
 /// Hints that a slow watcher may fall behind before it is told that it missed some.
 const HINTS: usize = 1_024;
 /// Names of notes of our own: of each key that was refreshed alone, the fence that was shared before.
@@ -59,6 +61,8 @@ struct Books {
     versions: HashMap<Key, u64>,
     /// Keys that were refreshed alone and are to be told; with the fence that was shared before, where that is known.
     waiting: BTreeMap<Key, Option<u64>>,
+    /// Leases of the shared store that could not be given back.
+    unreleased: Vec<Lease>,
     closed: bool,
 }
 
@@ -136,6 +140,20 @@ impl Pair {
             self.kick.notify_one();
         }
         answered
+    }
+
+    fn heads_patience(&self) -> Duration {
+        let keys = u32::try_from(self.books().versions.len()).unwrap_or(u32::MAX);
+        HEADS_PATIENCE + HEAD_PATIENCE * keys
+    }
+
+    /// Gives a lease of the shared store back; where it cannot be reached, once it can.
+    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        let given = self.ask(self.shared.release(lease)).await;
+        if given.is_err() {
+            self.books().unreleased.push(lease.clone());
+        }
+        given
     }
 
     fn held(&self, lease: &Lease) -> Held {
@@ -263,7 +281,7 @@ impl Store for Paired {
     }
 
     async fn heads(&self, now: Moment) -> Result<Vec<Head>, StoreError> {
-        let heads = self.0.ask_within(HEADS_PATIENCE, self.0.shared.heads(now)).await?;
+        let heads = self.0.ask_within(self.0.heads_patience(), self.0.shared.heads(now)).await?;
         self.0.note_heads(&heads, now).await?;
         Ok(heads)
     }
@@ -322,7 +340,7 @@ impl Store for Paired {
         let held = self.0.held(lease);
         self.0.books().leases.remove(&lease.owner);
         match held.world {
-            World::Shared => self.0.ask(self.0.shared.release(lease)).await,
+            World::Shared => self.0.give_back(lease).await,
             World::Local => self.0.local.release(lease).await,
         }
     }
