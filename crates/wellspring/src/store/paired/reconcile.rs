@@ -64,10 +64,10 @@ impl Pair {
         let (mut behind, mut missing) = (BTreeSet::new(), BTreeSet::new());
         for head in ours.iter().filter(|head| head.latest.is_some()) {
             match shared.get(&head.key) {
-                None => drop(missing.insert((&head.key, head.latest))),
+                None => drop(missing.insert(&head.key)),
                 Some(theirs) if theirs.latest == head.latest => drop(self.books().versions.insert(head.key.clone(), theirs.version)),
                 Some(theirs) if theirs.latest.map(|(fence, _)| fence) < head.latest.map(|(fence, _)| fence) => {
-                    behind.insert((&head.key, head.latest));
+                    behind.insert(&head.key);
                 }
                 // Newer: whoever serves it reads it.
                 Some(_) => {}
@@ -77,8 +77,8 @@ impl Pair {
             // It was emptied, or comes from an old backup. One key alone that is gone was evicted elsewhere.
             behind.append(&mut missing);
         }
-        for (key, latest) in behind {
-            self.wait(key, latest.map(|(fence, _)| fence)).await;
+        for key in behind {
+            self.wait(key, None).await;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Which of two copies of a key is the newer one, and what has to be written so that both stores hold it. Decides; does nothing.
 
+use jiff::Timestamp;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
 use crate::store::{Entry, Latest};
@@ -17,8 +18,12 @@ pub(super) enum Verdict {
     Touch(Box<(Renewal, Attempts)>),
 }
 
-/// `base` is the fence of what was shared when we last knew it, where we have written on our own since.
-pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, base: Option<Option<u64>>) -> Verdict {
+/// What was shared, as it was when we last knew it: its fence, and when it was confirmed, for a store that was emptied gives its fences
+/// anew.
+pub(super) type Base = (u64, Timestamp);
+
+/// `base` is what was shared when we last knew it, where we have written on our own since.
+pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, base: Option<Option<Base>>) -> Verdict {
     let latest = |entry: Option<&Entry>| entry.and_then(|entry| entry.latest.clone());
     let attempts = |entry: Option<&Entry>| entry.map(|entry| entry.attempts.clone()).unwrap_or_default();
     let (theirs, own) = match (latest(shared), latest(ours)) {
@@ -53,7 +58,7 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, base: Option<O
     }
     // What is shared is what ours was made of: ours is its successor. A lower fence says nothing: a store that was emptied and filled by
     // others counts anew, so that both are judged by when they were confirmed.
-    let succeeds = base.flatten() == Some(theirs.fence);
+    let succeeds = base.flatten() == Some((theirs.fence, theirs.renewal.checked_at));
     if succeeds || later(&own, &theirs) {
         let number = if before > revision { before } else { revision + 1 };
         return Verdict::Put(Box::new((Snapshot { revision: number, ..own.snapshot }, own.renewal, attempts(ours))));
@@ -66,7 +71,6 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, base: Option<O
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use wellspring_core::key::Key;
     use wellspring_core::snapshot::{Digest, How, Items};
 
@@ -85,7 +89,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(shared: Option<Copy>, ours: Option<Copy>, base: Option<Option<u64>>, verdict: &str) {
+    fn check(shared: Option<Copy>, ours: Option<Copy>, base: Option<Option<(u64, i64)>>, verdict: &str) {
+        let base = base.map(|base| base.map(|(fence, at)| (fence, Timestamp::from_second(at).unwrap())));
         let told = match judge(shared.map(entry).as_ref(), ours.map(entry).as_ref(), base) {
             Verdict::Same => "same".to_owned(),
             Verdict::Adopt => "adopt".to_owned(),
@@ -105,12 +110,12 @@ mod tests {
         check(Some((3, 1, 20, 6)), Some((3, 1, 10, 5)), None, "adopt");
         check(Some((4, 2, 20, 6)), Some((3, 1, 10, 5)), None, "adopt");
         // Refreshed alone, and nobody else has.
-        check(Some((3, 1, 10, 5)), Some((4, 2, 5, 6)), Some(Some(5)), "put 4 [2]");
-        check(Some((3, 1, 10, 5)), Some((3, 1, 20, 6)), Some(Some(5)), "touch 20");
+        check(Some((3, 1, 10, 5)), Some((4, 2, 5, 6)), Some(Some((5, 10))), "put 4 [2]");
+        check(Some((3, 1, 10, 5)), Some((3, 1, 20, 6)), Some(Some((5, 10))), "touch 20");
         // On both sides: confirmed later, by a number that lies above both.
-        check(Some((4, 2, 20, 7)), Some((4, 3, 30, 6)), Some(Some(5)), "put 5 [3]");
-        check(Some((4, 2, 30, 7)), Some((4, 3, 20, 6)), Some(Some(5)), "put 5 [2]");
-        check(Some((6, 2, 30, 7)), Some((4, 3, 20, 6)), Some(Some(5)), "touch 30");
+        check(Some((4, 2, 20, 7)), Some((4, 3, 30, 6)), Some(Some((5, 10))), "put 5 [3]");
+        check(Some((4, 2, 30, 7)), Some((4, 3, 20, 6)), Some(Some((5, 10))), "put 5 [2]");
+        check(Some((6, 2, 30, 7)), Some((4, 3, 20, 6)), Some(Some((5, 10))), "touch 30");
         check(Some((4, 2, 20, 7)), Some((4, 3, 20, 6)), Some(None), "put 5 [2]");
         // From an old backup, and emptied and filled by another.
         check(Some((2, 1, 10, 3)), Some((4, 3, 20, 6)), None, "put 4 [3]");

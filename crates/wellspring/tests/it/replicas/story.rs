@@ -13,6 +13,7 @@ use wellspring::engine::{Forced, Settings};
 use wellspring::store::Retention;
 use wellspring::store::memory::MemoryStore;
 use wellspring_core::key::Key;
+use wellspring_core::refresh::Phase;
 use wellspring_core::snapshot::Snapshot;
 
 use super::judge;
@@ -229,10 +230,24 @@ impl World {
         self.faults += 1;
     }
 
+    /// A replica stops while it refreshes: what it had begun to write arrives when its lease is over.
+    async fn stop_a_holder(&mut self) {
+        for _ in 0..250 {
+            let collects = |replica: &Replica| {
+                SOURCES.iter().any(|source| matches!(replica.cell(source).lock().state.phase, Phase::Collecting { .. }))
+            };
+            if let Some(at) = self.replicas.iter().position(collects) {
+                self.set(at, State::Late(Duration::from_secs(40)));
+                return pass(Duration::from_secs(3)).await;
+            }
+            pass(Duration::from_millis(100)).await;
+        }
+    }
+
     /// One thing that goes wrong.
     async fn mishap(&mut self) {
         let at = self.any();
-        match self.dice.below(14) {
+        match self.dice.below(15) {
             0 => self.set(at, State::Refuses),
             1 => self.set(at, State::Hangs),
             2 => self.set(at, State::LosesAnswers),
@@ -278,6 +293,7 @@ impl World {
                 *self.shared.hints.lock().unwrap() = self.dice.one_of(&[0, 3, 6]);
                 self.silent = true;
             }
+            13 => self.stop_a_holder().await,
             _ => self.force(),
         }
     }
