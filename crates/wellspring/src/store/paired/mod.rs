@@ -171,7 +171,7 @@ impl Pair {
         let is_waiting = self.books().waiting.contains_key(key);
         let Some(shared) = shared.filter(|_| !is_waiting) else { return };
         let Ok(ours) = self.local.get(key).await else { return };
-        match judge(Some(shared), ours.as_ref(), None) {
+        match judge(Some(shared), ours.as_ref(), false, None) {
             Verdict::Same => {}
             Verdict::Adopt => self.keep(shared).await,
             // The shared one has fallen behind.

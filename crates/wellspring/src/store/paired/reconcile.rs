@@ -121,7 +121,7 @@ impl Pair {
         let shared = self.reach(PATIENCE, self.shared.get(key)).await?;
         let ours = self.local.get(key).await?;
         let base = self.books().waiting.get(key).copied();
-        match judge(shared.as_ref(), ours.as_ref(), base) {
+        match judge(shared.as_ref(), ours.as_ref(), base.is_some(), base.flatten()) {
             Verdict::Same => {}
             Verdict::Adopt => {
                 if let Some(shared) = &shared {

@@ -22,8 +22,8 @@ pub(super) enum Verdict {
 /// anew.
 pub(super) type Base = (u64, Timestamp);
 
-/// `base` is what was shared when we last knew it, where we have written on our own since.
-pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, base: Option<Option<Base>>) -> Verdict {
+/// `base` is what was shared when we last knew it, where we have written on our own since and it `waits`.
+pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, waits: bool, base: Option<Base>) -> Verdict {
     let latest = |entry: Option<&Entry>| entry.and_then(|entry| entry.latest.clone());
     let attempts = |entry: Option<&Entry>| entry.map(|entry| entry.attempts.clone()).unwrap_or_default();
     let (theirs, own) = match (latest(shared), latest(ours)) {
@@ -34,7 +34,7 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, base: Option<O
     };
     let (revision, before) = (theirs.snapshot.revision, own.snapshot.revision);
     // What went its ordinary way since we last looked.
-    let follows = base.is_none() && theirs.fence >= own.fence;
+    let follows = !waits && theirs.fence >= own.fence;
     let later = |one: &Latest, other: &Latest| {
         (one.renewal.checked_at, one.fence, one.snapshot.digest.as_bytes())
             > (other.renewal.checked_at, other.fence, other.snapshot.digest.as_bytes())
@@ -58,7 +58,7 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, base: Option<O
     }
     // What is shared is what ours was made of: ours is its successor. A lower fence says nothing: a store that was emptied and filled by
     // others counts anew, so that both are judged by when they were confirmed.
-    let succeeds = base.flatten() == Some((theirs.fence, theirs.renewal.checked_at));
+    let succeeds = base == Some((theirs.fence, theirs.renewal.checked_at));
     if succeeds || later(&own, &theirs) {
         let number = if before > revision { before } else { revision + 1 };
         return Verdict::Put(Box::new((Snapshot { revision: number, ..own.snapshot }, own.renewal, attempts(ours))));
@@ -89,9 +89,10 @@ mod tests {
     }
 
     #[track_caller]
+    #[expect(clippy::option_option, reason = "none where nothing waits")]
     fn check(shared: Option<Copy>, ours: Option<Copy>, base: Option<Option<(u64, i64)>>, verdict: &str) {
         let base = base.map(|base| base.map(|(fence, at)| (fence, Timestamp::from_second(at).unwrap())));
-        let told = match judge(shared.map(entry).as_ref(), ours.map(entry).as_ref(), base) {
+        let told = match judge(shared.map(entry).as_ref(), ours.map(entry).as_ref(), base.is_some(), base.flatten()) {
             Verdict::Same => "same".to_owned(),
             Verdict::Adopt => "adopt".to_owned(),
             Verdict::Put(new) => format!("put {} {}", new.0.revision, new.0.items.json()),
