@@ -15,6 +15,7 @@ mod copy;
 mod lease;
 mod local;
 pub mod memory;
+mod row;
 pub mod sqlite;
 mod whole;
 
