@@ -68,27 +68,35 @@ pub struct Source {
 
 /// Keys that had no data when they were met, in that order. Some have it by now, some are gone.
 #[derive(Debug, Default)]
-struct Empty(VecDeque<Weak<Cell>>);
+struct Empty(VecDeque<Met>);
+
+#[derive(Debug)]
+struct Met {
+    cell: Weak<Cell>,
+    /// For a reader, who will ask for its first flight in a moment.
+    asked_for: bool,
+}
 
 impl Empty {
-    fn add(&mut self, cell: &Arc<Cell>) {
+    fn add(&mut self, cell: &Arc<Cell>, asked_for: bool) {
         // Twice as many as are left of it are never kept.
         if self.0.len() == self.0.capacity() {
-            self.0.retain(|cell| cell.upgrade().is_some_and(|cell| is_empty(&cell)));
+            self.0.retain(|met| met.cell.upgrade().is_some_and(|cell| is_empty(&cell)));
         }
-        self.0.push_back(Arc::downgrade(cell));
+        self.0.push_back(Met { cell: Arc::downgrade(cell), asked_for });
     }
 
     /// Takes out the first that may go.
     fn next(&mut self, source: &Source) -> Option<Arc<Cell>> {
         for _ in 0..self.0.len() {
-            let cell = self.0.pop_front()?.upgrade().filter(|cell| is_empty(cell));
-            match cell {
-                // Somebody waits for it.
-                Some(cell) if cell.is_refreshing() || source.is_default(&cell) => self.0.push_back(Arc::downgrade(&cell)),
-                Some(cell) => return Some(cell),
-                None => {}
+            let met = self.0.pop_front()?;
+            let Some(cell) = met.cell.upgrade().filter(|cell| is_empty(cell)) else { continue };
+            // Somebody waits for it, or is about to.
+            let waits = cell.is_refreshing() || (met.asked_for && !cell.has_flown());
+            if !waits && !source.is_default(&cell) {
+                return Some(cell);
             }
+            self.0.push_back(met);
         }
         None
     }
@@ -115,7 +123,7 @@ impl Source {
         let cells = Keys::new(cells);
         let default = recipe.spec.default_key().and_then(|key| cells.find(key.as_str()));
         let mut empty = Empty::default();
-        cells.all().iter().filter(|cell| is_empty(cell)).for_each(|cell| empty.add(cell));
+        cells.all().iter().filter(|cell| is_empty(cell)).for_each(|cell| empty.add(cell, false));
         Self { recipe, default, reads, tally, cells, leaving: Mutex::default(), empty: Mutex::new(empty) }
     }
 
@@ -162,7 +170,7 @@ impl Source {
             change.remove(gone.key.as_str());
         }
         change.add(Arc::clone(&cell));
-        self.empty.lock().unwrap_or_else(PoisonError::into_inner).add(&cell);
+        self.empty.lock().unwrap_or_else(PoisonError::into_inner).add(&cell, true);
         Ok((cell, gone))
     }
 

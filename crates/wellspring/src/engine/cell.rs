@@ -196,6 +196,11 @@ impl Cell {
         self.progress.get().is_some_and(|progress| progress.borrow().in_flight())
     }
 
+    /// True once a refresh of it was started.
+    pub fn has_flown(&self) -> bool {
+        self.progress.get().is_some_and(|progress| progress.borrow().started > 0)
+    }
+
     /// True where it waits for a time and not for a reader: it is kept fresh unasked, backs off, or was never fetched.
     pub fn wants_timer(&self) -> bool {
         let spec = &self.recipe.spec;

@@ -162,7 +162,7 @@ impl Lab {
     }
 
     /// All is over: the next reader of what is stale starts a flight, once time has passed, and every number adds up.
-    fn judge(&self, running: shuttle::future::JoinHandle<()>) {
+    fn judge(&self, running: shuttle::future::JoinHandle<()>, drops: bool) {
         let shared = &self.engine.0;
         for _ in 0..2 {
             let cell = self.cell();
@@ -174,18 +174,21 @@ impl Lab {
             // A nudge that is lost is a deadlock here.
             block_on(progress.wait_for(|p| p.ended > ended && !p.in_flight())).unwrap();
             let asked = self.upstream.asked.load(Ordering::SeqCst) - before;
-            assert!(asked <= 1, "{asked} requests for one nudge");
+            // Where the nudged flight was dropped, a retry that was due at the same moment may still come.
+            assert!(asked <= 1 + usize::from(drops), "{asked} requests for one nudge");
+            let inner = cell.lock();
             let progress = cell.progress().borrow().clone();
-            let flight = cell.lock().flight;
-            assert_eq!((progress.started, progress.ended), (flight, flight));
-            assert!(!cell.lock().state.is_refreshing() && !progress.in_flight());
+            assert_eq!(progress.started, inner.flight);
+            assert!(progress.in_flight() || !inner.state.is_refreshing());
         }
-        block_on(shared.airborne.subscribe().wait_for(|n| *n == 0)).unwrap();
-        let key = self.cell().key.clone();
-        let lease = block_on(self.store.acquire(&key, 0, HOUR, self.clock.now())).unwrap();
-        assert!(lease.is_some(), "its lease was not given back");
         shared.stage.send_replace(Stage::Draining);
         block_on(running).unwrap();
+        shared.runner.clear().iter().for_each(|cell| shared.ground(cell));
+        block_on(shared.airborne.subscribe().wait_for(|n| *n == 0)).unwrap();
+        let (cell, progress) = (self.cell(), self.cell().progress().borrow().clone());
+        assert_eq!((progress.ended, cell.lock().state.is_refreshing()), (progress.started, false));
+        let lease = block_on(self.store.acquire(&cell.key, 0, HOUR, self.clock.now())).unwrap();
+        assert!(lease.is_some(), "its lease was not given back");
     }
 }
 
@@ -225,7 +228,7 @@ fn cold_readers(drops: Option<u32>) {
         })
         .collect();
     readers.into_iter().for_each(|reader| reader.join().unwrap());
-    lab.judge(running);
+    lab.judge(running, drops.is_some());
 }
 
 /// Of a key that is stale: nobody waits but those who force, who hear of a flight that began after they asked or of the one that flew.
@@ -257,7 +260,7 @@ fn stale_readers(drops: Option<u32>, reload: bool) {
         }
     }));
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    lab.judge(running);
+    lab.judge(running, drops.is_some());
 }
 
 /// So many orders drawn by chance, and as many in which few threads are interrupted, but those where it hurts most.

@@ -65,14 +65,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     fn poll_refusal(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some((answer, written)) = &mut self.refusal
-            && *written < answer.len()
+        while let Some((answer, done)) = &self.refusal
+            && *done < answer.len()
         {
-            let more = ready!(Pin::new(&mut self.inner).poll_write(context, &answer[*written..]))?;
+            let written = Pin::new(&mut self.inner).poll_write(context, &answer[*done..]);
+            let more = ready!(self.patient(written, context))?;
             if more == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            *written += more;
+            self.refusal.iter_mut().for_each(|(_, done)| *done += more);
         }
         Poll::Ready(Ok(()))
     }
@@ -225,6 +226,16 @@ mod tests {
         ] {
             assert_eq!(refusal(other), None);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_no_refusal_is_given_up() {
+        let (ours, _theirs) = tokio::io::duplex(16);
+        let mut socket = Socket::new(ours, Vec::new(), Arc::default());
+        let head = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut socket, head).await.unwrap();
+        assert!(socket.refusal.is_some());
+        assert_eq!(tokio::io::AsyncWriteExt::flush(&mut socket).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
 
-use super::{Lease, Slot, StoreError};
+use super::{Admission, FULL, Lease, Slot, StoreError};
 
 /// Who may refresh what, and the fences given out so far.
 #[derive(Debug, Default)]
@@ -30,12 +30,12 @@ impl Leases {
         self.highest = self.highest.max(fence);
     }
 
-    pub(super) fn acquire(&mut self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Option<Lease> {
+    pub(super) fn acquire(&mut self, key: &Key, (seen, version): (u64, u64), ttl: Duration, now: Moment) -> Option<Lease> {
         if self.held.get(key).is_some_and(|held| now.mono < held.ends) {
             return None;
         }
         self.highest = self.highest.max(seen).saturating_add(1);
-        let lease = Lease { key: key.clone(), owner: token(), fence: self.highest };
+        let lease = Lease { key: key.clone(), owner: token(), fence: self.highest, version };
         self.held.insert(key.clone(), Held { owner: lease.owner, fence: lease.fence, ends: now.mono.after(ttl) });
         Some(lease)
     }
@@ -60,6 +60,11 @@ impl Leases {
         self.check(lease).is_ok() && self.held.remove(&lease.key).is_some()
     }
 
+    /// True where the key has a lease whose time has not run out.
+    pub(super) fn holds(&self, key: &Key, now: Mono) -> bool {
+        self.held.get(key).is_some_and(|held| now < held.ends)
+    }
+
     /// Ends whatever lease the key has; true where it had one.
     pub(super) fn void(&mut self, key: &Key) -> bool {
         self.held.remove(key).is_some()
@@ -75,30 +80,44 @@ impl Held {
 /// Places among the requests to each host.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    taken: HashMap<String, Vec<(u128, Mono)>>,
+    hosts: HashMap<String, Visits>,
+}
+
+#[derive(Debug, Default)]
+struct Visits {
+    taken: Vec<(u128, Mono)>,
+    next_start: Option<Mono>,
 }
 
 impl Slots {
-    pub(super) fn take(&mut self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Option<Slot> {
-        let taken = self.taken.entry(host.to_owned()).or_default();
-        taken.retain(|(_, ends)| now.mono < *ends);
-        let granted = taken.len() < usize::try_from(at_once).unwrap_or(usize::MAX);
-        let slot = granted.then(|| Slot { host: host.to_owned(), owner: token() });
-        taken.extend(slot.iter().map(|slot| (slot.owner, now.mono.after(ttl))));
+    pub(super) fn take(&mut self, host: &str, at_once: u32, gap: Duration, ttl: Duration, now: Moment) -> Admission {
+        let visits = self.hosts.entry(host.to_owned()).or_default();
+        visits.taken.retain(|(_, ends)| now.mono < *ends);
+        visits.next_start = visits.next_start.filter(|at| now.mono < *at);
+        let admission = if visits.taken.len() >= usize::try_from(at_once).unwrap_or(usize::MAX) {
+            Admission::After(FULL)
+        } else if let Some(at) = visits.next_start {
+            Admission::After(now.mono.until(at))
+        } else {
+            let owner = token();
+            visits.taken.push((owner, now.mono.after(ttl)));
+            visits.next_start = Some(now.mono.after(gap)).filter(|_| !gap.is_zero());
+            Admission::Taken(Slot { host: host.to_owned(), owner })
+        };
         self.drop_if_empty(host);
-        slot
+        admission
     }
 
     pub(super) fn leave(&mut self, slot: &Slot) {
-        if let Some(taken) = self.taken.get_mut(&slot.host) {
-            taken.retain(|(owner, _)| *owner != slot.owner);
+        if let Some(visits) = self.hosts.get_mut(&slot.host) {
+            visits.taken.retain(|(owner, _)| *owner != slot.owner);
         }
         self.drop_if_empty(&slot.host);
     }
 
     fn drop_if_empty(&mut self, host: &str) {
-        if self.taken.get(host).is_some_and(Vec::is_empty) {
-            self.taken.remove(host);
+        if self.hosts.get(host).is_some_and(|visits| visits.taken.is_empty() && visits.next_start.is_none()) {
+            self.hosts.remove(host);
         }
     }
 }

@@ -2,15 +2,16 @@
 //! durable, memory does not; the rules are here, once.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
 use wellspring_core::key::Key;
-use wellspring_core::moment::Moment;
+use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
 use super::lease::{Leases, Slots};
-use super::{Change, Entry, Latest, Lease, Slot, StoreError};
+use super::{Admission, Change, Entry, Head, Latest, Lease, Slot, StoreError};
 
 /// Hints that a slow watcher may fall behind before it is told that it missed some.
 const HINTS: usize = 1_024;
@@ -92,7 +93,9 @@ impl Local {
         let empty = || Entry { key: key.clone(), latest: None, attempts: Attempts::default() };
         let entry = self.entries.entry(key.clone()).or_insert_with(empty);
         entry.attempts = attempts.clone();
-        entry.clone()
+        let entry = entry.clone();
+        self.hint(Change::Recorded(key.clone()));
+        entry
     }
 
     pub(super) fn evict(&mut self, key: &Key) {
@@ -116,7 +119,8 @@ impl Local {
     }
 
     pub(super) fn acquire(&mut self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Option<Lease> {
-        let lease = self.leases.acquire(key, seen, ttl, now)?;
+        let version = self.entries.get(key).map_or(0, version);
+        let lease = self.leases.acquire(key, (seen, version), ttl, now)?;
         self.hint(Change::Started(key.clone()));
         Some(lease)
     }
@@ -131,8 +135,18 @@ impl Local {
         }
     }
 
-    pub(super) fn slot(&mut self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Option<Slot> {
-        self.slots.take(host, at_once, ttl, now)
+    pub(super) fn heads(&self, now: Mono) -> Vec<Head> {
+        let head = |entry: &Entry| Head {
+            key: entry.key.clone(),
+            version: version(entry),
+            latest: entry.latest.as_ref().map(|latest| (latest.fence, latest.renewal.checked_at)),
+            refreshing: self.leases.holds(&entry.key, now),
+        };
+        self.entries.values().map(head).collect()
+    }
+
+    pub(super) fn slot(&mut self, host: &str, at_once: u32, gap: Duration, ttl: Duration, now: Moment) -> Admission {
+        self.slots.take(host, at_once, gap, ttl, now)
     }
 
     pub(super) fn leave(&mut self, slot: &Slot) {
@@ -153,6 +167,17 @@ impl Local {
         // It fails only while nobody watches.
         let _ = self.changes.send(change);
     }
+}
+
+/// Made of what is stored, so that nothing need be kept for it.
+fn version(entry: &Entry) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    if let Some(latest) = &entry.latest {
+        (latest.fence, latest.snapshot.revision, latest.renewal.checked_at).hash(&mut hasher);
+    }
+    // It has string keys and finite numbers only: encoding it cannot fail.
+    serde_json::to_vec(&entry.attempts).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The history that results from a restore, newest first: what was given and the latest, each revision once, none above the

@@ -12,7 +12,7 @@ use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
 use super::local::{Local, restored_history};
-use super::{Change, Entry, Health, Lease, Retention, Revision, Slot, Store, StoreError};
+use super::{Admission, Change, Entry, Head, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 
 /// A store without a file.
 #[derive(Debug)]
@@ -81,6 +81,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn heads(&self, now: Moment) -> Result<Vec<Head>, StoreError> {
+        Ok(self.state().local.heads(now.mono))
+    }
+
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError> {
         let state = self.state();
         let history = state.history.get(key).map_or(&[][..], Vec::as_slice);
@@ -119,8 +123,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn slot(&self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Result<Option<Slot>, StoreError> {
-        Ok(self.state().local.slot(host, at_once, ttl, now))
+    async fn slot(&self, host: &str, at_once: u32, gap: Duration, ttl: Duration, now: Moment) -> Result<Admission, StoreError> {
+        Ok(self.state().local.slot(host, at_once, gap, ttl, now))
     }
 
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {

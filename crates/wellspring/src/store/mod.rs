@@ -30,6 +30,21 @@ pub struct Lease {
     pub owner: u128,
     /// A fencing token: rises with every lease of the key, stored with what is written under it.
     pub fence: u64,
+    /// The [`Head::version`] of the key when the lease was granted: whoever knew another looks first at what is stored.
+    pub version: u64,
+}
+
+/// What a rescan needs to know of a key before it reads more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Whose it is.
+    pub key: Key,
+    /// Another one after each change of what is stored of the key; 0 where nothing is. It means nothing but that.
+    pub version: u64,
+    /// The fence of the latest snapshot and when that was last confirmed, where there is one.
+    pub latest: Option<(u64, Timestamp)>,
+    /// A lease is in force.
+    pub refreshing: bool,
 }
 
 /// What is stored of a key.
@@ -93,6 +108,8 @@ pub enum Change {
     Touched(Key),
     /// The snapshot was replaced.
     Revision(Key, u64),
+    /// A failure was recorded.
+    Recorded(Key),
 }
 
 /// How the store is.
@@ -121,6 +138,18 @@ pub struct Slot {
     /// A random token that only its holder knows.
     pub owner: u128,
 }
+
+/// Whether there is a [`Slot`] now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// There is, until it is given back or its time has run out.
+    Taken(Slot),
+    /// There is none: to be asked again after this while.
+    After(Duration),
+}
+
+/// Where all places at a host are taken, it is asked again so much later: nobody is told when one becomes free.
+const FULL: Duration = Duration::from_millis(50);
 
 /// Retention: the newest revisions of a key that are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +239,12 @@ pub trait Store: Send + Sync + Debug + 'static {
         keys.sort_unstable();
         Ok(keys)
     }
+    /// What a rescan looks at: every key, in no order.
+    async fn heads(&self, now: Moment) -> Result<Vec<Head>, StoreError>;
+    /// True where others write to it too, so that what was read of it may be old at any time.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// The history of a key, newest first.
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError>;
     /// One revision of a key; none where it is not kept, or no longer, or fails its check. Short: whoever reads many asks one
@@ -226,8 +261,8 @@ pub trait Store: Send + Sync + Debug + 'static {
     async fn extend(&self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError>;
     /// Gives a lease back; one that is no longer in force is left alone.
     async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
-    /// A place among at most `at_once` requests to a host, over all replicas; `None` while there is none.
-    async fn slot(&self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Result<Option<Slot>, StoreError>;
+    /// A place among at most `at_once` requests to a host, over all replicas, of which no two start within `gap`.
+    async fn slot(&self, host: &str, at_once: u32, gap: Duration, ttl: Duration, now: Moment) -> Result<Admission, StoreError>;
     /// Gives a place back.
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError>;
     /// Small texts that outlive the process, by name; no key's data. A lost one costs a message, not a snapshot.

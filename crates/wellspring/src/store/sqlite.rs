@@ -34,7 +34,7 @@ use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 use self::file::DataFile;
 use self::writer::{Job, Read, Write, Writer};
 use super::local::{Local, restored_history};
-use super::{Change, Entry, Figures, Health, Lease, Retention, Revision, Slot, Store, StoreError};
+use super::{Admission, Change, Entry, Figures, Head, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 use crate::lifecycle;
 
 /// How many reads of history wait before the thread at a time.
@@ -171,6 +171,10 @@ impl Store for SqliteStore {
         self.change(|local| Ok(Write::Renew(local.record(key, attempts)))).await
     }
 
+    async fn heads(&self, now: Moment) -> Result<Vec<Head>, StoreError> {
+        Ok(self.shared.local().heads(now.mono))
+    }
+
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError> {
         self.read(|done| Read::Revisions(key.clone(), done)).await
     }
@@ -204,8 +208,8 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn slot(&self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Result<Option<Slot>, StoreError> {
-        Ok(self.shared.local().slot(host, at_once, ttl, now))
+    async fn slot(&self, host: &str, at_once: u32, gap: Duration, ttl: Duration, now: Moment) -> Result<Admission, StoreError> {
+        Ok(self.shared.local().slot(host, at_once, gap, ttl, now))
     }
 
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 use wellspring::lifecycle::spawn;
 use wellspring::store::archive::{Piece, Reader};
-use wellspring::store::{Change, Health, Lease, Retention, StoreError};
+use wellspring::store::{Admission, Change, Health, Lease, Retention, StoreError};
 use wellspring_core::snapshot::{Attempts, Digest};
 
 use crate::store_kit::{Kind, Subject, TTL, archived, at, attempts, check, key, lease, put, renewal, snapshot, taken_over, wall};
@@ -250,17 +250,57 @@ async fn changes_are_hinted(kind: Kind) {
 
 async fn slots_are_limited_by_host(kind: Kind) {
     let Subject { store, .. } = &Subject::new(kind);
-    let first = store.slot("a.example", 2, TTL, at(0)).await.unwrap().unwrap();
-    let second = store.slot("a.example", 2, TTL, at(10)).await.unwrap().unwrap();
+    let ask = async |host: &str, at_once, gap, second| match store.slot(host, at_once, gap, TTL, at(second)).await.unwrap() {
+        Admission::Taken(slot) => Ok(slot),
+        Admission::After(wait) => Err(wait),
+    };
+    let none = Duration::ZERO;
+    let first = ask("a.example", 2, none, 0).await.unwrap();
+    let second = ask("a.example", 2, none, 10).await.unwrap();
     assert_ne!(first.owner, second.owner);
-    assert_eq!(store.slot("a.example", 2, TTL, at(59)).await, Ok(None));
-    assert!(store.slot("b.example", 2, TTL, at(59)).await.unwrap().is_some(), "another host");
-    let third = store.slot("a.example", 2, TTL, at(60)).await.unwrap().expect("the first has run out");
+    assert!(ask("a.example", 2, none, 59).await.unwrap_err() > none);
+    ask("b.example", 2, none, 59).await.expect("another host");
+    let third = ask("a.example", 2, none, 60).await.expect("the first has run out");
     store.leave(&first).await.unwrap();
-    assert_eq!(store.slot("a.example", 2, TTL, at(61)).await, Ok(None), "leaving what has run out frees nothing");
+    ask("a.example", 2, none, 61).await.expect_err("leaving what has run out frees nothing");
     store.leave(&third).await.unwrap();
-    assert!(store.slot("a.example", 2, TTL, at(62)).await.unwrap().is_some());
-    assert_eq!(store.slot("c.example", 0, TTL, at(0)).await, Ok(None));
+    ask("a.example", 2, none, 62).await.unwrap();
+    ask("c.example", 0, none, 0).await.unwrap_err();
+    let gap = Duration::from_secs(5);
+    let spaced = ask("d.example", 2, gap, 0).await.unwrap();
+    store.leave(&spaced).await.unwrap();
+    let wait = ask("d.example", 2, gap, 3).await.expect_err("it started 3 s ago");
+    assert!(wait > Duration::from_millis(1_900) && wait <= Duration::from_secs(2), "{wait:?}");
+    ask("d.example", 2, gap, 5).await.unwrap();
+}
+
+async fn a_rescan_sees_what_changed(kind: Kind) {
+    let Subject { store, .. } = &Subject::new(kind);
+    let cinema = key("cinema");
+    let head = async || store.heads(at(0)).await.unwrap().into_iter().find(|head| head.key == cinema);
+    assert_eq!(head().await, None);
+    let mut versions = vec![0];
+    let held = store.acquire(&cinema, 0, TTL, at(0)).await.unwrap().unwrap();
+    assert_eq!(held.version, 0);
+    store.put_if(&held, &snapshot(&cinema, 1, 0), &renewal(1), &Attempts::default()).await.unwrap();
+    let seen = head().await.unwrap();
+    assert_eq!((seen.latest, seen.refreshing), (Some((held.fence, renewal(1).checked_at)), true));
+    versions.push(seen.version);
+    store.release(&held).await.unwrap();
+    assert!(!head().await.unwrap().refreshing);
+    let held = lease(&**store, &cinema).await;
+    assert_eq!(held.version, seen.version, "nothing has changed since");
+    store.touch_if(&held, &renewal(2), &Attempts::default()).await.unwrap();
+    store.release(&held).await.unwrap();
+    let seen = head().await.unwrap();
+    assert_eq!(seen.latest, Some((held.fence, renewal(2).checked_at)));
+    versions.push(seen.version);
+    store.record(&cinema, &attempts(1)).await.unwrap();
+    versions.push(head().await.unwrap().version);
+    assert_eq!(lease(&**store, &cinema).await.version, versions[3]);
+    versions.sort_unstable();
+    versions.dedup();
+    assert_eq!(versions.len(), 4, "each change gave another: {versions:?}");
 }
 
 async fn a_copy_is_whole(kind: Kind) {
@@ -484,6 +524,7 @@ on_every_store!(
     retention_limits_bytes,
     changes_are_hinted,
     slots_are_limited_by_host,
+    a_rescan_sees_what_changed,
     a_copy_is_whole,
     a_restore_takes_what_it_is_given,
     an_archive_carries_everything,

@@ -181,7 +181,7 @@ impl Run {
 
     /// The newest lease of a key, or one that nobody ever had.
     fn lease(&self, key: &Key) -> Lease {
-        self.leases.get(key).cloned().unwrap_or(Lease { key: key.clone(), owner: 0, fence: 0 })
+        self.leases.get(key).cloned().unwrap_or(Lease { key: key.clone(), owner: 0, fence: 0, version: 0 })
     }
 
     async fn apply(&mut self, op: &Op, now: i64, latest: u64) -> Outcome {

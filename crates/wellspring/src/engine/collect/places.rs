@@ -14,7 +14,7 @@ use crate::engine::limits::{Busy, PerHost, Permit};
 use crate::engine::pages::PagePlace;
 use crate::fetch::{FetchError, Fetched, Request, Seen};
 use crate::lifecycle;
-use crate::store::{Slot, Store};
+use crate::store::{Admission, Slot, Store};
 
 /// How long a store may take to give a place.
 const SLOT_PATIENCE: Duration = Duration::from_secs(2);
@@ -135,15 +135,17 @@ impl Collector {
     async fn slot(&self, host: &str, per_host: PerHost, deadline: Mono) -> Option<TakenSlot> {
         loop {
             let now = self.clock.now();
-            // Without a shared store each replica keeps to its own limits; so it does when the store is late.
+            // Where the store is late each replica keeps to its own limits.
             // One that its holder could not give back is free again when the refresh it was for has to be over.
             let ttl = now.mono.until(deadline) + SLOT_PATIENCE;
-            let asking = self.store.slot(host, per_host.at_once, ttl, now);
+            // What this process has started itself is spaced already.
+            let gap = if self.store.is_shared() { per_host.gap } else { Duration::ZERO };
+            let asking = self.store.slot(host, per_host.at_once, gap, ttl, now);
             let Ok(asked) = timeout(SLOT_PATIENCE, asking).await else { return None };
             match asked {
-                Ok(Some(slot)) => return Some(TakenSlot { store: Arc::clone(&self.store), slot: Some(slot) }),
-                Ok(None) if now.mono < deadline => tokio::time::sleep(Duration::from_millis(50)).await,
-                Ok(None) | Err(_) => return None,
+                Ok(Admission::Taken(slot)) => return Some(TakenSlot { store: Arc::clone(&self.store), slot: Some(slot) }),
+                Ok(Admission::After(wait)) if now.mono < deadline => tokio::time::sleep(wait.min(now.mono.until(deadline))).await,
+                Ok(Admission::After(_)) | Err(_) => return None,
             }
         }
     }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::Site;
 use super::access::Line;
 use super::pace::Pace;
 use super::server::draining;
+use super::{Site, Stage};
 
 mod answer;
 mod head;
@@ -66,8 +66,9 @@ async fn go_on<S: AsyncRead + AsyncWrite + Unpin>(mut direct: Direct<'_, S>) -> 
             // Once polled, these two wake the task by themselves: asking them at every request is what would cost.
             let asks = !std::mem::replace(&mut waits, true);
             if !direct.last && (asks || changes.has_changed().unwrap_or(true)) {
-                changes.mark_unchanged();
-                direct.last = drains.as_mut().poll(context).is_ready();
+                // Looked at, too: a stage is seen to have changed a moment before those who wait for it are woken, and this is asked once.
+                let ended = drains.as_mut().poll(context).is_ready();
+                direct.last = ended || *changes.borrow_and_update() == Stage::Draining;
                 if direct.last {
                     continue;
                 }

@@ -28,7 +28,7 @@ impl Lines {
     /// The next whole line, without its end; none until more is pushed.
     ///
     /// # Errors
-    /// [`TooLong`] as soon as a line is.
+    /// As soon as a line is longer than any of an archive.
     pub fn pop(&mut self) -> Result<Option<&[u8]>, TooLong> {
         let found = self.pending[self.seen..].iter().position(|byte| *byte == b'\n').map(|at| self.seen + at);
         let line = &self.pending[self.start..found.unwrap_or(self.pending.len())];

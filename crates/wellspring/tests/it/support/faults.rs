@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use wellspring::clock::Clock;
 use wellspring::fetch::{FetchError, Fetched, Fetcher, Request, Response};
 use wellspring::lifecycle::spawn;
-use wellspring::store::{Change, Entry, Health, Lease, Revision, Slot, Store, StoreError};
+use wellspring::store::{Admission, Change, Entry, Head, Health, Lease, Revision, Slot, Store, StoreError};
 use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot, Validator};
@@ -274,6 +274,10 @@ impl Store for FaultyStore {
         self.work(self.plain("record", &name, 6), None, async move { inner.record(&key, &attempts).await }).await
     }
 
+    async fn heads(&self, now: Moment) -> Result<Vec<Head>, StoreError> {
+        self.inner.heads(now).await
+    }
+
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError> {
         self.inner.revisions(key).await
     }
@@ -306,10 +310,10 @@ impl Store for FaultyStore {
         self.work(self.plain("release", &name, 6), None, async move { inner.release(&lease).await }).await
     }
 
-    async fn slot(&self, host: &str, at_once: u32, ttl: Duration, now: Moment) -> Result<Option<Slot>, StoreError> {
+    async fn slot(&self, host: &str, at_once: u32, gap: Duration, ttl: Duration, now: Moment) -> Result<Admission, StoreError> {
         let (inner, host) = (Arc::clone(&self.inner), host.to_owned());
         let fault = self.plain("slot", source_of(&host), 8);
-        self.work(fault, None, async move { inner.slot(&host, at_once, ttl, now).await }).await
+        self.work(fault, None, async move { inner.slot(&host, at_once, gap, ttl, now).await }).await
     }
 
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
