@@ -14,9 +14,14 @@ pub(super) fn index(source: &str) -> String {
     format!("ws:{{{source}}}:m")
 }
 
-/// Who is at a host.
-pub(super) fn slots(host: &str) -> String {
-    format!("ws:{{slot:{host}}}")
+/// Who refreshes a key.
+pub(super) fn lease(key: &Key) -> String {
+    format!("ws:{{{}}}:l:{key}", key.source())
+}
+
+/// Who is at a host, and the pause after the last start there.
+pub(super) fn slots(host: &str) -> [String; 2] {
+    [format!("ws:{{slot:{host}}}:s"), format!("ws:{{slot:{host}}}:p")]
 }
 
 /// Where hints go. Channels know no database numbers.
@@ -34,9 +39,9 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn of(key: &Key) -> Self {
-        let (source, key) = (key.source(), key.as_str());
+        let source = key.source();
         let of = |what: &str| format!("ws:{{{source}}}:{what}:{key}");
-        Self { heads: of("h"), items: of("i"), rest: [of("l"), format!("ws:{{{source}}}:f"), of("e"), index(source)] }
+        Self { heads: of("h"), items: of("i"), rest: [lease(key), format!("ws:{{{source}}}:f"), of("e"), index(source)] }
     }
 
     /// In the order of the scripts: lease, fences, entry, heads, items, index.

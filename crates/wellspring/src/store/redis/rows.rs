@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use wellspring_core::key::Key;
 use wellspring_core::snapshot::{Attempts, Digest, How, Items, Renewal, Snapshot};
 
@@ -25,7 +25,7 @@ struct Head {
     format: i64,
     fence: i64,
     made_at: String,
-    how: Box<RawValue>,
+    how: String,
     count: u32,
     digest: Digest,
     seal: Digest,
@@ -48,7 +48,6 @@ pub(super) fn written(snapshot: &Snapshot, fence: u64) -> Result<(String, Vec<u8
         digest: line.digest,
     };
     let seal = head.seal();
-    let how = RawValue::from_string(how.clone()).map_err(|_| Bad::Meaning(how))?;
     let head = json(&Head { bytes, format: FORMAT, fence, made_at, how, count: line.count, digest: line.digest, seal });
     let items = zstd::bulk::compress(snapshot.items.json().as_bytes(), LEVEL).map_err(|error| Bad::Column(error.to_string()))?;
     Ok((head, items))
@@ -63,7 +62,7 @@ pub(super) fn head(key: &Key, revision: u64, text: &[u8]) -> Result<(Revision, H
         format: head.format,
         fence: head.fence,
         made_at: &head.made_at,
-        how: head.how.get(),
+        how: &head.how,
         count: head.count,
         bytes: head.bytes,
         digest: head.digest,
@@ -144,7 +143,14 @@ pub(super) fn meta(key: &Key, fields: &HashMap<String, String>) -> Result<(Meta,
     Ok((meta, bad))
 }
 
-/// The line of the index: what a rescan needs to know before it reads more.
+/// What the line of a key says beside its version.
 pub(super) fn line(renewal: &Renewal, fence: u64) -> String {
-    format!("{} {fence}", renewal.checked_at)
+    format!("{fence} {}", renewal.checked_at)
+}
+
+/// The version of a key, and the fence of its latest snapshot and when that was confirmed.
+pub(super) fn read_line(line: &str) -> Option<(u64, Option<(u64, Timestamp)>)> {
+    let (version, rest) = line.split_once(' ')?;
+    let latest = rest.split_once(' ').and_then(|(fence, checked)| Some((fence.parse().ok()?, checked.parse().ok()?)));
+    Some((version.parse().ok()?, latest))
 }

@@ -12,6 +12,12 @@ local function above(one, other)
   return #one > #other or (#one == #other and one > other)
 end
 
+-- The server's clock in microseconds. What is counted begins there: a Redis that forgot rises above what it gave out all the same.
+local function clock()
+  local now = redis.call('TIME')
+  return now[1] .. string.rep('0', 6 - #now[2]) .. now[2]
+end
+
 -- What forbids to write, before anything is written: a script that fails half-way is not undone.
 local function guard()
   for position, name in ipairs(KEYS) do
@@ -72,10 +78,18 @@ local function prune(revisions, bytes)
   remove(doomed)
 end
 
--- Whether the source is new here: it is then to be named among the sources.
-local function index(line)
-  redis.call('HSET', INDEX, key, line)
-  return redis.call('HLEN', INDEX) == 1 and 'first' or 'known'
+-- Gives what is stored of the key another version and writes its line: version, fence, when it was confirmed. Returns whether the
+-- source is new here: it is then to be named among the sources.
+local function changed(rest)
+  local version, before = clock(), number(redis.call('HGET', ENTRY, 'version') or '')
+  if before and #before < 19 and not above(version, before) then
+    redis.call('HINCRBY', ENTRY, 'version', 1)
+    version = redis.call('HGET', ENTRY, 'version')
+  else
+    redis.call('HSET', ENTRY, 'version', version)
+  end
+  local is_new = redis.call('HSET', INDEX, key, version .. ' ' .. rest) == 1
+  return is_new and redis.call('HLEN', INDEX) == 1 and 'first' or 'known'
 end
 
 local bad = guard()

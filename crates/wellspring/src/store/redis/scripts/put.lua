@@ -1,4 +1,4 @@
--- ARGV: lease, revision, head, items, line of the index, revisions and bytes that are kept, then the fields of the entry.
+-- ARGV: lease, revision, head, items, rest of the line, revisions and bytes that are kept, then the fields of the entry.
 if not in_force(ARGV[5]) then return { 'lost' } end
 local revision, latest = ARGV[6], stored()
 if not above(revision, latest) then return { 'outdated', latest } end
@@ -11,7 +11,7 @@ remove(doomed)
 redis.call('HSET', HEADS, revision, ARGV[7])
 redis.call('HSET', ITEMS, revision, ARGV[8])
 redis.call('HSET', ENTRY, unpack(ARGV, 12))
-local place = index(ARGV[9])
+local place = changed(ARGV[9])
 prune(tonumber(ARGV[10]), tonumber(ARGV[11]))
 tell('revision ' .. revision)
 return { 'ok', place }
