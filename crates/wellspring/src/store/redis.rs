@@ -27,16 +27,14 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
-pub use self::address::SCHEMES;
 use self::address::Address;
+pub use self::address::SCHEMES;
 use self::fault::{Fault, Reply};
 use self::link::Link;
 use self::scripts::{ACQUIRE, Call, EVICT, EXTEND, PUT, RECORD, RELEASE, RESTORE, SLOT, Script, TOUCH};
 use super::lease::token;
 use super::local::restored_history;
-use super::{
-    Admission, Change, Entry, FULL, Figures, Head, Health, Lease, Retention, Revision, Slot, Store, StoreError,
-};
+use super::{Admission, Change, Entry, FULL, Figures, Head, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 use crate::lifecycle;
 
 /// How often a restore is tried over what others write meanwhile.

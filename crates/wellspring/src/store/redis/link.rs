@@ -84,7 +84,9 @@ impl What<'_> {
 
     fn bytes(self) -> u64 {
         match self {
-            Self::One(command) => command.args_iter().map(|arg| if let redis::Arg::Simple(bytes) = arg { bytes.len() as u64 } else { 0 }).sum(),
+            Self::One(command) => {
+                command.args_iter().map(|arg| if let redis::Arg::Simple(bytes) = arg { bytes.len() as u64 } else { 0 }).sum()
+            }
             Self::Many(_) => 0,
         }
     }

@@ -10,7 +10,7 @@ use wellspring_core::snapshot::Snapshot;
 use super::fault::{Fault, Reply};
 use super::link::Link;
 use super::names::{self, Names};
-use super::scripts::{Call, FORMAT, MEND, READ};
+use super::scripts::{Call, MEND, READ};
 use super::{fault, rows};
 use crate::store::row::{Bad, Meta};
 use crate::store::{Entry, Head, Revision, StoreError};
@@ -211,7 +211,8 @@ async fn understood(link: &Link, key: &Key, reply: Reply) -> Result<Option<Entry
 async fn pieces(link: &Link, key: &Key, revision: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>, Fault> {
     let names = Names::of(key);
     let mut both: Pipeline = pipe();
-    both.atomic().cmd("HGET").arg(&names.heads).arg(revision).cmd("HGET").arg(&names.items).arg(revision);
+    // What was written between the two does not fit together, and is left out.
+    both.cmd("HGET").arg(&names.heads).arg(revision).cmd("HGET").arg(&names.items).arg(revision);
     let (head, items): (Option<Vec<u8>>, Option<Vec<u8>>) = link.look_at_all(&both, WEIGHT * 2).await?;
     Ok(head.zip(items))
 }
