@@ -1,4 +1,4 @@
-//! Where snapshots outlive the process. A seam: SQLite, memory and later Redis stand behind one trait and one suite of tests.
+//! Where snapshots outlive the process. A seam: SQLite, memory and Redis stand behind one trait and one suite of tests.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -15,6 +15,8 @@ mod copy;
 mod lease;
 mod local;
 pub mod memory;
+pub mod redis;
+mod row;
 pub mod sqlite;
 mod whole;
 
@@ -109,6 +111,8 @@ pub enum Change {
     Revision(Key, u64),
     /// A failure was recorded.
     Recorded(Key),
+    /// Hints may have been lost: whoever needs to be sure looks at all heads.
+    Missed,
 }
 
 /// How the store is.
