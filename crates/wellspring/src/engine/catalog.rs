@@ -174,6 +174,22 @@ impl Source {
         Ok((cell, gone))
     }
 
+    /// The cell of a key that another replica has data of, made where there is room for it: nothing gives way to it.
+    pub fn admit(&self, key: &Key, make: impl FnOnce() -> Arc<Cell>) -> Option<Arc<Cell>> {
+        let mut change = self.cells.change();
+        if change.len() >= self.bound() || self.cells.find(key.as_str()).is_some() {
+            return None;
+        }
+        let cell = make();
+        change.add(Arc::clone(&cell));
+        Some(cell)
+    }
+
+    /// True where [`Source::admit`] takes one more.
+    pub fn has_room(&self) -> bool {
+        self.cells.change().len() < self.bound()
+    }
+
     /// The key that gives way to one that has data now, where more than `max_keys` are held: the one that was read longest ago.
     pub fn displaced(&self, by: &Cell) -> Option<Arc<Cell>> {
         let mut change = self.cells.change();

@@ -20,6 +20,7 @@ use wellspring_core::snapshot::{Attempts, Digest, Validators};
 use super::catalog::Recipe;
 use super::changes::Changed;
 use super::hot::{AGE_STEP, Content, Facts, View};
+use super::remote::Seen;
 use super::sync::{AtomicI64, Mutex, MutexGuard, OnceLock};
 
 /// How many attempts a key's status tells of.
@@ -34,6 +35,8 @@ pub struct Cell {
     pub recipe: Arc<Recipe>,
     /// When it last changed.
     pub changed: Changed,
+    /// What was last seen of it in a store that others write to.
+    pub(super) seen: Seen,
     view: ArcSwapOption<View>,
     /// From when on a reader that finds it stale takes the trouble to nudge.
     nudge_from: AtomicI64,
@@ -60,12 +63,23 @@ pub struct Inner {
     pub read_by: Option<Digest>,
     /// The highest fence known.
     pub fence: u64,
+    /// The fence under which what is served was written.
+    pub stood: u64,
+    /// Until when another replica may be refreshing it, as far as we heard.
+    pub elsewhere: Option<Mono>,
     /// The number of the flight that runs, or of the last one.
     pub flight: u64,
     /// When it was put into line.
     pub queued_at: Mono,
     /// The last attempts, newest first.
     pub recent: VecDeque<Attempt>,
+}
+
+impl Inner {
+    /// True while a refresh is queued or runs, here or in another replica.
+    pub fn is_refreshing(&self, now: Mono) -> bool {
+        self.state.is_refreshing() || self.elsewhere.is_some_and(|until| now < until)
+    }
 }
 
 /// One attempt, for the status.
@@ -75,7 +89,7 @@ pub struct Attempt {
     pub at: Timestamp,
     /// Why it ran.
     pub trigger: &'static str,
-    /// `stored`, `confirmed`, `cancelled` or a failure's code.
+    /// `stored`, `confirmed`, `joined` (another replica did it), `cancelled` or a failure's code.
     pub outcome: &'static str,
     /// What went wrong, in words; of a result that is in memory alone, why it is not durable yet.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,6 +121,8 @@ pub struct Progress {
     pub outcome: Option<Result<(), Failure>>,
     /// The cell was replaced: its flight ends, nothing starts.
     pub retired: bool,
+    /// How often something was heard of it that another replica may have done.
+    pub heard: u64,
 }
 
 impl Progress {
@@ -131,6 +147,8 @@ pub struct Legacy {
     pub attempts: Attempts,
     /// The highest fence known.
     pub fence: u64,
+    /// The fence under which the snapshot was written.
+    pub stood: u64,
     /// The last attempts.
     pub recent: VecDeque<Attempt>,
 }
@@ -157,12 +175,15 @@ impl Cell {
             rungs: legacy.rungs,
             read_by,
             fence: legacy.fence,
+            stood: legacy.stood,
+            elsewhere: None,
             flight: 0,
             queued_at: now.mono,
             recent: legacy.recent,
         };
         let cell = Self {
             changed: Changed::default(),
+            seen: Seen::default(),
             view: ArcSwapOption::empty(),
             nudge_from: AtomicI64::new(inner.state.nudge_from().as_nanos()),
             last_read: AtomicI64::new(now.mono.as_nanos()),
@@ -246,6 +267,13 @@ impl Cell {
         });
     }
 
+    /// Tells a flight that follows another replica that there may be something to see.
+    pub(super) fn hear(&self) {
+        if let Some(told) = self.progress.get() {
+            told.send_modify(|p| p.heard += 1);
+        }
+    }
+
     /// True once the cell was replaced or displaced.
     pub fn is_retired(&self) -> bool {
         self.progress.get().is_some_and(|progress| progress.borrow().retired)
@@ -270,7 +298,7 @@ impl Cell {
         let facts = Facts {
             checked_at: standing.checked_at,
             horizon: standing.horizon,
-            refreshing: inner.state.is_refreshing(),
+            refreshing: inner.is_refreshing(now.mono),
             held_back: inner.state.nudge_from() > now.mono && !inner.state.is_refreshing(),
             degraded: inner.state.degraded().cloned(),
         };
@@ -300,6 +328,7 @@ impl Cell {
             rungs: inner.rungs.clone(),
             attempts: inner.state.attempts.clone(),
             fence: inner.fence,
+            stood: inner.stood,
             recent: inner.recent.clone(),
         }
     }
