@@ -67,8 +67,9 @@ async fn evict(config: &Config, options: &Options) -> Result<String, String> {
     let done = done.await;
     let health = store.health();
     store.close().await;
-    if let (Ok(_), Health::Degraded(why)) = (&done, health) {
-        return Err(why);
+    // It is why, too, where something else then failed.
+    if let Health::Degraded(why) = health {
+        return Err(format!("{why}; mend that and evict again"));
     }
     let after = store.figures().bytes.unwrap_or(0);
     let done = done?;
