@@ -110,6 +110,8 @@ pub enum CorsOrigins {
 pub enum StoreUrl {
     /// In a SQLite file; see [`StoreUrl::path`].
     Sqlite(Filled),
+    /// In Redis or Valkey, shared with other servers.
+    Redis(Filled),
     /// In memory, for as long as the process lives.
     Memory,
 }
@@ -250,11 +252,19 @@ impl StoreUrl {
         Self::Sqlite(Filled::plain(format!("sqlite:{}", folder.join("wellspring.db").display())))
     }
 
+    /// Why a command that works on a file has none to work on.
+    pub fn without_file(&self) -> &'static str {
+        match self {
+            Self::Redis(_) => "the store is in Redis, and this command works on a file",
+            Self::Sqlite(_) | Self::Memory => "a store in memory keeps nothing beyond its server",
+        }
+    }
+
     /// The file, for a store that has one. Relative to the working directory.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(url) => url.expose().strip_prefix("sqlite:").map(|path| Path::new(path.strip_prefix("//").unwrap_or(path))),
-            Self::Memory => None,
+            Self::Redis(_) | Self::Memory => None,
         }
     }
 }

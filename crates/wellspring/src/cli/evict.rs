@@ -45,7 +45,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
 
 async fn evict(config: &Config, options: &Options) -> Result<String, String> {
     let Some(path) = config.store.path() else {
-        return Err("a store in memory keeps nothing beyond its server".to_owned());
+        return Err(config.store.without_file().to_owned());
     };
     let shown = path.display();
     if !path.exists() {
@@ -54,7 +54,7 @@ async fn evict(config: &Config, options: &Options) -> Result<String, String> {
     if is_used(path) {
         return Err(format!("the store `{shown}` is in use by a running server; {STOP_IT}"));
     }
-    let store = app::store(config).map_err(|error| error.to_string())?;
+    let store = app::store(config).await.map_err(|error| error.to_string())?;
     let before = store.figures().bytes.unwrap_or(0);
     let done = async {
         let all = store.keys().await.map_err(|error| error.to_string())?;

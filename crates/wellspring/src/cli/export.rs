@@ -110,7 +110,9 @@ async fn running(config: &Config, options: &Options, writing: &mut Writing) -> R
     let got = client::download(config, options.server.as_ref(), &path, &mut take).await;
     let is_silent = |why: &str| options.server.is_none() && why.starts_with("no server answers");
     got.map_err(|why| match config.store.path() {
-        None if is_silent(&why) => format!("a store in memory is only there while its server runs: {why}"),
+        None if is_silent(&why) && config.store == StoreUrl::Memory => {
+            format!("a store in memory is only there while its server runs: {why}")
+        }
         Some(path) if is_silent(&why) => format!("the store `{}` is in use, and {why}", path.display()),
         _ => why,
     })?;

@@ -61,9 +61,8 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
 
 async fn import(config: &Config, options: &Options) -> Result<String, String> {
     let Some(path) = config.store.path() else {
-        return Err(
-            "a store in memory keeps nothing beyond its server; name a file as `url` under [store], or a folder with --data".to_owned()
-        );
+        let why = config.store.without_file();
+        return Err(format!("{why}; name a file as `url` under [store], or a folder with --data"));
     };
     if is_used(path) {
         return Err(format!("the store `{}` is in use by a running server; {STOP_IT}", path.display()));
@@ -78,7 +77,7 @@ async fn import(config: &Config, options: &Options) -> Result<String, String> {
     check(&file).await.map_err(bad)?;
     file.rewind().map_err(unreadable)?;
     // Not before: an archive that is refused makes no folder and touches no file.
-    let store = app::store(config).map_err(|error| error.to_string())?;
+    let store = app::store(config).await.map_err(|error| error.to_string())?;
     let mut report = Report { config, progress: Progress::new("imported"), keys: 0, unconfigured: BTreeSet::new(), kept: Vec::new() };
     let archive = Reader::new(&file).map_err(bad)?;
     let tell = &mut |key: &Key, outcome| report.tell(key, outcome);

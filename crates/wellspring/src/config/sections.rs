@@ -250,7 +250,18 @@ impl<'a> Reader<'a> {
             ("sqlite", ":memory:") | ("memory", _) => "a store in memory is written `memory:`".to_owned(),
             ("sqlite", "" | "//") => "`sqlite:` needs the path of a file".to_owned(),
             ("sqlite", _) => return StoreUrl::Sqlite(url),
-            ("redis" | "rediss", _) => "a store in Redis is not built yet".to_owned(),
+            ("redis" | "rediss" | "redis+unix" | "redis+sentinel" | "rediss+sentinel", rest) => {
+                // Names of sentinels stand in a list, which is no host: whoever opens the store reads the rest.
+                let is_plain = matches!(scheme, "redis" | "rediss");
+                let has_host = || Url::parse(url.expose()).is_ok_and(|url| url.host_str().is_some_and(|host| !host.is_empty()));
+                if rest.len() > 2 && rest.starts_with("//") && (!is_plain || has_host()) {
+                    return StoreUrl::Redis(url);
+                }
+                let help =
+                    "write redis://host:6379/0, or redis://user:${PASSWORD}@host:6379/0; signs like / and @ in a password as %2F and %40";
+                self.error(&at, "this is no address of a Redis", help);
+                return StoreUrl::Memory;
+            }
             _ => format!("`{url}` is no store"),
         };
         self.error(&at, complaint, &format!("write {STORE}, or memory: for one that ends with the process"));
