@@ -233,7 +233,7 @@ impl Flight {
                 }
                 let content = snapshot.as_ref().map(Content::of);
                 let mut inner = self.cell.lock();
-                inner.pending = content;
+                inner.pending = content.map(Box::new);
                 inner.validators = renewal.validators;
                 inner.rungs = renewal.rungs;
                 Event::Stored
