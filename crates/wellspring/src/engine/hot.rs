@@ -1,5 +1,6 @@
 //! What is served, in memory: a revision's encoded items and the few tails that say what they are.
 
+use std::hint::black_box;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -86,7 +87,9 @@ impl Tail {
             end += part.len();
             text.extend(u32::try_from(end).unwrap_or(u32::MAX).to_ne_bytes());
         }
-        parts.iter().for_each(|part| text.extend_from_slice(part));
+        for part in parts {
+            text.extend_from_slice(part);
+        }
         Self { text: text.into_boxed_slice(), codings: OnceLock::new() }
     }
 
@@ -145,6 +148,13 @@ impl Deref for Encoded {
 
     fn deref(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+}
+
+impl Encoded {
+    /// Has the processor begin to bring them from memory while it does something else: they are wanted soon.
+    pub fn approach(&self) {
+        black_box(self.first());
     }
 }
 

@@ -40,6 +40,9 @@ struct Place<T> {
     one: ArcSwapOption<T>,
 }
 
+/// What stood in a place, kept from being freed.
+type Lent<T> = Guard<Option<Arc<T>>>;
+
 #[derive(Clone, Copy, Debug)]
 struct Count {
     held: usize,
@@ -143,7 +146,7 @@ fn hash(hasher: &RandomState, name: &str) -> u64 {
 }
 
 /// The place of this name, and what stands there.
-fn search<'a, T: Named>(places: &'a Places<T>, hash: u64, name: &str) -> Option<(&'a Place<T>, Guard<Option<Arc<T>>>)> {
+fn search<'a, T: Named>(places: &'a Places<T>, hash: u64, name: &str) -> Option<(&'a Place<T>, Lent<T>)> {
     for place in from(places, hash) {
         let other = place.hash.load(Ordering::Acquire);
         if other == hash {

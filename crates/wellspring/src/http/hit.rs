@@ -76,12 +76,13 @@ impl Site {
                 self.engine.nudge(cell, now);
             }
             source.reads.count(freshness.into());
-            let entity = match held(wants.known, tail.etag(), wants.accepts) {
-                Some(coding) => Entity::Known(coding),
-                None => match self.coder.hit(view, freshness, tail, wants.accepts) {
-                    Some((coding, coded)) => Entity::Coded(coding, coded),
-                    None => Entity::Plain,
-                },
+            let entity = if let Some(coding) = held(wants.known, tail.etag(), wants.accepts) {
+                Entity::Known(coding)
+            } else if let Some((coding, coded)) = self.coder.hit(view, freshness, tail, wants.accepts) {
+                Entity::Coded(coding, coded)
+            } else {
+                view.content.items.approach();
+                Entity::Plain
             };
             deliver(&Hit { view, tail, mode: spec.http_cache, now, entity })
         })
