@@ -25,7 +25,7 @@ mod verdict;
 mod write;
 
 use circuit::{Circuit, PATIENCE};
-use verdict::{Verdict, judge};
+use verdict::{Alone, Verdict, judge};
 
 /// How long the shared store may take to show all that it holds.
 const LIST_PATIENCE: Duration = Duration::from_secs(2);
@@ -152,7 +152,7 @@ impl Pair {
         let is_waiting = self.books().waiting.contains_key(key);
         let Some(shared) = shared.filter(|_| !is_waiting) else { return };
         let Ok(ours) = self.local.get(key).await else { return };
-        match judge(Some(shared), ours.as_ref(), None) {
+        match judge(Some(shared), ours.as_ref(), Alone::No) {
             Verdict::Same => {}
             Verdict::Adopt => self.keep(shared).await,
             // The shared one has fallen behind.

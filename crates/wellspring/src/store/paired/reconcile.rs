@@ -8,7 +8,7 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 
 use super::circuit::PATIENCE;
-use super::{HEADS_PATIENCE, Pair, Verdict, judge};
+use super::{Alone, HEADS_PATIENCE, Pair, Verdict, judge};
 use crate::store::{Change, Entry, Head, Latest, Lease, StoreError, copy};
 
 /// How long one key may take.
@@ -112,8 +112,8 @@ impl Pair {
         let key = &lease.key;
         let shared = self.reach(PATIENCE, self.shared.get(key)).await?;
         let ours = self.local.get(key).await?;
-        let base = self.books().waiting.get(key).copied();
-        match judge(shared.as_ref(), ours.as_ref(), base) {
+        let alone = self.books().waiting.get(key).copied().map_or(Alone::No, Alone::Since);
+        match judge(shared.as_ref(), ours.as_ref(), alone) {
             Verdict::Same => {}
             Verdict::Adopt => {
                 if let Some(shared) = &shared {

@@ -17,8 +17,15 @@ pub(super) enum Verdict {
     Touch(Box<(Renewal, Attempts)>),
 }
 
-/// `base` is the fence of what was shared when we last knew it, where we have written on our own since.
-pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, base: Option<Option<u64>>) -> Verdict {
+/// Whether we have written on our own since we last knew what is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alone {
+    No,
+    /// The fence of what was shared then, where it is known.
+    Since(Option<u64>),
+}
+
+pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, alone: Alone) -> Verdict {
     let latest = |entry: Option<&Entry>| entry.and_then(|entry| entry.latest.clone());
     let attempts = |entry: Option<&Entry>| entry.map(|entry| entry.attempts.clone()).unwrap_or_default();
     let (theirs, own) = match (latest(shared), latest(ours)) {
@@ -29,7 +36,7 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, base: Option<O
     };
     let (revision, before) = (theirs.snapshot.revision, own.snapshot.revision);
     // What went its ordinary way since we last looked.
-    let follows = base.is_none() && theirs.fence >= own.fence;
+    let follows = alone == Alone::No && theirs.fence >= own.fence;
     let later = |one: &Latest, other: &Latest| {
         (one.renewal.checked_at, one.fence, one.snapshot.digest.as_bytes())
             > (other.renewal.checked_at, other.fence, other.snapshot.digest.as_bytes())
@@ -52,7 +59,10 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, base: Option<O
         return Verdict::Adopt;
     }
     // What is shared has not moved beyond what ours was made of, or has fallen behind it: ours is its successor.
-    let known = base.unwrap_or(Some(own.fence));
+    let known = match alone {
+        Alone::No => Some(own.fence),
+        Alone::Since(known) => known,
+    };
     let succeeds = known.is_some_and(|known| theirs.fence <= known);
     if succeeds || later(&own, &theirs) {
         let number = if before > revision { before } else { revision + 1 };
