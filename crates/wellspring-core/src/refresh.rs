@@ -11,6 +11,7 @@ use crate::period::format_period;
 use crate::policy::Policy;
 use crate::snapshot::{Attempts, Digest};
 
+mod remote;
 mod restore;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,11 @@ pub enum Phase {
         /// Why.
         trigger: Trigger,
     },
+    /// Another replica holds the lease: what it brings is ours too.
+    Following {
+        /// Why.
+        trigger: Trigger,
+    },
     /// Fetching and extracting, under a lease.
     Collecting {
         /// Why.
@@ -88,7 +94,7 @@ impl Phase {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Idle => "idle",
-            Self::Acquiring { .. } => "queued",
+            Self::Acquiring { .. } | Self::Following { .. } => "queued",
             Self::Collecting { .. } => "collecting",
             Self::Storing { .. } => "storing",
             Self::BackingOff { .. } => "backing_off",
@@ -99,7 +105,10 @@ impl Phase {
     /// Why a refresh runs, while one does.
     pub fn trigger(&self) -> Option<Trigger> {
         match self {
-            Self::Acquiring { trigger } | Self::Collecting { trigger, .. } | Self::Storing { trigger, .. } => Some(*trigger),
+            Self::Acquiring { trigger }
+            | Self::Following { trigger }
+            | Self::Collecting { trigger, .. }
+            | Self::Storing { trigger, .. } => Some(*trigger),
             _ => None,
         }
     }
@@ -144,6 +153,8 @@ pub struct State {
     rules: Digest,
     /// `attempts.forced_at` on the monotonic clock.
     forced: Option<Mono>,
+    /// What `attempts.forced_at` was before the flight that was forced here: so old news of it is not taken for another's.
+    forced_before: Option<Timestamp>,
 }
 
 /// What happened.
@@ -157,7 +168,9 @@ pub enum Event {
     Forced,
     /// The lease is ours.
     LeaseGranted,
-    /// Another replica holds the lease.
+    /// Another replica holds the lease, and is followed: what it stores arrives as [`Event::Remote`].
+    HeldElsewhere,
+    /// Another holder has the lease, and is not followed, or not any longer.
     LeaseDenied,
     /// The collection gave items that passed their gates.
     Collected {
@@ -178,17 +191,34 @@ pub enum Event {
     LeaseLost,
     /// Stopped by us.
     Cancelled,
-    /// Another replica stored a snapshot or confirmed one.
-    Remote {
-        /// Its revision.
-        revision: u64,
-        /// The digest of its items.
-        digest: Digest,
-        /// When it was last confirmed.
-        checked_at: Timestamp,
-        /// The rules it was read by: one by others than ours is stale at once.
-        rules: Digest,
-    },
+    /// What is stored was looked at, which another replica may have written.
+    Remote(Box<Remote>),
+}
+
+/// What is stored of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// Its snapshot, where there is one.
+    pub latest: Option<RemoteLatest>,
+    /// The failures, backoff and forced fetches beside it.
+    pub attempts: Attempts,
+    /// When we last knew what was stored: what is new has happened since, whatever the clocks of others say.
+    pub since: Mono,
+}
+
+/// A snapshot that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteLatest {
+    /// Its revision.
+    pub revision: u64,
+    /// The digest of its items.
+    pub digest: Digest,
+    /// When it was last confirmed, by the clock of whoever did.
+    pub checked_at: Timestamp,
+    /// The rules it was read by: one by others than ours is stale at once.
+    pub rules: Digest,
+    /// It was written under a later lease than what we have.
+    pub is_later: bool,
 }
 
 /// What to do about it, in this order.
@@ -228,17 +258,21 @@ pub fn step(mut state: State, policy: &Policy, event: Event, now: Moment, seed: 
         },
         (Event::Forced, Phase::Idle | Phase::BackingOff { .. } | Phase::Disabled) => {
             state.forced = Some(now.mono);
-            state.attempts.forced_at = Some(now.wall);
+            state.forced_before = state.attempts.forced_at.replace(now.wall);
             state.start(Trigger::Forced)
         }
-        (Event::LeaseGranted, Phase::Acquiring { trigger }) => {
+        (Event::LeaseGranted, Phase::Acquiring { trigger } | Phase::Following { trigger }) => {
             let deadline = now.mono.after(policy.deadline);
             state.phase = Phase::Collecting { trigger, deadline };
             vec![Effect::Collect { conditional: state.standing.is_some_and(|s| s.rules_current), deadline }]
         }
         (Event::LeaseGranted, _) => vec![Effect::Release],
-        (Event::LeaseDenied, Phase::Acquiring { .. }) => {
-            // The other holder's result arrives as `Remote`; this is for when it does not.
+        (Event::HeldElsewhere, Phase::Acquiring { trigger }) => {
+            state.phase = Phase::Following { trigger };
+            Vec::new()
+        }
+        (Event::LeaseDenied, Phase::Acquiring { .. } | Phase::Following { .. }) => {
+            // What the other holder brings arrives as `Remote`; this is for when it does not.
             let until = now.mono.after(policy.backoff(1, &Failure::new(Kind::Cancelled, Code::LeaseLost, ""), seed));
             state.phase = Phase::BackingOff { until };
             vec![Effect::WakeAt(until)]
@@ -265,12 +299,14 @@ pub fn step(mut state: State, policy: &Policy, event: Event, now: Moment, seed: 
                 seed,
             )
         }
+        (Event::LeaseLost, Phase::Storing { trigger, .. }) if trigger != Trigger::Forced && !state.wants_refresh(now) => {
+            // Whoever has taken it over has stored what we wanted, as `Remote` said.
+            state.let_go(policy, now)
+        }
         (Event::LeaseLost, phase) if phase.trigger().is_some() => {
             state.fail(policy, Failure::retryable(Code::LeaseLost, "another holder took over the lease of this key"), now, seed)
         }
-        (Event::Remote { revision, digest, checked_at, rules }, _) => {
-            state.learn(policy, NewStanding { revision, digest, checked_at }, rules, now)
-        }
+        (Event::Remote(remote), _) => state.learn(policy, *remote, now),
         // What is left is late (a result after its deadline) or early (a nudge while a refresh runs): nothing to do.
         _ => Vec::new(),
     };

@@ -59,7 +59,7 @@ impl State {
             Standing { revision: r.revision, digest: r.digest, checked_at: written_at, horizon, rules_current }
         });
         let forced = attempts.forced_at.filter(|at| ahead(*at) <= policy.min_interval).map(|at| now.mono_of(at));
-        let mut state = Self { phase: Phase::Idle, standing, attempts, rules, forced };
+        let mut state = Self { phase: Phase::Idle, standing, attempts, rules, forced, forced_before: None };
         if state.attempts.rules.is_some_and(|failed| failed != rules) {
             state.attempts = state.cleared();
         }

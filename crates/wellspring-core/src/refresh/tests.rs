@@ -39,6 +39,11 @@ fn digest(n: u8) -> Digest {
     Digest::of(&[n])
 }
 
+fn remote(revision: u64, digest: Digest, checked_at: Timestamp, rules: Digest, is_later: bool) -> Event {
+    let latest = Some(RemoteLatest { revision, digest, checked_at, rules, is_later });
+    Event::Remote(Box::new(Remote { latest, attempts: Attempts::default(), since: Mono::from_nanos(i64::MIN) }))
+}
+
 fn failure() -> Failure {
     Failure::retryable(Code::UpstreamStatus, "the upstream answered 500")
 }
@@ -164,7 +169,7 @@ fn trap_failures_back_off_and_retry_well_before_the_next_period() {
 fn what_was_read_by_other_rules_is_taken_over_as_stale() {
     let policy = policy(100);
     let state = refreshed(empty(&policy), &policy, start(), 1);
-    let news = |rules| Event::Remote { revision: 2, digest: digest(2), checked_at: start().wall, rules };
+    let news = |rules| remote(2, digest(2), start().wall, rules, false);
     let freshness = |rules| run(state.clone(), &policy, start(), [news(rules)]).0.freshness(start().mono);
     assert_eq!((freshness(rules()), freshness(Digest::of(b"older rules"))), (Freshness::Fresh, Freshness::Stale));
     let (_, effects) = run(state, &policy, start(), [news(Digest::of(b"older rules")), Event::Nudged, Event::LeaseGranted]);
@@ -210,7 +215,21 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(Event::LeaseLost),
         1 => Just(Event::Cancelled),
         1 => (0u64..9, 0u8..3, prop_oneof![4 => Just(rules()), 1 => Just(Digest::of(b"older rules"))])
-            .prop_map(|(revision, n, rules)| Event::Remote { revision, digest: digest(n), checked_at: start().wall, rules }),
+            .prop_map(|(revision, n, rules)| remote(revision, digest(n), start().wall, rules, revision % 2 == 0)),
+        1 => (0u64..9, any::<bool>(), 0i64..500).prop_map(|(revision, forced, at)| {
+            let at = start().wall.checked_add(jiff::SignedDuration::from_secs(at)).unwrap();
+            let attempts = Attempts {
+                failures: 1,
+                last_failure: Some(failure()),
+                failed_at: Some(at),
+                not_before: Some(at.checked_add(Duration::from_secs(20)).unwrap()),
+                forced_at: forced.then_some(at),
+                rules: Some(rules()),
+            };
+            let latest = RemoteLatest { revision, digest: digest(1), checked_at: at, rules: rules(), is_later: true };
+            Event::Remote(Box::new(Remote { latest: (revision > 2).then_some(latest), attempts, since: start().mono }))
+        }),
+        1 => Just(Event::HeldElsewhere),
     ];
     let act = prop_oneof![8 => event.prop_map(Act::Event), 2 => (0u64..500).prop_map(Act::Wait), 1 => (-40_000_000i64..40_000_000).prop_map(Act::Jump)];
     proptest::collection::vec(act, 1..120)
@@ -261,7 +280,7 @@ proptest! {
             let (old, new) = (before.standing.map(|s| s.revision), after.standing.map(|s| s.revision));
             match event {
                 Event::Stored => prop_assert!(new >= old && new <= Some(old.unwrap_or(0) + 1)),
-                Event::Remote { .. } => prop_assert!(new >= old),
+                Event::Remote(_) => prop_assert!(new >= old),
                 _ => prop_assert_eq!(before.standing, after.standing, "only a stored result replaces a snapshot"),
             }
             if let (Some(a), Some(b)) = (before.standing, after.standing) {

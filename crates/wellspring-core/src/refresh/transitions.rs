@@ -1,5 +1,7 @@
 //! The ways from one phase to the next.
 
+use jiff::Timestamp;
+
 use super::{Effect, NewStanding, Phase, Standing, State, Trigger};
 use crate::failure::Failure;
 use crate::moment::{Moment, Mono};
@@ -52,7 +54,7 @@ impl State {
         self.attempts = self.cleared();
         self.phase = Phase::Idle;
         let mut effects = vec![Effect::Release];
-        effects.extend(self.stand(policy, new, true, now));
+        effects.extend(self.stand(policy, new, new.checked_at, true, now));
         effects
     }
 
@@ -83,36 +85,17 @@ impl State {
         effects
     }
 
-    /// Another replica's news: taken where it is newer, and a reason to stop backing off.
-    pub(super) fn learn(&mut self, policy: &Policy, new: NewStanding, rules: Digest, now: Moment) -> Vec<Effect> {
-        let newer = self.standing.is_none_or(|s| {
-            new.revision > s.revision || (new.revision == s.revision && new.digest == s.digest && new.checked_at > s.checked_at)
-        });
-        if !newer {
-            return Vec::new();
-        }
-        let mut effects = Vec::new();
-        match &self.phase {
-            // Our result would contradict what is already there under a newer lease: let it go.
-            Phase::Storing { standing: ours, .. }
-                if new.revision > ours.revision || (new.revision == ours.revision && new.digest != ours.digest) =>
-            {
-                self.phase = Phase::Idle;
-                effects.push(Effect::Release);
-            }
-            phase if phase.trigger().is_some() => {}
-            _ => {
-                self.attempts = self.cleared();
-                self.phase = Phase::Idle;
-            }
-        }
-        effects.extend(self.stand(policy, new, rules == self.rules, now));
-        effects
-    }
-
-    pub(super) fn stand(&mut self, policy: &Policy, new: NewStanding, rules_current: bool, now: Moment) -> Vec<Effect> {
+    /// `confirmed` is when that was by our own clock.
+    pub(super) fn stand(
+        &mut self,
+        policy: &Policy,
+        new: NewStanding,
+        confirmed: Timestamp,
+        rules_current: bool,
+        now: Moment,
+    ) -> Vec<Effect> {
         let NewStanding { revision, digest, checked_at } = new;
-        let mut horizon = policy.horizon(checked_at, now);
+        let mut horizon = policy.horizon(confirmed, now);
         if !rules_current {
             horizon.stale_at = horizon.stale_at.min(now.mono);
         }

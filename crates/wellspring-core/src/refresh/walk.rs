@@ -139,7 +139,7 @@ impl Node {
             _ => (Duration::ZERO, None),
         };
         Seen {
-            phase: state.phase.as_str(),
+            phase: if let Phase::Following { .. } = state.phase { "following" } else { state.phase.as_str() },
             ends,
             result,
             stands: state.standing.map(|s| (now.mono.until(s.horizon.stale_at), s.rules_current)),
@@ -159,7 +159,19 @@ impl Node {
             _ => (digest(1), digest(0)),
         };
         let (long_ago, now) = (start().wall, self.now.wall);
-        let news = |revision, digest, checked_at| Event::Remote { revision, digest, checked_at, rules: Digest::of(b"rules") };
+        let told = |latest, attempts| Event::Remote(Box::new(Remote { latest, attempts, since: Mono::from_nanos(i64::MIN) }));
+        let stored = |revision, digest, checked_at, rules, is_later| {
+            told(Some(RemoteLatest { revision, digest, checked_at, rules, is_later }), Attempts::default())
+        };
+        let news = |revision, digest, checked_at, is_later| stored(revision, digest, checked_at, Digest::of(b"rules"), is_later);
+        let others = |forced| Attempts {
+            failures: 1,
+            last_failure: Some(Failure::retryable(Code::UpstreamStatus, "no")),
+            failed_at: Some(now),
+            not_before: Some(now.checked_add(Duration::from_secs(2)).unwrap()),
+            forced_at: forced,
+            rules: Some(Digest::of(b"rules")),
+        };
         let mut events = vec![
             Event::Nudged,
             Event::Collected { digest: same },
@@ -177,14 +189,17 @@ impl Node {
             Event::DeadlinePassed,
             Event::LeaseLost,
             Event::Cancelled,
-            news(base.saturating_sub(1), other, now),
-            news(base, same, now),
-            news(base, same, long_ago),
-            news(base, other, now),
-            news(base + 1, same, now),
-            news(base + 1, other, now),
-            news(base + 2, other, long_ago),
-            Event::Remote { revision: base + 1, digest: other, checked_at: now, rules: Digest::of(b"older rules") },
+            news(base.saturating_sub(1), other, now, false),
+            news(base, same, now, true),
+            news(base, same, long_ago, false),
+            news(base, other, now, true),
+            news(base + 1, same, now, true),
+            news(base + 1, other, now, true),
+            news(base + 2, other, long_ago, true),
+            stored(base + 1, other, now, Digest::of(b"older rules"), true),
+            told(None, others(None)),
+            told(None, others(Some(now))),
+            told(None, Attempts { forced_at: Some(now), ..Attempts::default() }),
         ];
         if self.timer.is_none_or(|at| at > self.now.mono) {
             // For nothing; one that stands among the timers is taken below.
@@ -195,6 +210,7 @@ impl Node {
         }
         if self.asked {
             events.push(Event::LeaseDenied);
+            events.push(Event::HeldElsewhere);
             events.extend((!self.leased).then_some(Event::LeaseGranted));
         }
         let ends = match &state.phase {
@@ -265,7 +281,7 @@ impl Node {
         let (old, new) = (before.standing, after.standing);
         match event {
             Event::Stored => hold(new.map(|s| s.revision) <= old.map(|s| s.revision + 1).or(Some(1)), "a revision is skipped")?,
-            Event::Remote { .. } => {}
+            Event::Remote(_) => {}
             _ => hold(old == new, "something other than a stored result replaced the snapshot")?,
         }
         if let (Some(old), Some(new)) = (old, new) {

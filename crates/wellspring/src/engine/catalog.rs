@@ -137,6 +137,11 @@ impl Source {
         self.cells.find(key)
     }
 
+    /// What `look` makes of the cell of a key that is held, without counting that somebody has it. Takes no lock.
+    pub fn lend<T>(&self, key: &str, look: impl FnOnce(&Arc<Cell>) -> T) -> Option<T> {
+        self.cells.lend(key, look)
+    }
+
     /// Every key that is held, in no order.
     pub fn cells_unordered(&self) -> Vec<Arc<Cell>> {
         self.cells.all()
@@ -172,6 +177,22 @@ impl Source {
         change.add(Arc::clone(&cell));
         self.empty.lock().unwrap_or_else(PoisonError::into_inner).add(&cell, true);
         Ok((cell, gone))
+    }
+
+    /// The cell of a key that another replica has data of, made where there is room for it: nothing gives way to it.
+    pub fn admit(&self, key: &Key, make: impl FnOnce() -> Arc<Cell>) -> Option<Arc<Cell>> {
+        let mut change = self.cells.change();
+        if change.len() >= self.bound() || self.cells.find(key.as_str()).is_some() {
+            return None;
+        }
+        let cell = make();
+        change.add(Arc::clone(&cell));
+        Some(cell)
+    }
+
+    /// True where [`Source::admit`] takes one more.
+    pub fn has_room(&self) -> bool {
+        self.cells.change().len() < self.bound()
     }
 
     /// The key that gives way to one that has data now, where more than `max_keys` are held: the one that was read longest ago.

@@ -20,24 +20,28 @@ use wellspring_core::snapshot::{Attempts, Digest, Validators};
 use super::catalog::Recipe;
 use super::changes::Changed;
 use super::hot::{AGE_STEP, Content, Facts, View};
+use super::remote::Seen;
 use super::sync::{AtomicI64, Mutex, MutexGuard, OnceLock};
 
 /// How many attempts a key's status tells of.
 const RECENT: usize = 20;
 
-/// One key.
+/// One key. What a read touches stands in front, side by side: of many keys nearly every one is found cold by the processor.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Cell {
     /// Its canonical name.
     pub key: Key,
-    /// How it is read.
-    pub recipe: Arc<Recipe>,
-    /// When it last changed.
-    pub changed: Changed,
     view: ArcSwapOption<View>,
     /// From when on a reader that finds it stale takes the trouble to nudge.
     nudge_from: AtomicI64,
     last_read: AtomicI64,
+    /// How it is read.
+    pub recipe: Arc<Recipe>,
+    /// When it last changed.
+    pub changed: Changed,
+    /// What was last seen of it in a store that others write to.
+    pub(super) seen: Seen,
     inner: Mutex<Inner>,
     /// Made when something flies or somebody waits: it is half a kilobyte, and most keys of many rest.
     progress: OnceLock<watch::Sender<Progress>>,
@@ -49,9 +53,9 @@ pub struct Inner {
     /// The machine.
     pub state: State,
     /// What is served, as far as it is encoded.
-    pub content: Option<Arc<Content>>,
-    /// What a flight has collected and not yet stored.
-    pub pending: Option<Arc<Content>>,
+    pub content: Option<Content>,
+    /// What a flight has collected and not yet stored; few keys of many have it.
+    pub pending: Option<Box<Content>>,
     /// What the upstream can be asked with.
     pub validators: Validators,
     /// By which means its pages were obtained.
@@ -60,12 +64,23 @@ pub struct Inner {
     pub read_by: Option<Digest>,
     /// The highest fence known.
     pub fence: u64,
+    /// The fence under which what is served was written.
+    pub stood: u64,
+    /// Until when another replica may be refreshing it, as far as we heard.
+    pub elsewhere: Option<Mono>,
     /// The number of the flight that runs, or of the last one.
     pub flight: u64,
     /// When it was put into line.
     pub queued_at: Mono,
     /// The last attempts, newest first.
     pub recent: VecDeque<Attempt>,
+}
+
+impl Inner {
+    /// True while a refresh is queued or runs, here or in another replica.
+    pub fn is_refreshing(&self, now: Mono) -> bool {
+        self.state.is_refreshing() || self.elsewhere.is_some_and(|until| now < until)
+    }
 }
 
 /// One attempt, for the status.
@@ -75,7 +90,7 @@ pub struct Attempt {
     pub at: Timestamp,
     /// Why it ran.
     pub trigger: &'static str,
-    /// `stored`, `confirmed`, `cancelled` or a failure's code.
+    /// `stored`, `confirmed`, `joined` (another replica did it), `cancelled` or a failure's code.
     pub outcome: &'static str,
     /// What went wrong, in words; of a result that is in memory alone, why it is not durable yet.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,6 +122,8 @@ pub struct Progress {
     pub outcome: Option<Result<(), Failure>>,
     /// The cell was replaced: its flight ends, nothing starts.
     pub retired: bool,
+    /// How often something was heard of it that another replica may have done.
+    pub heard: u64,
 }
 
 impl Progress {
@@ -120,7 +137,7 @@ impl Progress {
 #[derive(Debug, Default)]
 pub struct Legacy {
     /// The snapshot: its encoding, how it was read and when it was confirmed.
-    pub content: Option<(Arc<Content>, Digest, Remembered)>,
+    pub content: Option<(Content, Digest, Remembered)>,
     /// When this process has confirmed it, where it has.
     pub confirmed: Option<Mono>,
     /// Its validators.
@@ -131,6 +148,8 @@ pub struct Legacy {
     pub attempts: Attempts,
     /// The highest fence known.
     pub fence: u64,
+    /// The fence under which the snapshot was written.
+    pub stood: u64,
     /// The last attempts.
     pub recent: VecDeque<Attempt>,
 }
@@ -157,12 +176,15 @@ impl Cell {
             rungs: legacy.rungs,
             read_by,
             fence: legacy.fence,
+            stood: legacy.stood,
+            elsewhere: None,
             flight: 0,
             queued_at: now.mono,
             recent: legacy.recent,
         };
         let cell = Self {
             changed: Changed::default(),
+            seen: Seen::default(),
             view: ArcSwapOption::empty(),
             nudge_from: AtomicI64::new(inner.state.nudge_from().as_nanos()),
             last_read: AtomicI64::new(now.mono.as_nanos()),
@@ -246,6 +268,13 @@ impl Cell {
         });
     }
 
+    /// Tells a flight that follows another replica that there may be something to see.
+    pub(super) fn hear(&self) {
+        if let Some(told) = self.progress.get() {
+            told.send_modify(|p| p.heard += 1);
+        }
+    }
+
     /// True once the cell was replaced or displaced.
     pub fn is_retired(&self) -> bool {
         self.progress.get().is_some_and(|progress| progress.borrow().retired)
@@ -270,16 +299,16 @@ impl Cell {
         let facts = Facts {
             checked_at: standing.checked_at,
             horizon: standing.horizon,
-            refreshing: inner.state.is_refreshing(),
+            refreshing: inner.is_refreshing(now.mono),
             held_back: inner.state.nudge_from() > now.mono && !inner.state.is_refreshing(),
-            degraded: inner.state.degraded().cloned(),
+            degraded: inner.state.degraded().cloned().map(Box::new),
         };
-        self.view.store(Some(Arc::new(self.seen(Arc::clone(content), facts, now.mono))));
+        self.view.store(Some(Arc::new(self.seen(content.clone(), facts, now.mono))));
     }
 
     /// Remakes the tails of a view whose told age has changed, unless it was replaced meanwhile.
     pub fn refresh_age(&self, view: &Arc<View>, now: Mono) {
-        let aged = self.seen(Arc::clone(&view.content), view.facts.clone(), now);
+        let aged = self.seen(view.content.clone(), view.facts.clone(), now);
         self.view.compare_and_swap(view, Some(Arc::new(aged)));
     }
 
@@ -289,7 +318,7 @@ impl Cell {
         let content = match (&inner.content, &inner.state.standing, inner.read_by) {
             (Some(content), Some(s), Some(rules)) => {
                 let remembered = Remembered { revision: s.revision, digest: s.digest, checked_at: s.checked_at, rules };
-                Some((Arc::clone(content), rules, remembered))
+                Some((content.clone(), rules, remembered))
             }
             _ => None,
         };
@@ -300,6 +329,7 @@ impl Cell {
             rungs: inner.rungs.clone(),
             attempts: inner.state.attempts.clone(),
             fence: inner.fence,
+            stood: inner.stood,
             recent: inner.recent.clone(),
         }
     }
@@ -308,7 +338,7 @@ impl Cell {
         self.progress.get_or_init(watch::Sender::default)
     }
 
-    fn seen(&self, content: Arc<Content>, facts: Facts, now: Mono) -> View {
+    fn seen(&self, content: Content, facts: Facts, now: Mono) -> View {
         if !self.recipe.spec.report_age {
             return View::new(content, facts, Duration::ZERO, Mono::NEVER);
         }

@@ -18,10 +18,12 @@ use super::hot::Content;
 use super::limits::Permit;
 use super::line::{Asked, Line};
 use super::shared::Shared;
-use crate::store::{Entry, Health, Latest, Lease, StoreError};
+use crate::store::{Health, Lease, StoreError};
+
+mod follow;
 
 /// How much longer than the deadline a lease lasts: work times out before its lease does.
-const LEASE_MARGIN: Duration = Duration::from_secs(30);
+pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(30);
 /// How long the store may take to make a result durable; less than the margin, so that a lease outlives its last write.
 pub(super) const STORE_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -46,6 +48,8 @@ pub(super) struct Flight {
     new_revision: bool,
     /// Why the result is in memory alone, where it is.
     in_memory: Option<String>,
+    /// Another replica did it.
+    joined: bool,
     outcome: Option<Result<bool, Failure>>,
 }
 
@@ -73,6 +77,7 @@ impl Flight {
             rung: None,
             new_revision: false,
             in_memory: None,
+            joined: false,
             outcome: None,
         }
     }
@@ -81,7 +86,7 @@ impl Flight {
     pub(super) async fn fly(mut self, place: Permit) {
         let mut place = Some(place);
         self.wait_for_the_one_before().await;
-        let mut event = Some(self.acquire().await);
+        let mut event = self.obtain(&mut place).await;
         while let Some(happened) = event.take() {
             for effect in self.apply(happened) {
                 match effect {
@@ -110,13 +115,26 @@ impl Flight {
             Event::Cancelled => Some(Err(stopped())),
             _ => None,
         };
+        let is_lost = event == Event::LeaseLost;
         let is_stored = event == Event::Stored;
         let effects = self.shared.apply(&self.cell, event);
         if is_stored {
             self.shared.make_room_for(&self.cell);
         }
+        // Whoever had the lease after us left nothing to do.
+        let joins = is_lost && {
+            let state = &self.cell.lock().state;
+            !state.is_refreshing() && state.degraded().is_none()
+        };
+        self.conclude(outcome.or_else(|| joins.then_some(Ok(false))));
+        self.joined |= joins;
+        effects
+    }
+
+    /// Remembers how the flight came out, where it has come to its end.
+    fn conclude(&mut self, outcome: Option<Result<bool, Failure>>) {
         let inner = self.cell.lock();
-        if !inner.state.is_refreshing() {
+        if !self.joined && !inner.state.is_refreshing() {
             let failed = || {
                 Err(inner
                     .state
@@ -126,7 +144,6 @@ impl Flight {
             };
             self.outcome = Some(outcome.unwrap_or_else(failed));
         }
-        effects
     }
 
     async fn acquire(&mut self) -> Event {
@@ -233,39 +250,21 @@ impl Flight {
                 }
                 let content = snapshot.as_ref().map(Content::of);
                 let mut inner = self.cell.lock();
-                inner.pending = content;
+                inner.stood = lease.fence;
+                self.cell.seen.set(0, self.shared.looked(begun));
+                inner.pending = content.map(Box::new);
                 inner.validators = renewal.validators;
                 inner.rungs = renewal.rungs;
                 Event::Stored
             }
             Ok(Err(StoreError::LeaseLost(_) | StoreError::Outdated { .. })) => {
-                self.resync().await;
+                // A result of another holder, or one of our own that was written after we had given up on it.
+                self.look(None).await;
                 Event::LeaseLost
             }
             Ok(Err(error)) => Event::Failed(store_failure(&error)),
             Err(_) => Event::Failed(store_failure(&late())),
         }
-    }
-
-    /// Takes over what the store holds where that is newer: a result of another holder, or one of our own that was written
-    /// after we had given up on it.
-    async fn resync(&self) {
-        let held = timeout(STORE_PATIENCE, self.shared.collector.store.get(&self.cell.key)).await;
-        let Ok(Ok(Some(Entry { latest: Some(latest), .. }))) = held else { return };
-        let Latest { snapshot, renewal, fence } = latest;
-        let mut inner = self.cell.lock();
-        inner.fence = inner.fence.max(fence);
-        if inner.state.standing.is_some_and(|s| s.revision >= snapshot.revision) {
-            return;
-        }
-        inner.content = Some(Content::of(&snapshot));
-        inner.read_by = Some(renewal.rules);
-        inner.validators = renewal.validators;
-        inner.rungs = renewal.rungs;
-        drop(inner);
-        let news =
-            Event::Remote { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at, rules: renewal.rules };
-        self.shared.apply(&self.cell, news);
     }
 
     async fn release(&mut self) {
@@ -309,7 +308,7 @@ impl Drop for Flight {
             self.shared.detach(async move { drop(timeout(STORE_PATIENCE, shared.collector.store.release(&lease)).await) });
         }
         let took = self.shared.clock.mono().since(self.started.mono);
-        let word = outcome_word(&outcome);
+        let word = if self.joined && outcome.is_ok() { "joined" } else { outcome_word(&outcome) };
         let (revision, next) = {
             let state = &self.cell.lock().state;
             (state.standing.map(|standing| standing.revision), state.next_attempt())
@@ -328,9 +327,14 @@ impl Drop for Flight {
             alternative: self.alternative,
             next_attempt: next.map(|at| self.shared.clock.now().wall_at(at)),
         };
-        line.write();
+        if self.joined {
+            tracing::debug!(key = %self.cell.key, outcome = word, "another replica has refreshed it");
+        } else {
+            line.write();
+            // Of what another replica did, that one tells people.
+            self.shared.news.tell(&self.cell.key);
+        }
         self.shared.count(&self.cell.key, word, took);
-        self.shared.news.tell(&self.cell.key);
         self.cell.remember(Attempt {
             at: self.started.wall,
             trigger: self.trigger,

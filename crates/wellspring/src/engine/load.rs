@@ -44,11 +44,14 @@ impl Engine {
         manners::tell(recipes.iter().map(|recipe| &recipe.spec), shared.settings.load().bounds.robots);
         let now = shared.clock.now();
         let mut made = made_for(recipes);
+        // Looked at before the rest is read: what changes in between is read once more than it need be, and not once too few.
+        let heads = shared.heads(now).await;
         shared.take_stored(&mut made, &HashSet::new(), now).await?.tell();
         let served = made.iter().flat_map(|(_, made)| made).filter(|(cell, _)| cell.view().is_some()).count();
         let mut started = Made::new();
         let sources = made.into_iter().map(|(recipe, made)| shared.source(&recipe, made, now, &mut started));
         let catalog = Catalog::new(sources.collect());
+        shared.remember(heads.as_deref(), started.iter().map(|(cell, _)| cell), now.mono);
         shared.catalog.store(Arc::new(catalog));
         shared.changes.announce_catalog(started.iter().map(|(cell, _)| cell));
         shared.set_going(started, now);
@@ -130,14 +133,22 @@ impl Shared {
         Ok(strangers)
     }
 
-    fn legacy_of(entry: &Entry) -> Legacy {
+    pub(super) fn legacy_of(entry: &Entry) -> Legacy {
         let attempts = entry.attempts.clone();
         let Some(Latest { snapshot, renewal, fence }) = &entry.latest else { return Legacy { attempts, ..Legacy::default() } };
         let content = Content::of(snapshot);
         let remembered =
             Remembered { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at, rules: renewal.rules };
         let Renewal { rules, validators, rungs, .. } = renewal.clone();
-        Legacy { content: Some((content, rules, remembered)), validators, rungs, attempts, fence: *fence, ..Legacy::default() }
+        Legacy {
+            content: Some((content, rules, remembered)),
+            validators,
+            rungs,
+            attempts,
+            fence: *fence,
+            stood: *fence,
+            ..Legacy::default()
+        }
     }
 
     fn source(self: &Arc<Self>, recipe: &Arc<Recipe>, mut made: Made, now: Moment, started: &mut Made) -> Arc<Source> {
@@ -237,7 +248,7 @@ fn made_for(recipes: Vec<Arc<Recipe>>) -> Vec<(Arc<Recipe>, Made)> {
     recipes.into_iter().map(|recipe| (recipe, Made::new())).collect()
 }
 
-fn is_key_of(spec: &SourceSpec, key: &Key) -> bool {
+pub(super) fn is_key_of(spec: &SourceSpec, key: &Key) -> bool {
     let params = key.params();
     spec.key(params.iter().map(|(name, value)| (name.as_str(), value.as_str()))).is_ok_and(|k| k == *key)
 }

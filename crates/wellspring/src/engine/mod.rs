@@ -36,6 +36,7 @@ pub mod pages;
 mod past;
 pub mod queue;
 pub mod reads;
+mod remote;
 pub mod runner;
 mod seeds;
 mod shared;
@@ -308,6 +309,16 @@ impl Engine {
 
     /// Starts due and waiting flights until the engine is drained. Ends early only if it panics.
     pub async fn run(self) {
+        let watched = Arc::clone(&self.0);
+        let others = async {
+            if watched.collector.store.is_shared() {
+                watched.follow_others().await;
+            }
+        };
+        tokio::join!(self.start_flights(), others);
+    }
+
+    async fn start_flights(self) {
         let shared = self.0;
         let mut stage = shared.stage.subscribe();
         let mut scanned = shared.clock.mono();

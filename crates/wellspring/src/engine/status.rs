@@ -93,7 +93,7 @@ impl Glance {
         Self {
             freshness: state.freshness(now.mono).as_str(),
             phase: state.phase.as_str(),
-            refreshing: state.is_refreshing(),
+            refreshing: inner.is_refreshing(now.mono),
             served: standing.zip(inner.content.as_ref()).map(|(standing, content)| (standing.revision, content.count)),
             checked_at: standing.map(|s| s.checked_at),
             age_seconds: standing.map(|s| rounded(s.horizon.age(now.mono))),
@@ -133,7 +133,7 @@ impl Status {
             phase: state.phase.as_str(),
             revision: standing.map(|s| s.revision),
             items: content.map(|c| c.count),
-            alternative: content.map(|c| c.alternative + 1),
+            alternative: content.map(|c| c.alternative.saturating_add(1)),
             rung: content.map(|_| inner.rungs.served()),
             made_at: content.map(|c| c.made_at),
             checked_at: standing.map(|s| s.checked_at),

@@ -137,7 +137,7 @@ impl Held {
             held.degraded += u64::from(state.degraded().is_some());
             held.stale += u64::from(matches!(state.freshness(now), Freshness::Stale | Freshness::Expired));
             match state.phase {
-                Phase::Acquiring { .. } => held.queued += 1,
+                Phase::Acquiring { .. } | Phase::Following { .. } => held.queued += 1,
                 Phase::Collecting { .. } | Phase::Storing { .. } => held.in_flight += 1,
                 Phase::Idle | Phase::BackingOff { .. } | Phase::Disabled => {}
             }

@@ -7,7 +7,7 @@ use std::task::Poll;
 use wellspring_core::key::Key;
 
 use super::whole::whole;
-use super::{Store, StoreError};
+use super::{Entry, Store, StoreError};
 
 /// Keys on their way at a time: their whole history is in memory meanwhile.
 const AT_ONCE: usize = 16;
@@ -28,6 +28,15 @@ async fn one<S: Store + ?Sized>(from: &S, key: &Key, target: &dyn Store) -> Resu
         history.push(snapshot);
     }
     target.restore(&whole.entry, &history).await
+}
+
+/// Puts an entry in the place of the latest, with the history that is there.
+pub(super) async fn adopt<S: Store + ?Sized>(store: &S, entry: &Entry) -> Result<(), StoreError> {
+    let mut history = Vec::new();
+    for line in store.revisions(&entry.key).await? {
+        history.extend(store.revision(&entry.key, line.revision).await?);
+    }
+    store.restore(entry, &history).await
 }
 
 /// Something that a store does.

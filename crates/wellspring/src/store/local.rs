@@ -118,6 +118,22 @@ impl Local {
         entry
     }
 
+    /// Takes over another store's latest; whether it is another revision. `None` where it does not follow what is here.
+    pub(super) fn adopt(&mut self, entry: &Entry) -> Option<bool> {
+        let revision = |entry: &Entry| entry.latest.as_ref().map(|latest| (latest.snapshot.revision, latest.snapshot.digest));
+        let (before, after) = (self.entries.get(&entry.key).and_then(revision), revision(entry));
+        let rises = after.map(|(revision, _)| revision) > before.map(|(revision, _)| revision);
+        if !rises && before != after {
+            return None;
+        }
+        self.void(&entry.key);
+        if let Some(latest) = &entry.latest {
+            self.leases.rise_above(latest.fence);
+        }
+        self.entries.insert(entry.key.clone(), entry.clone());
+        Some(rises)
+    }
+
     pub(super) fn acquire(&mut self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Option<Lease> {
         let version = self.entries.get(key).map_or(0, version);
         let lease = self.leases.acquire(key, (seen, version), ttl, now)?;

@@ -158,5 +158,20 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn adopt(&self, entry: &Entry) -> Result<(), StoreError> {
+        {
+            let mut state = self.state();
+            if let Some(rises) = state.local.adopt(entry) {
+                if let (true, Some(latest)) = (rises, &entry.latest) {
+                    let history = state.history.entry(entry.key.clone()).or_default();
+                    history.insert(0, latest.snapshot.clone());
+                    self.prune(history);
+                }
+                return Ok(());
+            }
+        }
+        super::copy::adopt(self, entry).await
+    }
+
     async fn close(&self) {}
 }

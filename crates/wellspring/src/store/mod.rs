@@ -15,6 +15,7 @@ mod copy;
 mod lease;
 mod local;
 pub mod memory;
+pub mod paired;
 pub mod redis;
 mod row;
 pub mod sqlite;
@@ -248,6 +249,10 @@ pub trait Store: Send + Sync + Debug + 'static {
     fn is_shared(&self) -> bool {
         false
     }
+    /// True while what others write is out of reach: each replica refreshes for itself then, and not all at one moment.
+    fn is_alone(&self) -> bool {
+        false
+    }
     /// The history of a key, newest first.
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError>;
     /// One revision of a key; none where it is not kept, or no longer, or fails its check. Short: whoever reads many asks one
@@ -288,6 +293,11 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// there, leases included. Retention applies. The fence never falls below the one that is there, and every later lease
     /// lies above both.
     async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError>;
+    /// Takes over what another store holds of a key as its latest, whose revision is not below the one that is here: its fence as
+    /// it is, the history that is here before it. Ends a lease of the key.
+    async fn adopt(&self, entry: &Entry) -> Result<(), StoreError> {
+        copy::adopt(self, entry).await
+    }
     /// Gives room that is no longer used back to the disk. May take long, and keeps writes waiting meanwhile.
     async fn compact(&self) -> Result<(), StoreError> {
         Ok(())

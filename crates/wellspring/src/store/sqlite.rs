@@ -254,6 +254,22 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn adopt(&self, entry: &Entry) -> Result<(), StoreError> {
+        let answer = {
+            let mut local = self.shared.local();
+            local.adopt(entry).map(|rises| {
+                let write = if rises { Write::Put(entry.clone()) } else { Write::Renew(entry.clone()) };
+                let (done, answer) = oneshot::channel();
+                self.submit(Job::Write(Box::new(write), done));
+                answer
+            })
+        };
+        match answer {
+            Some(answer) => answer.await.map_err(closed),
+            None => super::copy::adopt(self, entry).await,
+        }
+    }
+
     async fn compact(&self) -> Result<(), StoreError> {
         self.read(Read::Compact).await
     }

@@ -11,7 +11,7 @@ use super::Finding;
 use crate::cli::client;
 use crate::cli::keeping::count;
 use crate::cli::words::size;
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::lifecycle;
 use crate::store::sqlite::inspect::{Inspection, inspect};
 
@@ -24,11 +24,7 @@ const MOST_NAMED: usize = 5;
 /// What there is to say of it.
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let Some(path) = config.store.path().map(Path::to_owned) else {
-        let words = match config.store {
-            StoreUrl::Redis(_) => "in Redis, shared with other servers; it was not looked at",
-            StoreUrl::Sqlite(_) | StoreUrl::Memory => "in memory: snapshots end with the server",
-        };
-        return vec![Finding::ok("store", words)];
+        return vec![Finding::ok("store", "in memory: snapshots end with the server")];
     };
     let looked = path.clone();
     let inspection = lifecycle::blocking(move || inspect(&looked)).await;

@@ -1,0 +1,366 @@
+//! A store that is shared, and a copy of it that is our own: what is served is there from the start whether or not the shared one is,
+//! and what is refreshed while it is away is kept here and told to it when it is back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::{Notify, broadcast};
+use tokio::time::timeout;
+use tracing::warn;
+use wellspring_core::key::Key;
+use wellspring_core::moment::{Moment, Mono};
+use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
+
+use super::{Admission, Change, Entry, Figures, Head, Health, Latest, Lease, Revision, Slot, Store, StoreError};
+use crate::clock::Clock;
+use crate::lifecycle;
+
+mod circuit;
+mod reconcile;
+mod tender;
+mod verdict;
+mod write;
+
+use circuit::{Circuit, PATIENCE};
+use verdict::{Alone, Verdict, judge};
+
+/// How long the shared store may take to show all that it holds.
+const LIST_PATIENCE: Duration = Duration::from_secs(2);
+const HEADS_PATIENCE: Duration = Duration::from_secs(5);
+/// Hints that a slow watcher may fall behind before it is told that it missed some.
+const HINTS: usize = 1_024;
+/// Names of notes of our own: of each key that was refreshed alone, the fence that was shared before.
+const WAITS: &str = "paired ";
+
+/// A store on its way between a shared one and a local one.
+#[derive(Debug)]
+pub struct Paired(Arc<Pair>);
+
+#[derive(Debug)]
+struct Pair {
+    shared: Arc<dyn Store>,
+    local: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    circuit: Circuit,
+    changes: broadcast::Sender<Change>,
+    /// Tells the tender that there is something to do.
+    kick: Notify,
+    books: Mutex<Books>,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    /// Leases that were given out, by their owner.
+    leases: HashMap<u128, Held>,
+    /// At which version what is shared of a key was what is here.
+    versions: HashMap<Key, u64>,
+    /// Keys that were refreshed alone and are to be told; with the fence that was shared before, where that is known.
+    waiting: BTreeMap<Key, Option<u64>>,
+    closed: bool,
+}
+
+impl Books {
+    /// True where both hold the same of a key, at this version.
+    fn knows(&self, key: &Key, version: u64) -> bool {
+        !self.waiting.contains_key(key) && self.versions.get(key) == Some(&version)
+    }
+}
+
+/// A lease is used in the world where it was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    world: World,
+    ends: Mono,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum World {
+    Shared,
+    Local,
+}
+
+impl Paired {
+    /// Pairs them. Where the shared one can be reached within two seconds, they hold the same when this returns.
+    pub async fn open(shared: Arc<dyn Store>, local: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        let mut books = Books::default();
+        for (name, text) in local.notes().await.unwrap_or_default() {
+            if let Some(Ok(key)) = name.strip_prefix(WAITS).map(Key::parse) {
+                books.waiting.insert(key, text.parse().ok());
+            }
+        }
+        let circuit = Circuit::new(clock.now().wall);
+        let pair = Arc::new(Pair {
+            shared,
+            local,
+            clock,
+            circuit,
+            changes: broadcast::Sender::new(HINTS),
+            kick: Notify::new(),
+            books: Mutex::new(books),
+        });
+        tender::forward(&pair);
+        let _reached = timeout(LIST_PATIENCE, pair.come_back()).await;
+        tender::tend(&pair);
+        Self(pair)
+    }
+}
+
+impl Pair {
+    /// Never held across an await.
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls the shared store, unless it is known to be away; nobody waits for it for more than a second.
+    async fn ask<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.ask_within(PATIENCE, call).await
+    }
+
+    async fn ask_within<T>(&self, within: Duration, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        if let Some(away) = self.circuit.away() {
+            return Err(StoreError::Unavailable(away.why));
+        }
+        self.reach(within, call).await
+    }
+
+    /// Calls it even so.
+    async fn reach<T>(&self, within: Duration, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let answered = self.circuit.reach(within, call).await;
+        if let Err(StoreError::Unavailable(why)) = &answered
+            && self.circuit.open(why, self.clock.now().wall)
+        {
+            warn!(why, "the shared store is out of reach: each replica refreshes for itself until it is back");
+            self.kick.notify_one();
+        }
+        answered
+    }
+
+    fn held(&self, lease: &Lease) -> Held {
+        self.books().leases.get(&lease.owner).copied().unwrap_or(Held { world: World::Shared, ends: Mono::NEVER })
+    }
+
+    fn hint(&self, change: Change) {
+        // It fails only while nobody watches.
+        let _ = self.changes.send(change);
+    }
+
+    /// Notes what the shared store was seen to hold of a key, where that is not what is here.
+    async fn compare(&self, key: &Key, shared: Option<&Entry>) {
+        let is_waiting = self.books().waiting.contains_key(key);
+        let Some(shared) = shared.filter(|_| !is_waiting) else { return };
+        let Ok(ours) = self.local.get(key).await else { return };
+        match judge(Some(shared), ours.as_ref(), Alone::No) {
+            Verdict::Same => {}
+            Verdict::Adopt => self.keep(shared).await,
+            // The shared one has fallen behind.
+            Verdict::Put(_) | Verdict::Touch(_) => self.wait(key, ours.and_then(|ours| ours.latest).map(|latest| latest.fence)).await,
+        }
+    }
+
+    /// Keeps a copy. It failing is no reason to fail what it is a copy of.
+    async fn keep(&self, entry: &Entry) {
+        if let Err(error) = self.local.adopt(entry).await {
+            warn!(key = %entry.key, %error, "what is shared could not be kept here as well");
+        }
+    }
+
+    /// Notes that a key is to be told to the shared store, and what that held of it when we last knew.
+    async fn wait(&self, key: &Key, base: Option<u64>) {
+        let is_new = !self.books().waiting.contains_key(key);
+        if is_new {
+            self.books().waiting.insert(key.clone(), base);
+            let _ = self.local.note(&format!("{WAITS}{key}"), Some(&base.map(|fence| fence.to_string()).unwrap_or_default())).await;
+        }
+        if self.circuit.is_closed() {
+            self.kick.notify_one();
+        }
+    }
+
+    async fn settled(&self, key: &Key) {
+        if self.books().waiting.remove(key).is_some() {
+            let _ = self.local.note(&format!("{WAITS}{key}"), None).await;
+        }
+    }
+}
+
+/// The better of two copies to begin with: of the higher revision, confirmed later.
+fn better(one: &Entry, other: &Entry) -> bool {
+    let rank =
+        |entry: &Entry| entry.latest.as_ref().map(|Latest { snapshot, renewal, fence }| (snapshot.revision, renewal.checked_at, *fence));
+    rank(one) > rank(other)
+}
+
+#[async_trait]
+impl Store for Paired {
+    async fn list(&self) -> Result<Vec<Entry>, StoreError> {
+        let mut all: BTreeMap<Key, Entry> = self.0.local.list().await?.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
+        let shared = self.0.ask_within(LIST_PATIENCE, self.0.shared.list()).await.unwrap_or_default();
+        for entry in shared {
+            if all.get(&entry.key).is_none_or(|ours| !better(ours, &entry)) {
+                all.insert(entry.key.clone(), entry);
+            }
+        }
+        Ok(all.into_values().collect())
+    }
+
+    async fn each(&self, show: &mut (dyn for<'e> FnMut(&'e Entry) + Send)) -> Result<(), StoreError> {
+        self.list().await?.iter().for_each(show);
+        Ok(())
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        let Ok(entry) = self.0.ask(self.0.shared.get(key)).await else { return self.0.local.get(key).await };
+        self.0.compare(key, entry.as_ref()).await;
+        Ok(entry)
+    }
+
+    async fn put_if(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
+        let (pair, lease, snapshot, renewal, attempts) =
+            (Arc::clone(&self.0), lease.clone(), snapshot.clone(), renewal.clone(), attempts.clone());
+        // It goes through even if the caller stops waiting.
+        let writing = lifecycle::spawn(async move { pair.put(&lease, &snapshot, &renewal, &attempts).await });
+        writing.await.unwrap_or_else(|_| Err(StoreError::Unavailable("it broke off".to_owned())))
+    }
+
+    async fn touch_if(&self, lease: &Lease, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
+        let (pair, lease, renewal, attempts) = (Arc::clone(&self.0), lease.clone(), renewal.clone(), attempts.clone());
+        let writing = lifecycle::spawn(async move { pair.touch(&lease, &renewal, &attempts).await });
+        writing.await.unwrap_or_else(|_| Err(StoreError::Unavailable("it broke off".to_owned())))
+    }
+
+    async fn record(&self, key: &Key, attempts: &Attempts) -> Result<(), StoreError> {
+        let shared = self.0.ask(self.0.shared.record(key, attempts)).await;
+        let kept = self.0.local.record(key, attempts).await;
+        if shared.is_ok() { Ok(()) } else { kept }
+    }
+
+    async fn heads(&self, now: Moment) -> Result<Vec<Head>, StoreError> {
+        let heads = self.0.ask_within(HEADS_PATIENCE, self.0.shared.heads(now)).await?;
+        self.0.note_heads(&heads, now).await?;
+        Ok(heads)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn is_alone(&self) -> bool {
+        !self.0.circuit.is_closed()
+    }
+
+    async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError> {
+        match self.0.ask(self.0.shared.revisions(key)).await {
+            Ok(all) if !all.is_empty() => Ok(all),
+            _ => self.0.local.revisions(key).await,
+        }
+    }
+
+    async fn revision(&self, key: &Key, revision: u64) -> Result<Option<Snapshot>, StoreError> {
+        match self.0.ask(self.0.shared.revision(key, revision)).await {
+            Ok(Some(snapshot)) => Ok(Some(snapshot)),
+            _ => self.0.local.revision(key, revision).await,
+        }
+    }
+
+    async fn as_of(&self, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, StoreError> {
+        match self.0.ask(self.0.shared.as_of(key, at)).await {
+            Ok(Some(snapshot)) => Ok(Some(snapshot)),
+            _ => self.0.local.as_of(key, at).await,
+        }
+    }
+
+    async fn evict(&self, key: &Key) -> Result<(), StoreError> {
+        self.0.settled(key).await;
+        let shared = self.0.ask(self.0.shared.evict(key)).await;
+        self.0.local.evict(key).await?;
+        shared
+    }
+
+    async fn acquire(&self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Result<Option<Lease>, StoreError> {
+        self.0.acquire(key, seen, ttl, now).await
+    }
+
+    async fn extend(&self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        let held = self.0.held(lease);
+        match held.world {
+            World::Shared => self.0.ask(self.0.shared.extend(lease, ttl, now)).await?,
+            World::Local => self.0.local.extend(lease, ttl, now).await?,
+        }
+        self.0.books().leases.insert(lease.owner, Held { ends: now.mono.after(ttl), ..held });
+        Ok(())
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        let held = self.0.held(lease);
+        self.0.books().leases.remove(&lease.owner);
+        match held.world {
+            World::Shared => self.0.ask(self.0.shared.release(lease)).await,
+            World::Local => self.0.local.release(lease).await,
+        }
+    }
+
+    async fn slot(&self, host: &str, at_once: u32, gap: Duration, ttl: Duration, now: Moment) -> Result<Admission, StoreError> {
+        match self.0.ask(self.0.shared.slot(host, at_once, gap, ttl, now)).await {
+            Err(StoreError::Unavailable(_)) => self.0.local.slot(host, at_once, gap, ttl, now).await,
+            answered => answered,
+        }
+    }
+
+    async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
+        // It is known in one of them; the other leaves it alone.
+        self.0.local.leave(slot).await?;
+        self.0.ask(self.0.shared.leave(slot)).await
+    }
+
+    async fn notes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut notes = self.0.local.notes().await?;
+        notes.retain(|(name, _)| !name.starts_with(WAITS));
+        Ok(notes)
+    }
+
+    async fn note(&self, name: &str, text: Option<&str>) -> Result<(), StoreError> {
+        // Of this replica: what it has told people is no other's business.
+        self.0.local.note(name, text).await
+    }
+
+    fn watch(&self) -> broadcast::Receiver<Change> {
+        self.0.changes.subscribe()
+    }
+
+    fn health(&self) -> Health {
+        let Some(away) = self.0.circuit.away() else {
+            return match self.0.shared.health() {
+                Health::Ok => self.0.local.health(),
+                degraded @ Health::Degraded(_) => degraded,
+            };
+        };
+        let waiting = self.0.books().waiting.len();
+        let keys = if waiting == 1 { "1 key waits".to_owned() } else { format!("{waiting} keys wait") };
+        Health::Degraded(format!("the shared store is out of reach since {:.0} ({}); {keys} to be told to it", away.since, away.why))
+    }
+
+    fn figures(&self) -> Figures {
+        let (shared, local) = (self.0.shared.figures(), self.0.local.figures());
+        Figures { errors: self.0.circuit.errors() + shared.errors + local.errors, bytes: local.bytes }
+    }
+
+    async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError> {
+        self.0.ask(self.0.shared.restore(entry, history)).await?;
+        self.0.settled(&entry.key).await;
+        self.0.local.restore(entry, history).await
+    }
+
+    async fn compact(&self) -> Result<(), StoreError> {
+        self.0.local.compact().await
+    }
+
+    async fn close(&self) {
+        self.0.books().closed = true;
+        self.0.kick.notify_one();
+        let _closed = timeout(PATIENCE, self.0.shared.close()).await;
+        self.0.local.close().await;
+    }
+}

@@ -1,0 +1,139 @@
+//! What was refreshed on two sides becomes one again: key by key, under a lease, the newer one above both.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use wellspring_core::key::Key;
+use wellspring_core::moment::Moment;
+
+use super::circuit::PATIENCE;
+use super::{Alone, HEADS_PATIENCE, Pair, Verdict, judge};
+use crate::store::{Change, Entry, Head, Latest, Lease, StoreError, copy};
+
+/// How long one key may take.
+const LEASE: Duration = Duration::from_secs(10);
+/// Keys on their way at once.
+const ABREAST: usize = 32;
+/// A note in the shared store: one that does not have it was emptied.
+const FILLED: &str = "paired";
+
+impl Pair {
+    /// Finds out whether the shared store is there, and what it and ours do not both hold.
+    pub(super) async fn come_back(&self) -> Result<(), StoreError> {
+        self.reach(PATIENCE, self.shared.notes()).await?;
+        let now = self.clock.now();
+        let heads = self.reach(HEADS_PATIENCE, self.shared.heads(now)).await?;
+        self.note_heads(&heads, now).await?;
+        self.tell_all().await?;
+        self.circuit.close();
+        self.hint(Change::Missed);
+        Ok(())
+    }
+
+    /// Tells the keys that wait. Those that somebody refreshes right now wait on.
+    pub(super) async fn tell_all(&self) -> Result<(), StoreError> {
+        let waiting: Vec<Key> = self.books().waiting.keys().cloned().collect();
+        let failed = Mutex::new(None);
+        for some in waiting.chunks(ABREAST) {
+            copy::together(some.iter().map(|key| Box::pin(self.tell(key, &failed)) as copy::Working<'_>).collect()).await?;
+            if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// One that fails does not end the others, which would leave their leases behind.
+    async fn tell(&self, key: &Key, failed: &Mutex<Option<StoreError>>) -> Result<(), StoreError> {
+        if let Err(error) = self.settle(key).await {
+            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+        Ok(())
+    }
+
+    /// Compares what the shared store holds with what is here.
+    pub(super) async fn note_heads(&self, heads: &[Head], now: Moment) -> Result<(), StoreError> {
+        let ours = self.local.heads(now).await?;
+        let shared: HashMap<&Key, &Head> = heads.iter().map(|head| (&head.key, head)).collect();
+        let (mut behind, mut missing) = (BTreeSet::new(), BTreeSet::new());
+        for head in ours.iter().filter(|head| head.latest.is_some()) {
+            match shared.get(&head.key) {
+                None => drop(missing.insert((&head.key, head.latest))),
+                Some(theirs) if theirs.latest == head.latest => drop(self.books().versions.insert(head.key.clone(), theirs.version)),
+                Some(theirs) if theirs.latest.map(|(fence, _)| fence) < head.latest.map(|(fence, _)| fence) => {
+                    behind.insert((&head.key, head.latest));
+                }
+                // Newer: whoever serves it reads it.
+                Some(_) => {}
+            }
+        }
+        if !missing.is_empty() && (!behind.is_empty() || self.is_empty().await?) {
+            // It was emptied, or comes from an old backup. One key alone that is gone was evicted elsewhere.
+            behind.append(&mut missing);
+        }
+        for (key, latest) in behind {
+            self.wait(key, latest.map(|(fence, _)| fence)).await;
+        }
+        Ok(())
+    }
+
+    async fn is_empty(&self) -> Result<bool, StoreError> {
+        let notes = self.reach(PATIENCE, self.shared.notes()).await?;
+        if notes.iter().any(|(name, _)| name == FILLED) {
+            return Ok(false);
+        }
+        self.reach(PATIENCE, self.shared.note(FILLED, Some("filled"))).await?;
+        Ok(true)
+    }
+
+    /// Makes both hold the same of a key, unless it is being refreshed.
+    async fn settle(&self, key: &Key) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        // Ours too: what is being written here meanwhile would be lost.
+        let Some(own) = self.local.acquire(key, 0, LEASE, now).await? else { return Ok(()) };
+        let settled = self.settle_shared(key, own.fence, now).await;
+        self.local.release(&own).await?;
+        settled
+    }
+
+    async fn settle_shared(&self, key: &Key, seen: u64, now: Moment) -> Result<(), StoreError> {
+        let Some(lease) = self.reach(PATIENCE, self.shared.acquire(key, seen, LEASE, now)).await? else { return Ok(()) };
+        let settled = self.settle_under(&lease).await;
+        self.reach(PATIENCE, self.shared.release(&lease)).await?;
+        match settled {
+            Err(StoreError::LeaseLost(_) | StoreError::Outdated { .. }) => Ok(()),
+            settled => settled,
+        }
+    }
+
+    /// The same under a lease of the shared store.
+    pub(super) async fn settle_under(&self, lease: &Lease) -> Result<(), StoreError> {
+        let key = &lease.key;
+        let shared = self.reach(PATIENCE, self.shared.get(key)).await?;
+        let ours = self.local.get(key).await?;
+        let alone = self.books().waiting.get(key).copied().map_or(Alone::No, Alone::Since);
+        match judge(shared.as_ref(), ours.as_ref(), alone) {
+            Verdict::Same => {}
+            Verdict::Adopt => {
+                if let Some(shared) = &shared {
+                    self.keep(shared).await;
+                }
+            }
+            Verdict::Put(new) => {
+                let (snapshot, renewal, attempts) = *new;
+                self.reach(PATIENCE, self.shared.put_if(lease, &snapshot, &renewal, &attempts)).await?;
+                self.copy(lease, snapshot, &renewal, &attempts).await;
+            }
+            Verdict::Touch(new) => {
+                let (renewal, attempts) = *new;
+                self.reach(PATIENCE, self.shared.touch_if(lease, &renewal, &attempts)).await?;
+                if let Some(Entry { latest: Some(Latest { snapshot, .. }), .. }) = shared {
+                    self.copy(lease, snapshot, &renewal, &attempts).await;
+                }
+            }
+        }
+        self.settled(key).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! The tasks of a pair: one passes hints on, one looks whether the shared store is back and tells it what waits. They end with it.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info};
+
+use super::Pair;
+use crate::lifecycle;
+use crate::store::Change;
+
+/// How often it is looked whether it is back.
+const PROBE: Duration = Duration::from_millis(500);
+/// How soon keys are told again that could not be told because somebody refreshed them.
+const AGAIN: Duration = Duration::from_millis(200);
+/// How often a task looks whether it is wanted still.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Passes the hints of the shared store on.
+pub(super) fn forward(pair: &Arc<Pair>) {
+    let (mut hints, weak) = (pair.shared.watch(), Arc::downgrade(pair));
+    lifecycle::detach(async move {
+        loop {
+            let hint = match timeout(LOOK, hints.recv()).await {
+                Ok(Ok(hint)) => Some(hint),
+                Ok(Err(RecvError::Lagged(_))) => Some(Change::Missed),
+                Ok(Err(RecvError::Closed)) => return,
+                Err(_) => None,
+            };
+            let Some(pair) = alive(&weak) else { return };
+            if let Some(hint) = hint {
+                pair.hint(hint);
+            }
+        }
+    });
+}
+
+/// Sees to what is to be told.
+pub(super) fn tend(pair: &Arc<Pair>) {
+    let weak = Arc::downgrade(pair);
+    lifecycle::detach(async move {
+        while let Some(pair) = alive(&weak) {
+            let nap = if !pair.circuit.is_closed() {
+                look(&pair).await;
+                PROBE
+            } else if pair.books().waiting.is_empty() {
+                LOOK
+            } else {
+                if let Err(error) = pair.tell_all().await {
+                    debug!(%error, "what waits could not be told");
+                }
+                AGAIN
+            };
+            tokio::select! {
+                () = pair.kick.notified() => {}
+                () = sleep(nap) => {}
+            }
+        }
+    });
+}
+
+async fn look(pair: &Pair) {
+    let away = pair.circuit.away();
+    match pair.come_back().await {
+        Ok(()) => {
+            let since = away.map(|away| away.since.to_string()).unwrap_or_default();
+            info!(since, "the shared store is back, and holds what was refreshed meanwhile");
+        }
+        Err(error) => debug!(%error, "the shared store is still out of reach"),
+    }
+}
+
+fn alive(weak: &Weak<Pair>) -> Option<Arc<Pair>> {
+    weak.upgrade().filter(|pair| !pair.books().closed)
+}
