@@ -117,7 +117,7 @@ impl Crowd {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_replicas_refresh_as_one_and_outlive_their_redis() {
-    let mut scene = Scene::set().await;
+    let scene = Scene::set().await;
     let addresses = scene.addresses();
     for (program, _) in &scene.replicas {
         program.until("cinema", |status| status["revision"].as_u64().is_some()).await;
@@ -231,14 +231,15 @@ async fn a_replica_starts_warm_while_redis_is_away() {
         program.until("cinema", |status| status["revision"].as_u64().is_some()).await;
     }
     let (program, folder) = scene.replicas.pop().unwrap();
-    program.kill();
+    program.signal("TERM");
+    assert_eq!(program.wait().0, Some(0));
     scene.redis.kill();
     scene.origin.hold("/");
     let begun = SystemClock.mono();
     let program = Program::start(command(folder.path()).args(["serve", "--log", "json"]));
     let reply = program.get("/api/cinema").await;
     let took = begun.until(SystemClock.mono());
-    assert_eq!((reply.status.as_u16(), reply.items("title").len()), (200, 1));
+    assert_eq!((reply.status.as_u16(), reply.items("title").len()), (200, 1), "{:?}", reply.body);
     let ready = program.get("/ready").await;
     assert_eq!((ready.status.as_u16(), ready.json()["status"].as_str()), (200, Some("degraded")));
     judge("T17", "start without Redis, to the first answer", &ms(took), "served from its own copy", took < Duration::from_secs(10));
