@@ -29,7 +29,9 @@ use verdict::{Alone, Verdict, judge};
 
 /// How long the shared store may take to show all that it holds.
 const LIST_PATIENCE: Duration = Duration::from_secs(2);
-const HEADS_PATIENCE: Duration = Duration::from_secs(5);
+/// The same of all heads, and how much longer for each key: of many they take their time.
+const HEADS_PATIENCE: Duration = Duration::from_secs(2);
+const HEAD_PATIENCE: Duration = Duration::from_micros(20);
 /// Hints that a slow watcher may fall behind before it is told that it missed some.
 const HINTS: usize = 1_024;
 /// Names of notes of our own: of each key that was refreshed alone, the fence that was shared before.
@@ -59,6 +61,8 @@ struct Books {
     versions: HashMap<Key, u64>,
     /// Keys that were refreshed alone and are to be told; with the fence that was shared before, where that is known.
     waiting: BTreeMap<Key, Option<u64>>,
+    /// Leases of the shared store that could not be given back.
+    unreleased: Vec<Lease>,
     closed: bool,
 }
 
@@ -138,6 +142,20 @@ impl Pair {
         answered
     }
 
+    fn heads_patience(&self) -> Duration {
+        let keys = u32::try_from(self.books().versions.len()).unwrap_or(u32::MAX);
+        HEADS_PATIENCE + HEAD_PATIENCE * keys
+    }
+
+    /// Gives a lease of the shared store back; where it cannot be reached, once it can.
+    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        let given = self.ask(self.shared.release(lease)).await;
+        if given.is_err() {
+            self.books().unreleased.push(lease.clone());
+        }
+        given
+    }
+
     fn held(&self, lease: &Lease) -> Held {
         self.books().leases.get(&lease.owner).copied().unwrap_or(Held { world: World::Shared, ends: Mono::NEVER })
     }
@@ -164,6 +182,17 @@ impl Pair {
     async fn keep(&self, entry: &Entry) {
         if let Err(error) = self.local.adopt(entry).await {
             warn!(key = %entry.key, %error, "what is shared could not be kept here as well");
+        }
+    }
+
+    async fn keep_all(&self, entries: &[Entry]) {
+        for some in entries.chunks(64) {
+            let keeping = |entry| async move {
+                self.keep(entry).await;
+                Ok(())
+            };
+            let _all_ok =
+                super::copy::together(some.iter().map(|entry| Box::pin(keeping(entry)) as super::copy::Working<'_>).collect()).await;
         }
     }
 
@@ -198,11 +227,21 @@ impl Store for Paired {
     async fn list(&self) -> Result<Vec<Entry>, StoreError> {
         let mut all: BTreeMap<Key, Entry> = self.0.local.list().await?.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
         let shared = self.0.ask_within(LIST_PATIENCE, self.0.shared.list()).await.unwrap_or_default();
+        let mut newer = Vec::new();
         for entry in shared {
-            if all.get(&entry.key).is_none_or(|ours| !better(ours, &entry)) {
+            let ours = all.get(&entry.key);
+            // What waits is as it is here until it is settled which of the two stands.
+            let waits = ours.is_some() && self.0.books().waiting.contains_key(&entry.key);
+            if !waits && ours.is_none_or(|ours| !better(ours, &entry)) {
+                if ours != Some(&entry) {
+                    newer.push(entry.clone());
+                }
                 all.insert(entry.key.clone(), entry);
             }
         }
+        let pair = Arc::clone(&self.0);
+        // Nobody who starts waits for a disk.
+        lifecycle::detach(async move { pair.keep_all(&newer).await });
         Ok(all.into_values().collect())
     }
 
@@ -212,6 +251,10 @@ impl Store for Paired {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        // While a key waits it is as it is here: what is built upon it is then what is told of it, or given up for what is shared.
+        if self.0.books().waiting.contains_key(key) {
+            return self.0.local.get(key).await;
+        }
         let Ok(entry) = self.0.ask(self.0.shared.get(key)).await else { return self.0.local.get(key).await };
         self.0.compare(key, entry.as_ref()).await;
         Ok(entry)
@@ -238,7 +281,7 @@ impl Store for Paired {
     }
 
     async fn heads(&self, now: Moment) -> Result<Vec<Head>, StoreError> {
-        let heads = self.0.ask_within(HEADS_PATIENCE, self.0.shared.heads(now)).await?;
+        let heads = self.0.ask_within(self.0.heads_patience(), self.0.shared.heads(now)).await?;
         self.0.note_heads(&heads, now).await?;
         Ok(heads)
     }
@@ -297,7 +340,7 @@ impl Store for Paired {
         let held = self.0.held(lease);
         self.0.books().leases.remove(&lease.owner);
         match held.world {
-            World::Shared => self.0.ask(self.0.shared.release(lease)).await,
+            World::Shared => self.0.give_back(lease).await,
             World::Local => self.0.local.release(lease).await,
         }
     }

@@ -8,7 +8,7 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 
 use super::circuit::PATIENCE;
-use super::{Alone, HEADS_PATIENCE, Pair, Verdict, judge};
+use super::{Alone, Pair, Verdict, judge};
 use crate::store::{Change, Entry, Head, Latest, Lease, StoreError, copy};
 
 /// How long one key may take.
@@ -23,8 +23,13 @@ impl Pair {
     pub(super) async fn come_back(&self) -> Result<(), StoreError> {
         self.reach(PATIENCE, self.shared.notes()).await?;
         let now = self.clock.now();
-        let heads = self.reach(HEADS_PATIENCE, self.shared.heads(now)).await?;
+        let heads = self.reach(self.heads_patience(), self.shared.heads(now)).await?;
         self.note_heads(&heads, now).await?;
+        let unreleased = std::mem::take(&mut self.books().unreleased);
+        for lease in unreleased {
+            // It runs out by itself else.
+            self.reach(PATIENCE, self.shared.release(&lease)).await?;
+        }
         self.tell_all().await?;
         self.circuit.close();
         self.hint(Change::Missed);
@@ -100,7 +105,10 @@ impl Pair {
     async fn settle_shared(&self, key: &Key, seen: u64, now: Moment) -> Result<(), StoreError> {
         let Some(lease) = self.reach(PATIENCE, self.shared.acquire(key, seen, LEASE, now)).await? else { return Ok(()) };
         let settled = self.settle_under(&lease).await;
-        self.reach(PATIENCE, self.shared.release(&lease)).await?;
+        if let Err(error) = self.reach(PATIENCE, self.shared.release(&lease)).await {
+            self.books().unreleased.push(lease);
+            return Err(error);
+        }
         match settled {
             Err(StoreError::LeaseLost(_) | StoreError::Outdated { .. }) => Ok(()),
             settled => settled,

@@ -58,12 +58,9 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, alone: Alone) 
     if follows && revision > before {
         return Verdict::Adopt;
     }
-    // What is shared has not moved beyond what ours was made of, or has fallen behind it: ours is its successor.
-    let known = match alone {
-        Alone::No => Some(own.fence),
-        Alone::Since(known) => known,
-    };
-    let succeeds = known.is_some_and(|known| theirs.fence <= known);
+    // What is shared is what ours was made of: ours is its successor. A lower fence says nothing: a store that was emptied and filled by
+    // others counts anew, so that both are judged by when they were confirmed.
+    let succeeds = alone == Alone::Since(Some(theirs.fence));
     if succeeds || later(&own, &theirs) {
         let number = if before > revision { before } else { revision + 1 };
         return Verdict::Put(Box::new((Snapshot { revision: number, ..own.snapshot }, own.renewal, attempts(ours))));
@@ -72,4 +69,59 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, alone: Alone) 
         return Verdict::Touch(Box::new((theirs.renewal, attempts(shared))));
     }
     Verdict::Put(Box::new((Snapshot { revision: before + 1, ..theirs.snapshot }, theirs.renewal, attempts(shared))))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use wellspring_core::key::Key;
+    use wellspring_core::snapshot::{Digest, How, Items};
+
+    use super::*;
+
+    /// `(revision, content, confirmed at, fence)`.
+    type Copy = (u64, u8, i64, u64);
+
+    fn entry((revision, content, checked, fence): Copy) -> Entry {
+        let key = Key::parse("a").unwrap();
+        let items = Items::from_stored(format!("[{content}]"), 1);
+        let at = Timestamp::from_second(checked).unwrap();
+        let snapshot = Snapshot { key: key.clone(), revision, made_at: at, how: How::default(), digest: items.digest(), items };
+        let renewal = Renewal { checked_at: at, rules: Digest::of(b"rules"), validators: Default::default(), rungs: Default::default() };
+        Entry { key, latest: Some(Latest { snapshot, renewal, fence }), attempts: Attempts::default() }
+    }
+
+    #[track_caller]
+    fn check(shared: Option<Copy>, ours: Option<Copy>, alone: Alone, verdict: &str) {
+        let told = match judge(shared.map(entry).as_ref(), ours.map(entry).as_ref(), alone) {
+            Verdict::Same => "same".to_owned(),
+            Verdict::Adopt => "adopt".to_owned(),
+            Verdict::Put(new) => format!("put {} {}", new.0.revision, new.0.items.json()),
+            Verdict::Touch(new) => format!("touch {}", new.0.checked_at.as_second()),
+        };
+        assert_eq!(told, verdict);
+    }
+
+    #[test]
+    fn the_newer_of_two_copies_stands_above_both() {
+        check(None, None, Alone::No, "same");
+        check(Some((3, 1, 10, 5)), None, Alone::No, "adopt");
+        check(None, Some((3, 1, 10, 5)), Alone::No, "put 3 [1]");
+        check(Some((3, 1, 10, 5)), Some((3, 1, 10, 5)), Alone::No, "same");
+        // Its ordinary way.
+        check(Some((3, 1, 20, 6)), Some((3, 1, 10, 5)), Alone::No, "adopt");
+        check(Some((4, 2, 20, 6)), Some((3, 1, 10, 5)), Alone::No, "adopt");
+        // Refreshed alone, and nobody else has.
+        check(Some((3, 1, 10, 5)), Some((4, 2, 5, 6)), Alone::Since(Some(5)), "put 4 [2]");
+        check(Some((3, 1, 10, 5)), Some((3, 1, 20, 6)), Alone::Since(Some(5)), "touch 20");
+        // On both sides: confirmed later, by a number that lies above both.
+        check(Some((4, 2, 20, 7)), Some((4, 3, 30, 6)), Alone::Since(Some(5)), "put 5 [3]");
+        check(Some((4, 2, 30, 7)), Some((4, 3, 20, 6)), Alone::Since(Some(5)), "put 5 [2]");
+        check(Some((6, 2, 30, 7)), Some((4, 3, 20, 6)), Alone::Since(Some(5)), "touch 30");
+        check(Some((4, 2, 20, 7)), Some((4, 3, 20, 6)), Alone::Since(None), "put 5 [2]");
+        // From an old backup, and emptied and filled by another.
+        check(Some((2, 1, 10, 3)), Some((4, 3, 20, 6)), Alone::No, "put 4 [3]");
+        check(Some((2, 4, 30, 2)), Some((4, 3, 20, 6)), Alone::No, "put 5 [4]");
+        check(Some((2, 3, 30, 2)), Some((4, 3, 20, 6)), Alone::No, "put 4 [3]");
+    }
 }

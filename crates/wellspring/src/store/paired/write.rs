@@ -26,7 +26,11 @@ impl Pair {
                 }
                 // What is stored may have fallen behind what we have; under this lease it is put right before it is built upon.
                 match self.settle_under(&lease).await {
-                    Err(StoreError::Unavailable(_)) => self.forget(&lease),
+                    Err(StoreError::Unavailable(_)) => {
+                        let mut books = self.books();
+                        books.leases.remove(&lease.owner);
+                        books.unreleased.push(lease);
+                    }
                     Err(error) => return Err(error),
                     Ok(()) => return Ok(Some(lease)),
                 }
@@ -48,10 +52,6 @@ impl Pair {
             books.leases.retain(|_, held| now.mono < held.ends);
         }
         books.leases.insert(lease.owner, Held { world, ends: now.mono.after(ttl) });
-    }
-
-    fn forget(&self, lease: &Lease) {
-        self.books().leases.remove(&lease.owner);
     }
 
     pub(super) async fn put(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {

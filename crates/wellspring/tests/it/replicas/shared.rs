@@ -58,6 +58,14 @@ impl Link {
     pub(super) fn new(name: usize) -> Arc<Self> {
         Arc::new(Self { name, state: Mutex::new(State::Whole), hints: broadcast::Sender::new(256), dead: AtomicBool::new(false) })
     }
+
+    pub(super) fn set(&self, state: State) {
+        let before = std::mem::replace(&mut *self.state.lock().unwrap(), state);
+        if before != State::Whole && state == State::Whole {
+            // Whoever connects again says that it was away.
+            let _ = self.hints.send(Change::Missed);
+        }
+    }
 }
 
 fn empty() -> (Arc<MemoryStore>, broadcast::Receiver<Change>) {

@@ -100,14 +100,16 @@ impl Log {
 
     /// What the upstream has at the end of a fetch.
     pub(super) fn number(&self, fetch: usize, rises: bool) -> u64 {
-        let source = {
-            let mut fetched = self.fetched.lock().unwrap();
-            fetched[fetch].ended = Some(self.clock.passed());
-            fetched[fetch].source.clone()
-        };
+        let now = self.clock.passed();
+        let mut fetched = self.fetched.lock().unwrap();
+        let source = fetched[fetch].source.clone();
+        // Of two at one moment nobody can say which is the later.
+        let alone = fetched.iter().all(|other| other.source != source || other.ended != Some(now));
+        fetched[fetch].ended = Some(now);
+        drop(fetched);
         let mut numbers = self.numbers.lock().unwrap();
         let number = numbers.entry(source).or_insert(1);
-        *number += u64::from(rises);
+        *number += u64::from(rises && alone);
         *number
     }
 
@@ -204,7 +206,7 @@ impl World {
 
     fn set(&mut self, name: usize, state: State) {
         self.log.say(format!("the link of replica {name}: {state:?}"));
-        *self.replicas[name].link.state.lock().unwrap() = state;
+        self.replicas[name].link.set(state);
         if self.skewed && state != State::Whole {
             *self.log.judges_numbers.lock().unwrap() = false;
         }
