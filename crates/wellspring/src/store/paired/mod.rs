@@ -25,7 +25,7 @@ mod verdict;
 mod write;
 
 use circuit::{Circuit, PATIENCE};
-use verdict::{Alone, Verdict, judge};
+use verdict::{Base, Verdict, judge};
 
 /// How long the shared store may take to show all that it holds.
 const LIST_PATIENCE: Duration = Duration::from_secs(2);
@@ -59,8 +59,8 @@ struct Books {
     leases: HashMap<u128, Held>,
     /// At which version what is shared of a key was what is here.
     versions: HashMap<Key, u64>,
-    /// Keys that were refreshed alone and are to be told; with the fence that was shared before, where that is known.
-    waiting: BTreeMap<Key, Option<u64>>,
+    /// Keys that were refreshed alone and are to be told; with what was shared before, where that is known.
+    waiting: BTreeMap<Key, Option<Base>>,
     /// Leases of the shared store that could not be given back.
     unreleased: Vec<Lease>,
     closed: bool,
@@ -92,7 +92,8 @@ impl Paired {
         let mut books = Books::default();
         for (name, text) in local.notes().await.unwrap_or_default() {
             if let Some(Ok(key)) = name.strip_prefix(WAITS).map(Key::parse) {
-                books.waiting.insert(key, text.parse().ok());
+                let base = text.split_once(' ').and_then(|(fence, at)| Some((fence.parse().ok()?, at.parse().ok()?)));
+                books.waiting.insert(key, base);
             }
         }
         let circuit = Circuit::new(clock.now().wall);
@@ -170,11 +171,11 @@ impl Pair {
         let is_waiting = self.books().waiting.contains_key(key);
         let Some(shared) = shared.filter(|_| !is_waiting) else { return };
         let Ok(ours) = self.local.get(key).await else { return };
-        match judge(Some(shared), ours.as_ref(), Alone::No) {
+        match judge(Some(shared), ours.as_ref(), false, None) {
             Verdict::Same => {}
             Verdict::Adopt => self.keep(shared).await,
             // The shared one has fallen behind.
-            Verdict::Put(_) | Verdict::Touch(_) => self.wait(key, ours.and_then(|ours| ours.latest).map(|latest| latest.fence)).await,
+            Verdict::Put(_) | Verdict::Touch(_) => self.wait(key, None).await,
         }
     }
 
@@ -197,11 +198,12 @@ impl Pair {
     }
 
     /// Notes that a key is to be told to the shared store, and what that held of it when we last knew.
-    async fn wait(&self, key: &Key, base: Option<u64>) {
+    async fn wait(&self, key: &Key, base: Option<Base>) {
         let is_new = !self.books().waiting.contains_key(key);
         if is_new {
             self.books().waiting.insert(key.clone(), base);
-            let _ = self.local.note(&format!("{WAITS}{key}"), Some(&base.map(|fence| fence.to_string()).unwrap_or_default())).await;
+            let _ =
+                self.local.note(&format!("{WAITS}{key}"), Some(&base.map(|(fence, at)| format!("{fence} {at}")).unwrap_or_default())).await;
         }
         if self.circuit.is_closed() {
             self.kick.notify_one();

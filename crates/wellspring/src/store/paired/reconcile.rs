@@ -8,7 +8,7 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 
 use super::circuit::PATIENCE;
-use super::{Alone, Pair, Verdict, judge};
+use super::{Pair, Verdict, judge};
 use crate::store::{Change, Entry, Head, Latest, Lease, StoreError, copy};
 
 /// How long one key may take.
@@ -64,10 +64,10 @@ impl Pair {
         let (mut behind, mut missing) = (BTreeSet::new(), BTreeSet::new());
         for head in ours.iter().filter(|head| head.latest.is_some()) {
             match shared.get(&head.key) {
-                None => drop(missing.insert((&head.key, head.latest))),
+                None => drop(missing.insert(&head.key)),
                 Some(theirs) if theirs.latest == head.latest => drop(self.books().versions.insert(head.key.clone(), theirs.version)),
                 Some(theirs) if theirs.latest.map(|(fence, _)| fence) < head.latest.map(|(fence, _)| fence) => {
-                    behind.insert((&head.key, head.latest));
+                    behind.insert(&head.key);
                 }
                 // Newer: whoever serves it reads it.
                 Some(_) => {}
@@ -77,8 +77,8 @@ impl Pair {
             // It was emptied, or comes from an old backup. One key alone that is gone was evicted elsewhere.
             behind.append(&mut missing);
         }
-        for (key, latest) in behind {
-            self.wait(key, latest.map(|(fence, _)| fence)).await;
+        for key in behind {
+            self.wait(key, None).await;
         }
         Ok(())
     }
@@ -120,8 +120,8 @@ impl Pair {
         let key = &lease.key;
         let shared = self.reach(PATIENCE, self.shared.get(key)).await?;
         let ours = self.local.get(key).await?;
-        let alone = self.books().waiting.get(key).copied().map_or(Alone::No, Alone::Since);
-        match judge(shared.as_ref(), ours.as_ref(), alone) {
+        let base = self.books().waiting.get(key).copied();
+        match judge(shared.as_ref(), ours.as_ref(), base.is_some(), base.flatten()) {
             Verdict::Same => {}
             Verdict::Adopt => {
                 if let Some(shared) = &shared {

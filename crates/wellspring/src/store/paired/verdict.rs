@@ -1,5 +1,6 @@
 //! Which of two copies of a key is the newer one, and what has to be written so that both stores hold it. Decides; does nothing.
 
+use jiff::Timestamp;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
 use crate::store::{Entry, Latest};
@@ -17,15 +18,12 @@ pub(super) enum Verdict {
     Touch(Box<(Renewal, Attempts)>),
 }
 
-/// Whether we have written on our own since we last knew what is shared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Alone {
-    No,
-    /// The fence of what was shared then, where it is known.
-    Since(Option<u64>),
-}
+/// What was shared, as it was when we last knew it: its fence, and when it was confirmed, for a store that was emptied gives its fences
+/// anew.
+pub(super) type Base = (u64, Timestamp);
 
-pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, alone: Alone) -> Verdict {
+/// `base` is what was shared when we last knew it, where we have written on our own since and it `waits`.
+pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, waits: bool, base: Option<Base>) -> Verdict {
     let latest = |entry: Option<&Entry>| entry.and_then(|entry| entry.latest.clone());
     let attempts = |entry: Option<&Entry>| entry.map(|entry| entry.attempts.clone()).unwrap_or_default();
     let (theirs, own) = match (latest(shared), latest(ours)) {
@@ -36,7 +34,7 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, alone: Alone) 
     };
     let (revision, before) = (theirs.snapshot.revision, own.snapshot.revision);
     // What went its ordinary way since we last looked.
-    let follows = alone == Alone::No && theirs.fence >= own.fence;
+    let follows = !waits && theirs.fence >= own.fence;
     let later = |one: &Latest, other: &Latest| {
         (one.renewal.checked_at, one.fence, one.snapshot.digest.as_bytes())
             > (other.renewal.checked_at, other.fence, other.snapshot.digest.as_bytes())
@@ -60,7 +58,7 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, alone: Alone) 
     }
     // What is shared is what ours was made of: ours is its successor. A lower fence says nothing: a store that was emptied and filled by
     // others counts anew, so that both are judged by when they were confirmed.
-    let succeeds = alone == Alone::Since(Some(theirs.fence));
+    let succeeds = base == Some((theirs.fence, theirs.renewal.checked_at));
     if succeeds || later(&own, &theirs) {
         let number = if before > revision { before } else { revision + 1 };
         return Verdict::Put(Box::new((Snapshot { revision: number, ..own.snapshot }, own.renewal, attempts(ours))));
@@ -73,7 +71,6 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, alone: Alone) 
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use wellspring_core::key::Key;
     use wellspring_core::snapshot::{Digest, How, Items};
 
@@ -87,18 +84,15 @@ mod tests {
         let items = Items::from_stored(format!("[{content}]"), 1);
         let at = Timestamp::from_second(checked).unwrap();
         let snapshot = Snapshot { key: key.clone(), revision, made_at: at, how: How::default(), digest: items.digest(), items };
-        let renewal = Renewal {
-            checked_at: at,
-            rules: Digest::of(b"rules"),
-            validators: std::collections::BTreeMap::default(),
-            rungs: wellspring_core::rung::Rungs::default(),
-        };
+        let renewal = Renewal { checked_at: at, rules: Digest::of(b"rules"), validators: Default::default(), rungs: Default::default() };
         Entry { key, latest: Some(Latest { snapshot, renewal, fence }), attempts: Attempts::default() }
     }
 
     #[track_caller]
-    fn check(shared: Option<Copy>, ours: Option<Copy>, alone: Alone, verdict: &str) {
-        let told = match judge(shared.map(entry).as_ref(), ours.map(entry).as_ref(), alone) {
+    #[expect(clippy::option_option, reason = "none where nothing waits")]
+    fn check(shared: Option<Copy>, ours: Option<Copy>, base: Option<Option<(u64, i64)>>, verdict: &str) {
+        let base = base.map(|base| base.map(|(fence, at)| (fence, Timestamp::from_second(at).unwrap())));
+        let told = match judge(shared.map(entry).as_ref(), ours.map(entry).as_ref(), base.is_some(), base.flatten()) {
             Verdict::Same => "same".to_owned(),
             Verdict::Adopt => "adopt".to_owned(),
             Verdict::Put(new) => format!("put {} {}", new.0.revision, new.0.items.json()),
@@ -109,24 +103,24 @@ mod tests {
 
     #[test]
     fn the_newer_of_two_copies_stands_above_both() {
-        check(None, None, Alone::No, "same");
-        check(Some((3, 1, 10, 5)), None, Alone::No, "adopt");
-        check(None, Some((3, 1, 10, 5)), Alone::No, "put 3 [1]");
-        check(Some((3, 1, 10, 5)), Some((3, 1, 10, 5)), Alone::No, "same");
+        check(None, None, None, "same");
+        check(Some((3, 1, 10, 5)), None, None, "adopt");
+        check(None, Some((3, 1, 10, 5)), None, "put 3 [1]");
+        check(Some((3, 1, 10, 5)), Some((3, 1, 10, 5)), None, "same");
         // Its ordinary way.
-        check(Some((3, 1, 20, 6)), Some((3, 1, 10, 5)), Alone::No, "adopt");
-        check(Some((4, 2, 20, 6)), Some((3, 1, 10, 5)), Alone::No, "adopt");
+        check(Some((3, 1, 20, 6)), Some((3, 1, 10, 5)), None, "adopt");
+        check(Some((4, 2, 20, 6)), Some((3, 1, 10, 5)), None, "adopt");
         // Refreshed alone, and nobody else has.
-        check(Some((3, 1, 10, 5)), Some((4, 2, 5, 6)), Alone::Since(Some(5)), "put 4 [2]");
-        check(Some((3, 1, 10, 5)), Some((3, 1, 20, 6)), Alone::Since(Some(5)), "touch 20");
+        check(Some((3, 1, 10, 5)), Some((4, 2, 5, 6)), Some(Some((5, 10))), "put 4 [2]");
+        check(Some((3, 1, 10, 5)), Some((3, 1, 20, 6)), Some(Some((5, 10))), "touch 20");
         // On both sides: confirmed later, by a number that lies above both.
-        check(Some((4, 2, 20, 7)), Some((4, 3, 30, 6)), Alone::Since(Some(5)), "put 5 [3]");
-        check(Some((4, 2, 30, 7)), Some((4, 3, 20, 6)), Alone::Since(Some(5)), "put 5 [2]");
-        check(Some((6, 2, 30, 7)), Some((4, 3, 20, 6)), Alone::Since(Some(5)), "touch 30");
-        check(Some((4, 2, 20, 7)), Some((4, 3, 20, 6)), Alone::Since(None), "put 5 [2]");
+        check(Some((4, 2, 20, 7)), Some((4, 3, 30, 6)), Some(Some((5, 10))), "put 5 [3]");
+        check(Some((4, 2, 30, 7)), Some((4, 3, 20, 6)), Some(Some((5, 10))), "put 5 [2]");
+        check(Some((6, 2, 30, 7)), Some((4, 3, 20, 6)), Some(Some((5, 10))), "touch 30");
+        check(Some((4, 2, 20, 7)), Some((4, 3, 20, 6)), Some(None), "put 5 [2]");
         // From an old backup, and emptied and filled by another.
-        check(Some((2, 1, 10, 3)), Some((4, 3, 20, 6)), Alone::No, "put 4 [3]");
-        check(Some((2, 4, 30, 2)), Some((4, 3, 20, 6)), Alone::No, "put 5 [4]");
-        check(Some((2, 3, 30, 2)), Some((4, 3, 20, 6)), Alone::No, "put 4 [3]");
+        check(Some((2, 1, 10, 3)), Some((4, 3, 20, 6)), None, "put 4 [3]");
+        check(Some((2, 4, 30, 2)), Some((4, 3, 20, 6)), None, "put 5 [4]");
+        check(Some((2, 3, 30, 2)), Some((4, 3, 20, 6)), None, "put 4 [3]");
     }
 }

@@ -6,7 +6,7 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
-use super::{Held, Pair, World};
+use super::{Base, Held, Pair, World};
 use crate::store::{Entry, Latest, Lease, StoreError};
 
 /// How long a result is written here whose shared lease cannot be used.
@@ -137,7 +137,8 @@ impl Pair {
     }
 
     /// What is shared is what is here, until something is written here alone.
-    async fn base(&self, key: &Key) -> Option<u64> {
-        Some(self.local.get(key).await.ok().flatten().and_then(|entry| entry.latest).map_or(0, |latest| latest.fence))
+    async fn base(&self, key: &Key) -> Option<Base> {
+        let latest = self.local.get(key).await.ok().flatten().and_then(|entry| entry.latest)?;
+        Some((latest.fence, latest.renewal.checked_at))
     }
 }

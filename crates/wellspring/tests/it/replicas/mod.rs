@@ -86,5 +86,5 @@ fn a_store_that_hides_what_changed_is_found_out() {
 
 #[test]
 fn a_store_that_takes_what_an_old_holder_writes_is_found_out() {
-    fails(Control::TakesOldLeases, 400, "old over new");
+    fails(Control::TakesOldLeases, 150, "old over new");
 }
