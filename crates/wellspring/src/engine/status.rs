@@ -133,7 +133,7 @@ impl Status {
             phase: state.phase.as_str(),
             revision: standing.map(|s| s.revision),
             items: content.map(|c| c.count),
-            alternative: content.map(|c| c.alternative + 1),
+            alternative: content.map(|c| c.alternative.saturating_add(1)),
             rung: content.map(|_| inner.rungs.served()),
             made_at: content.map(|c| c.made_at),
             checked_at: standing.map(|s| s.checked_at),

@@ -26,6 +26,7 @@ use super::query::shown;
 use super::server::draining;
 use super::{Site, Stage};
 use crate::lifecycle;
+use crate::store::Health;
 use crate::store::archive::{self, Chosen, Counts, Sink};
 
 /// Archives that are written at once; more wait for their turn.
@@ -105,13 +106,24 @@ async fn asked(site: &Site, query: &str) -> Result<Vec<Key>, Box<Problem>> {
             return Err(bad("source", "`source` is given more than once; it takes names with commas between them".to_owned()));
         }
     }
+    let store = site.engine.store();
     let unavailable = |error: crate::store::StoreError| {
-        Box::new(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_failed", error.to_string()).retry_after(Duration::from_secs(1)))
+        let detail = match store.health() {
+            Health::Ok => error.to_string(),
+            Health::Degraded(why) => format!("{error}; {why}"),
+        };
+        Box::new(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_failed", detail).retry_after(Duration::from_secs(1)))
     };
-    let all = site.engine.store().keys().await.map_err(unavailable)?;
+    let all = store.keys().await.map_err(unavailable)?;
     let catalog = site.engine.catalog();
     match archive::choose(all, sources.as_deref(), &|name| catalog.source(name).is_some()) {
-        Chosen::Keys(keys) => Ok(keys),
+        Chosen::Keys(keys) => {
+            // The latest are in memory and their past may not be to be read: said now, it is an answer, and later a connection that ends.
+            if let Some(key) = keys.first() {
+                store.revisions(key).await.map_err(unavailable)?;
+            }
+            Ok(keys)
+        }
         Chosen::Unknown { name, stored } => {
             Err(Box::new(Problem::unknown_source(&name, &stored.iter().map(String::as_str).collect::<Vec<_>>())))
         }

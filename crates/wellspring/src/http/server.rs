@@ -163,10 +163,12 @@ pub(super) async fn connection(mut stream: TcpStream, service: Answers) {
     }
 }
 
-/// Ends when no more is to be begun.
+/// Ends when no more is to be begun, and what had come by then is known to have come.
 pub(super) async fn draining(stage: &mut watch::Receiver<Stage>) {
     // A closed channel means that the server is gone, which is as good a reason.
     drop(stage.wait_for(|s| *s == Stage::Draining).await);
+    // The word may be here before the system was asked which connections have brought something: this waits until it was.
+    tokio::task::yield_now().await;
 }
 
 /// Who is at the other end of a request's connection.

@@ -1,4 +1,4 @@
-//! Where snapshots outlive the process. A seam: SQLite, memory and later Redis stand behind one trait and one suite of tests.
+//! Where snapshots outlive the process. A seam: SQLite, memory and Redis stand behind one trait and one suite of tests.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -16,6 +16,8 @@ mod lease;
 mod local;
 pub mod memory;
 pub mod paired;
+pub mod redis;
+mod row;
 pub mod sqlite;
 mod whole;
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -129,13 +130,16 @@ async fn what_cannot_be_imported_changes_nothing() {
     fs::write(from.path().join("cut.jsonl"), &all[..all.len() / 2]).unwrap();
     fs::write(from.path().join("altered.jsonl"), all.replacen("№ 2", "№ 8", 1)).unwrap();
     fs::write(from.path().join("newer.jsonl"), all.replacen("archive\":1", "archive\":2", 1)).unwrap();
+    let first = all.split_once('\n').unwrap().0;
+    fs::write(from.path().join("hostile.jsonl"), format!("{first}\n{{\"key\":\"films\",\"\\u001b[2J\":1}}\n")).unwrap();
     fs::write(from.path().join("foreign.jsonl"), fs::read(from.path().join("wellspring.toml")).unwrap()).unwrap();
-    let all = ["cut.jsonl", "altered.jsonl", "newer.jsonl", "foreign.jsonl", "nowhere.jsonl", "data"];
+    let all = ["cut.jsonl", "altered.jsonl", "newer.jsonl", "hostile.jsonl", "foreign.jsonl", "nowhere.jsonl", "data"];
     let words: String = all.map(|name| check(from.path(), &["import", name, "--replace"])).concat();
     assert_snapshot!(words, @"
     1: error: cut.jsonl:5: it ends in the middle of this line: it is truncated; nothing was taken over
     1: error: altered.jsonl:7: the items of revision 2 of `films` do not match their digest: they were altered; nothing was taken over
     1: error: newer.jsonl:1: a newer version wrote this (archive format 2, this one knows 1); import it with that version; nothing was taken over
+    1: error: hostile.jsonl:2: it cannot be read (unknown field `�[2J`, expected one of `key`, `latest`, `fence`, `renewal`, `attempts` at column 26); nothing was taken over
     1: error: foreign.jsonl:1: this is no archive that `wellspring export` wrote; nothing was taken over
     1: error: `nowhere.jsonl` cannot be read (No such file or directory (os error 2))
     1: error: `data` cannot be read (it is a folder)
@@ -150,6 +154,55 @@ async fn what_cannot_be_imported_changes_nothing() {
     assert_snapshot!(check(memory.path(), &["import", "all.jsonl"]), @"1: error: a store in memory keeps nothing beyond its server; name a file as `url` under [store], or a folder with --data");
     assert_snapshot!(check(nowhere.path(), &["export", "all.jsonl"]), @"1: error: there is no store at `data/wellspring.db`; say which with --config, or with --data");
     assert_snapshot!(check(nowhere.path(), &["evict", "films"]), @"1: error: there is no store at `data/wellspring.db`; say which with --config, or with --data");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_administrator_restores_is_the_servers() {
+    let folder = folder(0, &sources(&["films", "day"]));
+    fill(folder.path()).await;
+    check(folder.path(), &["export", "all.jsonl"]);
+    // After an accident: the folder is there, and who it belongs to, and nothing in it.
+    let data = folder.path().join("data");
+    fs::remove_dir_all(&data).unwrap();
+    fs::create_dir(&data).unwrap();
+    // Only root can make it another's; anybody else finds their own files here.
+    let _ = chown(&data, Some(65_534), Some(65_534));
+    let owner = |path: &Path| fs::metadata(path).map(|meta| (meta.uid(), meta.gid())).unwrap();
+    assert!(check(folder.path(), &["import", "all.jsonl"]).starts_with("0: imported 3 keys"));
+    for name in ["wellspring.db", "wellspring.db.lock"] {
+        assert_eq!(owner(&data.join(name)), owner(&data), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_no_source_has_is_shown_as_any() {
+    let port = free_port();
+    let folder = folder(port, &sources(&["films"]));
+    fs::create_dir_all(folder.path().join("data")).unwrap();
+    let store = open(&folder.path().join("data/wellspring.db")).unwrap();
+    let films = key("films");
+    let mut last = snapshot(&films, 1, 0);
+    last.how.alternative = u32::MAX;
+    let lease = lease(&store, &films).await;
+    store.put_if(&lease, &last, &renewal(1), &Attempts::default()).await.unwrap();
+    store.close().await;
+    let program = Program::serve(folder.path());
+    assert_eq!(program.get("/api/films/status").await.json()["alternative"], u32::MAX);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_what_cannot_be_read_now_is_refused_with_the_reason() {
+    let port = free_port();
+    let folder = folder(port, &sources(&["films", "day"]));
+    fill(folder.path()).await;
+    let program = Program::serve(folder.path());
+    let data = folder.path().join("data");
+    fs::remove_dir_all(&data).unwrap();
+    fs::write(&data, "in the way").unwrap();
+    program.wait_for_log("not durable");
+    let words = check(folder.path(), &["export", "a.jsonl", "--server", &format!("127.0.0.1:{port}")]);
+    assert!(words.starts_with("1: error: history cannot be read now") && words.contains("it tries again every second"), "{words}");
+    assert_eq!(program.get("/admin/export").await.status, 503);
 }
 
 #[tokio::test(flavor = "multi_thread")]

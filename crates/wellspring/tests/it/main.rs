@@ -45,6 +45,7 @@ mod store_faults;
 mod store_formats;
 mod store_kit;
 mod store_model;
+mod store_redis;
 mod stream;
 mod support;
 mod traps_engine;

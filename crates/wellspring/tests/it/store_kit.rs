@@ -1,4 +1,4 @@
-//! What the tests of stores share: a store of either kind, and small values to put into it.
+//! What the tests of stores share: a store of each kind, and small values to put into it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,12 +19,15 @@ use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::rung::{Rung, Rungs};
 use wellspring_core::snapshot::{Attempts, Digest, How, Items, Renewal, Snapshot, Validator};
 
+use crate::support::redis;
+
 pub(crate) const TTL: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Memory,
     Sqlite,
+    Redis,
 }
 
 /// A store and the folder it lives in.
@@ -49,6 +52,7 @@ impl Subject {
         let store: Arc<dyn Store> = match kind {
             Kind::Memory => Arc::new(MemoryStore::new(retention)),
             Kind::Sqlite => Arc::new(SqliteStore::open(&folder.path().join("wellspring.db"), retention).unwrap()),
+            Kind::Redis => Arc::new(redis::Timed::open(&url_in(&folder), retention)),
         };
         Self { store, kind, retention, folder }
     }
@@ -63,16 +67,30 @@ impl Subject {
         self.folder
     }
 
-    /// The same data in a store that was just opened; what lives in memory alone is carried there by a copy.
+    /// The same data in a store that was just opened; what lives in memory alone is carried there by a copy. Where leases outlive
+    /// their holder, their time has run out meanwhile.
     pub(crate) async fn reopened(self) -> Self {
         let Self { kind, retention, .. } = self;
-        if kind == Kind::Sqlite {
+        if kind == Kind::Redis {
+            redis::pass(&url_in(&self.folder), "*", TTL).await;
+        }
+        if kind != Kind::Memory {
             return Self::within(kind, retention, self.closed().await);
         }
         let next = Self::with(kind, retention);
         self.store.copy_to(&*next.store).await.unwrap();
         next
     }
+}
+
+/// The database in Redis that belongs to a folder.
+fn url_in(folder: &TempDir) -> String {
+    let note = folder.path().join("redis.url");
+    std::fs::read_to_string(&note).unwrap_or_else(|_| {
+        let url = redis::database();
+        std::fs::write(&note, &url).unwrap();
+        url
+    })
 }
 
 pub(crate) fn open(path: &Path) -> Result<SqliteStore, StoreError> {

@@ -57,7 +57,7 @@ async fn go_on<S: AsyncRead + AsyncWrite + Unpin>(mut direct: Direct<'_, S>) -> 
     let (mut stage, mut changes) = (direct.site.stage.clone(), direct.site.stage.clone());
     let mut drains = pin!(draining(&mut stage));
     let mut patience = pin!(sleep(FIRST));
-    let mut waits = false;
+    let (mut waits, mut ends) = (false, false);
     poll_fn(|context| {
         loop {
             if let Poll::Ready(left) = direct.poll(context) {
@@ -65,10 +65,10 @@ async fn go_on<S: AsyncRead + AsyncWrite + Unpin>(mut direct: Direct<'_, S>) -> 
             }
             // Once polled, these two wake the task by themselves: asking them at every request is what would cost.
             let asks = !std::mem::replace(&mut waits, true);
-            if !direct.last && (asks || changes.has_changed().unwrap_or(true)) {
-                // Looked at, too: a stage is seen to have changed a moment before those who wait for it are woken, and this is asked once.
-                let ended = drains.as_mut().poll(context).is_ready();
-                direct.last = ended || *changes.borrow_and_update() == Stage::Draining;
+            if !direct.last && (asks || ends || changes.has_changed().unwrap_or(true)) {
+                // Seen a moment before those who wait for it are woken: asked again then.
+                ends = *changes.borrow_and_update() == Stage::Draining;
+                direct.last = drains.as_mut().poll(context).is_ready();
                 if direct.last {
                     continue;
                 }

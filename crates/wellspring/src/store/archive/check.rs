@@ -189,9 +189,10 @@ fn parse<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, String> {
     serde_json::from_str(line).map_err(|error| format!("it cannot be read ({})", words(&error)))
 }
 
-/// What a parser says of a line, which it takes for a text of its own. It may repeat a value of any length.
+/// What a parser says of a line, which it takes for a text of its own. It may repeat a value of any length, and whatever a terminal obeys.
 pub(super) fn words(error: &serde_json::Error) -> String {
-    error.to_string().replace(" at line 1 column ", " at column ").chars().take(300).collect()
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    error.to_string().replace(" at line 1 column ", " at column ").chars().map(plain).take(300).collect()
 }
 
 fn number(what: &str, number: u64, least: u64) -> Result<(), String> {

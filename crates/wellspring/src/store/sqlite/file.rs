@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, chown, lchown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -82,6 +82,22 @@ impl DataFile {
         let full = matches!(File::create(&probe), Err(error) if error.kind() == io::ErrorKind::StorageFull);
         let _ = fs::remove_file(probe);
         full && self.path.exists() && fs::metadata(beside(&self.path, "-wal")).map_or(0, |meta| meta.len()) == 0
+    }
+
+    /// Gives what root made beside the lock to whoever the folder belongs to: an import or an eviction by an administrator must not
+    /// shut out the server, which runs as nobody in particular. A link is not followed, and what has a second name is left alone: the
+    /// folder's owner may have put them there.
+    pub(super) fn hand_over(&self) {
+        let Ok(owner) = fs::metadata(folder(&self.path)) else { return };
+        if owner.uid() == 0 {
+            return;
+        }
+        for path in [self.path.clone(), beside(&self.path, "-wal"), beside(&self.path, ".lock")] {
+            if fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() && meta.uid() == 0 && meta.nlink() == 1) {
+                // Only root may, and only root need.
+                let _ = lchown(path, Some(owner.uid()), Some(owner.gid()));
+            }
+        }
     }
 
     /// Brings the names in its folder to the disk: a file is there after a power failure only once its folder says so.

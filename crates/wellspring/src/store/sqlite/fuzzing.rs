@@ -8,6 +8,7 @@ use wellspring_core::snapshot::Digest;
 
 use super::row::{self, HEAD};
 use super::{load, schema};
+use crate::store::row::Head;
 use crate::store::{Entry, Retention};
 
 thread_local!(static STORE: RefCell<Connection> = RefCell::new(opened()));
@@ -30,7 +31,9 @@ pub(crate) fn rows(bytes: &[u8]) {
     let (revision, fence) = (number(revision), number(fence));
     let count_of = u32::try_from(number(count)).unwrap_or_default();
     let head = Digest::from_slice(&digest).filter(|_| flags & 2 == 0);
-    let head = head.map(|digest| row::head_seal(key, revision, number(format), fence, made_at, how, count_of, number(size), digest));
+    let head = head.map(|digest| {
+        Head { key, revision, format: number(format), fence, made_at, how, count: count_of, bytes: number(size), digest }.seal()
+    });
     let seal = head.map_or_else(|| digest.clone(), |seal| seal.as_bytes().to_vec());
     let renewal = (!renewal.is_empty()).then_some(renewal);
     let meta_revision = (flags & 8 == 0).then_some(revision);

@@ -47,6 +47,7 @@ pub(super) fn first(file: &DataFile) -> Result<First, StoreError> {
         opened => opened,
     };
     let conn = conn.map_err(refused)?;
+    file.hand_over();
     let entries = latest(&conn, &mut damage).map_err(refused)?;
     let notes = notes(&conn);
     let Some(fault) = damage.0.map(Fault::Corrupt).or(full) else { return Ok(First { conn: Ok(conn), entries, notes }) };

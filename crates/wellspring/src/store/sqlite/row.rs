@@ -1,46 +1,23 @@
 //! Rows: what a snapshot and a key look like in the database, and whether what comes back is what was written.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wellspring_core::key::Key;
-use wellspring_core::rung::Rungs;
-use wellspring_core::snapshot::{Attempts, Digest, How, Items, Renewal, Snapshot};
+use wellspring_core::snapshot::{Digest, How, Items, Snapshot};
 
 use super::schema::FORMAT;
-use crate::store::{Entry, Latest, Retention, Revision};
+pub(super) use crate::store::row::{Bad, Meta};
+use crate::store::row::{Head, json, parse, parse_key, seal};
+use crate::store::{Entry, Retention, Revision};
 
 /// The columns of a snapshot's head, without its items, in the order that [`head`] reads them.
 pub(super) const HEAD: &str = "key, revision, format, fence, made_at, how, count, bytes, digest, seal";
 
-/// Why a row is skipped.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Bad {
-    #[error("a column cannot be read: {0}")]
-    Column(#[from] rusqlite::Error),
-    #[error("its format is {0}, and {FORMAT} is the newest that is known")]
-    Format(i64),
-    #[error("its seal does not match its columns")]
-    Seal,
-    #[error("its items do not match their digest")]
-    Items,
-    #[error("`{0}` has no meaning")]
-    Meaning(String),
-}
-
-/// What is stored of a key beside its snapshots.
-#[derive(Debug)]
-pub(super) struct Meta {
-    pub(super) key: Key,
-    /// Of which revision `renewal` speaks.
-    pub(super) revision: Option<u64>,
-    pub(super) fence: u64,
-    pub(super) renewal: Option<Renewal>,
-    pub(super) attempts: Attempts,
+impl From<rusqlite::Error> for Bad {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Column(error.to_string())
+    }
 }
 
 /// Writes the latest of a key, snapshot and all, and prunes its history.
@@ -101,26 +78,20 @@ pub(super) fn restore(conn: &Connection, entry: &Entry, history: &[Snapshot], re
 
 /// A line of history and the fence it was written under, from the columns [`HEAD`].
 pub(super) fn head(row: &Row<'_>) -> Result<(Key, Revision, How, u64), Bad> {
-    let key: String = row.get(0)?;
-    let (revision, format, fence): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
-    let (made_at, how): (String, String) = (row.get(4)?, row.get(5)?);
-    let (count, bytes): (u32, i64) = (row.get(6)?, row.get(7)?);
+    let (key, made_at, how): (String, String, String) = (row.get(0)?, row.get(4)?, row.get(5)?);
     let (digest, seal): ([u8; 16], [u8; 16]) = (row.get(8)?, row.get(9)?);
-    if !(1..=FORMAT).contains(&format) {
-        return Err(Bad::Format(format));
-    }
-    let digest = Digest::from_slice(&digest).ok_or(Bad::Seal)?;
-    if head_seal(&key, revision, format, fence, &made_at, &how, count, bytes, digest).as_bytes() != &seal {
-        return Err(Bad::Seal);
-    }
-    let line = Revision {
-        revision: revision.cast_unsigned(),
-        made_at: made_at.parse().map_err(|_| Bad::Meaning(made_at))?,
-        count,
-        bytes: bytes.cast_unsigned(),
-        digest,
+    let head = Head {
+        key: &key,
+        revision: row.get(1)?,
+        format: row.get(2)?,
+        fence: row.get(3)?,
+        made_at: &made_at,
+        how: &how,
+        count: row.get(6)?,
+        bytes: row.get(7)?,
+        digest: Digest::from_slice(&digest).ok_or(Bad::Seal)?,
     };
-    Ok((parse_key(key)?, line, parse(how)?, fence.cast_unsigned()))
+    head.read(&seal, FORMAT)
 }
 
 /// A whole snapshot and the fence it was written under, from the columns [`HEAD`] and then `items`.
@@ -141,52 +112,27 @@ pub(super) fn meta(row: &Row<'_>) -> Result<Meta, Bad> {
     let (renewal, attempts): (Option<String>, String) = (row.get(4)?, row.get(5)?);
     let seal: [u8; 16] = row.get(6)?;
     if !(1..=FORMAT).contains(&format) {
-        return Err(Bad::Format(format));
+        return Err(Bad::Format(format, FORMAT));
     }
     if meta_seal(&key, format, revision, fence, renewal.as_deref(), &attempts).as_bytes() != &seal {
         return Err(Bad::Seal);
     }
     Ok(Meta {
-        key: parse_key(key)?,
+        key: parse_key(&key)?,
         revision: revision.map(i64::cast_unsigned),
         fence: fence.cast_unsigned(),
-        renewal: renewal.map(parse).transpose()?,
-        attempts: parse(attempts)?,
+        renewal: renewal.as_deref().map(parse).transpose()?,
+        attempts: parse(&attempts)?,
     })
-}
-
-impl Meta {
-    /// The key with the snapshot that was found for it. Where that is not the one `renewal` speaks of, nothing is known of
-    /// when it was confirmed: it gets a renewal of rules that no source has, which makes it stale at once.
-    pub(super) fn entry(self, found: Option<(Snapshot, u64)>) -> Entry {
-        let latest = found.map(|(mut snapshot, fence)| {
-            // One text for both: they were read from two tables.
-            snapshot.key = self.key.clone();
-            let renewal = self.renewal.filter(|_| self.revision == Some(snapshot.revision));
-            let fence = fence.max(self.fence);
-            let renewal = renewal.unwrap_or_else(|| unconfirmed(&snapshot));
-            Latest { snapshot, renewal, fence }
-        });
-        Entry { key: self.key, latest, attempts: self.attempts }
-    }
-
-    /// Of a key whose own row is bad or missing.
-    pub(super) fn lost(key: Key) -> Self {
-        Self { key, revision: None, fence: 0, renewal: None, attempts: Attempts::default() }
-    }
-}
-
-fn unconfirmed(snapshot: &Snapshot) -> Renewal {
-    let rungs = Rungs::of(snapshot.how.rung);
-    Renewal { checked_at: snapshot.made_at, rules: Digest::of(b""), validators: std::collections::BTreeMap::default(), rungs }
 }
 
 fn insert(conn: &Connection, snapshot: &Snapshot, fence: u64) -> rusqlite::Result<()> {
     let Revision { revision, made_at, count, bytes, digest } = Revision::of(snapshot);
     let (revision, bytes, fence) = (revision.cast_signed(), bytes.cast_signed(), fence.cast_signed());
-    let (made_at, how) = (spell(made_at), json(&snapshot.how));
+    let (made_at, how) = (made_at.to_string(), json(&snapshot.how));
     let key = snapshot.key.as_str();
-    let seal = head_seal(key, revision, FORMAT, fence, &made_at, &how, count, bytes, digest);
+    let head = Head { key, revision, format: FORMAT, fence, made_at: &made_at, how: &how, count, bytes, digest };
+    let seal = head.seal();
     let into = format!("INSERT INTO snapshot ({HEAD}, items) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
     conn.prepare_cached(&into)?.execute(params![
         key,
@@ -215,48 +161,6 @@ pub(super) fn prune(conn: &Connection, key: &str, retention: Retention) -> rusql
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "one a column: a struct between would only repeat the row")]
-pub(super) fn head_seal(
-    key: &str,
-    revision: i64,
-    format: i64,
-    fence: i64,
-    made_at: &str,
-    how: &str,
-    count: u32,
-    bytes: i64,
-    digest: Digest,
-) -> Digest {
-    seal(&[&key, &revision, &format, &fence, &made_at, &how, &count, &bytes, &digest])
-}
-
 pub(super) fn meta_seal(key: &str, format: i64, revision: Option<i64>, fence: i64, renewal: Option<&str>, attempts: &str) -> Digest {
     seal(&[&key, &format, &revision.map_or_else(String::new, |revision| revision.to_string()), &fence, &renewal.unwrap_or(""), &attempts])
-}
-
-/// The digest of all columns. None contains a line feed: keys are percent-encoded, JSON escapes it.
-fn seal(columns: &[&dyn std::fmt::Display]) -> Digest {
-    let mut text = String::new();
-    for column in columns {
-        // Writing into a string cannot fail.
-        let _ = writeln!(text, "{column}");
-    }
-    Digest::of(text.as_bytes())
-}
-
-fn spell(at: Timestamp) -> String {
-    at.to_string()
-}
-
-/// These types have string keys and finite numbers only, so encoding them cannot fail; were it to, the row would be skipped.
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-fn parse<T: DeserializeOwned>(text: String) -> Result<T, Bad> {
-    serde_json::from_str(&text).map_err(|_| Bad::Meaning(text))
-}
-
-fn parse_key(text: String) -> Result<Key, Bad> {
-    Key::parse(&text).map_err(|_| Bad::Meaning(text))
 }

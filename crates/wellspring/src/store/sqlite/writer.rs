@@ -295,6 +295,7 @@ impl Writer {
             Fault::Io(why) if self.file.is_closed_on_a_full_disk() => Fault::Io(format!("{why}: the disk is full")),
             fault => fault,
         })?;
+        self.file.hand_over();
         let outcome = self.sync_folder().and_then(|()| self.pay(&mut conn));
         if let Err(fault) = outcome {
             schema::abandon(conn);

@@ -9,4 +9,5 @@ pub mod disk;
 pub mod faults;
 pub mod origin;
 pub mod program;
+pub mod redis;
 pub mod tix;

@@ -1,0 +1,4 @@
+-- ARGV: lease, milliseconds.
+if redis.call('GET', LEASE) ~= ARGV[5] then return { 'lost' } end
+redis.call('PEXPIRE', LEASE, ARGV[6])
+return { 'ok' }
