@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderMap;
 use url::{Url, form_urlencoded};
 
 use super::keeping::{Progress, STANDARD, Target, count, interrupted};
@@ -12,9 +13,10 @@ use super::words::size;
 use super::{client, configured, output, runtime};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, StoreUrl};
+use crate::http::export as http_export;
 use crate::store::Holdings as _;
 use crate::store::archive::{self, Bad, Checker, Chosen, Counts, Lines, Sink};
-use crate::store::sqlite::shelf::{Shelf, is_used};
+use crate::store::sqlite::shelf::{Shelf, identity, is_used};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -107,7 +109,19 @@ async fn running(config: &Config, options: &Options, writing: &mut Writing) -> R
         writing.progress.tell(checker.counts());
         writing.target.write(piece).map_err(|error| format!("`{}` cannot be written ({error})", options.file.display()))
     };
-    let got = client::download(config, options.server.as_ref(), &path, &mut take).await;
+    // Found in use, and its own server not necessarily the one that was asked.
+    let meant = config.store.path().filter(|_| options.server.is_none());
+    let judge = |address: &str, headers: &HeaderMap| {
+        let said = headers.get(http_export::STORE).and_then(|said| said.to_str().ok());
+        match meant {
+            Some(path) if said != identity(path).as_deref() => Err(format!(
+                "the store `{}` is in use, and the server on {address} does not say that it is its own; name the right one with --server URL, or its config with --config FILE",
+                path.display()
+            )),
+            _ => Ok(()),
+        }
+    };
+    let got = client::download(config, options.server.as_ref(), &path, &judge, &mut take).await;
     let is_silent = |why: &str| options.server.is_none() && why.starts_with("no server answers");
     got.map_err(|why| match config.store.path() {
         None if is_silent(&why) => format!("a store in memory is only there while its server runs: {why}"),

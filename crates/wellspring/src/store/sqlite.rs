@@ -245,6 +245,10 @@ impl Store for SqliteStore {
         Figures { errors: self.shared.errors.load(Ordering::Relaxed), bytes }
     }
 
+    fn identity(&self) -> Option<String> {
+        file::identity(&self.path)
+    }
+
     async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError> {
         let history = restored_history(entry, history);
         self.change(|local| {

@@ -276,6 +276,27 @@ async fn who_may_not_force_a_refresh_gets_no_archive() {
     assert_eq!(names(knowing.path()), ["a.jsonl", "wellspring.toml"]);
 }
 
+/// The store that was named is in use, and the config is another server's.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_store_is_exported_than_the_one_that_was_named() {
+    let folders = [folder(free_port(), &sources(&["films"])), folder(free_port(), &sources(&["films", "day"]))];
+    for folder in &folders {
+        fill(folder.path()).await;
+    }
+    let servers = folders.each_ref().map(|folder| Program::serve(folder.path()));
+    let [one, other] = folders.each_ref().map(TempDir::path);
+    let data = other.join("data").display().to_string();
+    let port = servers[0].address.port().to_string();
+    let words = check(one, &["export", "a.jsonl", "--data", &data]).replace(&port, "PORT").replace(&other.display().to_string(), "OTHER");
+    assert_snapshot!(words, @"1: error: the store `OTHER/data/wellspring.db` is in use, and the server on 127.0.0.1:PORT does not say that it is its own; name the right one with --server URL, or its config with --config FILE");
+    assert_eq!(names(one), ["data", "wellspring.toml"]);
+    let own = one.join("data").display().to_string();
+    assert!(check(one, &["export", "a.jsonl", "--data", &own]).starts_with("0: exported 3 keys"));
+    // Asked for by name, it is meant.
+    let server = servers[1].address.to_string();
+    assert!(check(one, &["export", "b.jsonl", "--data", &own, "--server", &server]).starts_with("0: exported 3 keys"));
+}
+
 /// A server that sends this, once, and closes.
 fn sends(answer: Vec<u8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
