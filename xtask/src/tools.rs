@@ -44,6 +44,12 @@ const NEEDED: &[Tool] = &[
         from: Provider::Apt("faketime"),
         without: "the program by a clock that steps is skipped",
     },
+    Tool {
+        name: "redis-server",
+        probe: &["sh", "-c", "command -v redis-server || command -v valkey-server"],
+        from: Provider::Apt("redis-server"),
+        without: "tests of the store in Redis fail",
+    },
 ];
 
 /// What benchmarks are run beside and with, which tests need not.

@@ -41,6 +41,8 @@ use crate::http::{Site, Stage, router, server};
 use crate::lifecycle;
 use crate::notify::{Hook, Notifier};
 use crate::store::memory::MemoryStore;
+use crate::store::paired::Paired;
+use crate::store::redis::RedisStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Retention, Store, StoreError};
 
@@ -255,11 +257,41 @@ pub fn base(listen: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// The store, as configured. Blocks: it is read.
+/// The store that a server serves from, as configured: where it is shared, with the copy that it keeps itself. Blocks where that is
+/// a file: it is read.
 ///
 /// # Errors
 /// [`StoreError::Unusable`] where it cannot be opened; the message says what to do.
-pub fn store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
+pub async fn store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StoreError> {
+    let own = own_store(config)?;
+    match shared_store(config).await {
+        None => Ok(own),
+        Some(Ok(shared)) => Ok(Arc::new(Paired::open(shared, own, clock).await)),
+        Some(Err(error)) => {
+            own.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// The store that commands work on while no server does: the shared one alone where there is one.
+///
+/// # Errors
+/// [`StoreError::Unusable`] where it cannot be opened; the message says what to do.
+pub async fn main_store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
+    match shared_store(config).await {
+        Some(shared) => shared,
+        None => own_store(config),
+    }
+}
+
+async fn shared_store(config: &Config) -> Option<Result<Arc<dyn Store>, StoreError>> {
+    let url = config.store.shared()?;
+    let opened = RedisStore::open(url.expose(), retention(config)).await;
+    Some(opened.map(|store| Arc::new(store) as Arc<dyn Store>))
+}
+
+fn own_store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
     let retention = retention(config);
     Ok(match config.store.path() {
         Some(path) => Arc::new(SqliteStore::open(path, retention)?),
@@ -324,7 +356,7 @@ impl App {
     ) -> Result<Self, StartError> {
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr().map_err(|reason| StartError::Listen { address: config.server.listen, reason, hint: "" })?;
-        let store = store(config)?;
+        let store = store(config, Arc::clone(&clock)).await?;
         let renderer = Arc::new(Renderer::new(config.server.timezone.clone()));
         let hooks = hooks(config, &fetcher)?;
         let engine = Engine::new(Parts { store, fetcher: Arc::clone(&fetcher), clock, extractor }, settings(config));

@@ -110,6 +110,13 @@ pub enum CorsOrigins {
 pub enum StoreUrl {
     /// In a SQLite file; see [`StoreUrl::path`].
     Sqlite(Filled),
+    /// In Redis or Valkey, shared with other servers.
+    Redis {
+        /// Where that is.
+        url: Filled,
+        /// Where this server keeps a copy of its own, for as long as Redis is away.
+        own: Box<StoreUrl>,
+    },
     /// In memory, for as long as the process lives.
     Memory,
 }
@@ -250,10 +257,27 @@ impl StoreUrl {
         Self::Sqlite(Filled::plain(format!("sqlite:{}", folder.join("wellspring.db").display())))
     }
 
-    /// The file, for a store that has one. Relative to the working directory.
+    /// Keeps what this server keeps itself in a folder, whatever the config says.
+    pub fn keep_in(&mut self, folder: &Path) {
+        match self {
+            Self::Redis { own, .. } => own.keep_in(folder),
+            Self::Sqlite(_) | Self::Memory => *self = Self::in_folder(folder),
+        }
+    }
+
+    /// The store that is shared with other servers, where one is.
+    pub fn shared(&self) -> Option<&Filled> {
+        match self {
+            Self::Redis { url, .. } => Some(url),
+            Self::Sqlite(_) | Self::Memory => None,
+        }
+    }
+
+    /// The file of what this server keeps itself, where there is one. Relative to the working directory.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(url) => url.expose().strip_prefix("sqlite:").map(|path| Path::new(path.strip_prefix("//").unwrap_or(path))),
+            Self::Redis { own, .. } => own.path(),
             Self::Memory => None,
         }
     }

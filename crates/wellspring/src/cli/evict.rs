@@ -10,7 +10,7 @@ use super::keeping::count;
 use super::words::size;
 use super::{configured, output, runtime};
 use crate::app;
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::store::sqlite::shelf::is_used;
 use crate::store::{Health, evict_all};
 
@@ -30,7 +30,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         Err(code) => return code,
     };
     if let Some(data) = &options.data {
-        config.store = StoreUrl::in_folder(data);
+        config.store.keep_in(data);
     }
     let done = runtime.block_on(evict(&config, options));
     runtime.shutdown_background();
@@ -44,17 +44,21 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
 }
 
 async fn evict(config: &Config, options: &Options) -> Result<String, String> {
-    let Some(path) = config.store.path() else {
-        return Err("a store in memory keeps nothing beyond its server".to_owned());
+    // One that is shared may be written to at any time.
+    let shown = if let Some(shared) = config.store.shared() {
+        shared.to_string()
+    } else {
+        let path = config.store.path().ok_or("a store in memory keeps nothing beyond its server")?;
+        let shown = path.display();
+        if !path.exists() {
+            return Err(format!("there is no store at `{shown}`; say which with --config, or with --data"));
+        }
+        if is_used(path) {
+            return Err(format!("the store `{shown}` is in use by a running server; {STOP_IT}"));
+        }
+        shown.to_string()
     };
-    let shown = path.display();
-    if !path.exists() {
-        return Err(format!("there is no store at `{shown}`; say which with --config, or with --data"));
-    }
-    if is_used(path) {
-        return Err(format!("the store `{shown}` is in use by a running server; {STOP_IT}"));
-    }
-    let store = app::store(config).map_err(|error| error.to_string())?;
+    let store = app::main_store(config).await.map_err(|error| error.to_string())?;
     let before = store.figures().bytes.unwrap_or(0);
     let done = async {
         let all = store.keys().await.map_err(|error| error.to_string())?;

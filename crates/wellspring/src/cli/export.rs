@@ -11,10 +11,11 @@ use url::{Url, form_urlencoded};
 use super::keeping::{Progress, STANDARD, Target, count, interrupted};
 use super::words::size;
 use super::{client, configured, output, runtime};
+use crate::app;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, StoreUrl};
 use crate::http::export as http_export;
-use crate::store::Holdings as _;
+use crate::store::Holdings;
 use crate::store::archive::{self, Bad, Checker, Chosen, Counts, Lines, Sink};
 use crate::store::sqlite::shelf::{Shelf, identity, is_used};
 
@@ -35,7 +36,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         Err(code) => return code,
     };
     if let Some(data) = &options.data {
-        config.store = StoreUrl::in_folder(data);
+        config.store.keep_in(data);
     }
     let done = runtime.block_on(async {
         let interrupted = interrupted();
@@ -63,9 +64,18 @@ async fn export(config: &Config, options: &Options) -> Result<String, String> {
     let shown = options.file.display().to_string();
     let unwritable = |error: std::io::Error| format!("`{shown}` cannot be written ({error})");
     let mut writing = Writing { target: Target::begin(&options.file).map_err(unwritable)?, progress: Progress::new("exported") };
-    let counts = match config.store.path().filter(|path| options.server.is_none() && !is_used(path)) {
-        Some(path) => stopped(config, path, &options.sources, &mut writing).await?,
-        None => running(config, options, &mut writing).await?,
+    let counts = if options.server.is_some() {
+        running(config, options, &mut writing).await?
+    } else if config.store.shared().is_some() {
+        let store = app::main_store(config).await.map_err(|error| error.to_string())?;
+        let counts = stopped(config, &*store, &options.sources, &mut writing).await;
+        store.close().await;
+        counts?
+    } else if let Some(path) = config.store.path().filter(|path| !is_used(path)) {
+        let shelf = Shelf::open(path).map_err(|error| error.to_string())?;
+        stopped(config, &shelf, &options.sources, &mut writing).await?
+    } else {
+        running(config, options, &mut writing).await?
     };
     let Writing { target, progress } = writing;
     let bytes = target.finish().map_err(unwritable)?;
@@ -77,9 +87,8 @@ async fn export(config: &Config, options: &Options) -> Result<String, String> {
     Ok(format!("exported {} with {} to {to}", count(counts.keys, "key"), count(counts.revisions, "revision")))
 }
 
-/// From the file of a store that no server uses.
-async fn stopped(config: &Config, path: &Path, sources: &[String], writing: &mut Writing) -> Result<Counts, String> {
-    let shelf = Shelf::open(path).map_err(|error| error.to_string())?;
+/// From a store that can be read beside its servers, or has none.
+async fn stopped<S: Holdings + ?Sized>(config: &Config, shelf: &S, sources: &[String], writing: &mut Writing) -> Result<Counts, String> {
     let keys = shelf.keys().await.map_err(|error| error.to_string())?;
     let known = |name: &str| config.sources.iter().any(|source| source.spec.name.as_str() == name);
     let keys = match archive::choose(keys, Some(sources).filter(|names| !names.is_empty()), &known) {
@@ -89,7 +98,7 @@ async fn stopped(config: &Config, path: &Path, sources: &[String], writing: &mut
         }
     };
     let now = SystemClock.now().wall;
-    archive::write(&shelf, &keys, now, writing).await.map_err(|error| error.to_string())
+    archive::write(shelf, &keys, now, writing).await.map_err(|error| error.to_string())
 }
 
 /// From a server that runs, which is not believed: what it sends is checked as it comes.
@@ -124,7 +133,9 @@ async fn running(config: &Config, options: &Options, writing: &mut Writing) -> R
     let got = client::download(config, options.server.as_ref(), &path, &judge, &mut take).await;
     let is_silent = |why: &str| options.server.is_none() && why.starts_with("no server answers");
     got.map_err(|why| match config.store.path() {
-        None if is_silent(&why) => format!("a store in memory is only there while its server runs: {why}"),
+        None if is_silent(&why) && config.store == StoreUrl::Memory => {
+            format!("a store in memory is only there while its server runs: {why}")
+        }
         Some(path) if is_silent(&why) => format!("the store `{}` is in use, and {why}", path.display()),
         _ => why,
     })?;

@@ -11,7 +11,7 @@ use wellspring_core::key::Key;
 use super::keeping::{Progress, STANDARD, count, interrupted, source};
 use super::{configured, output, runtime};
 use crate::app;
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::lifecycle;
 use crate::store::Health;
 use crate::store::archive::{Bad, Counts, Outcome, Reader, TakeError, Taken, take};
@@ -40,7 +40,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         Err(code) => return code,
     };
     if let Some(data) = &options.data {
-        config.store = StoreUrl::in_folder(data);
+        config.store.keep_in(data);
     }
     let done = runtime.block_on(async {
         let interrupted = interrupted();
@@ -59,26 +59,31 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
     }
 }
 
+/// Why nothing can be imported where only a server would hold it.
+const IN_MEMORY: &str = "a store in memory keeps nothing beyond its server; name a file as `url` under [store], or a folder with --data";
+
 async fn import(config: &Config, options: &Options) -> Result<String, String> {
-    let Some(path) = config.store.path() else {
-        return Err(
-            "a store in memory keeps nothing beyond its server; name a file as `url` under [store], or a folder with --data".to_owned()
-        );
+    // One that is shared may be written to at any time.
+    let (into, folder) = if let Some(shared) = config.store.shared() {
+        (shared.to_string(), std::env::temp_dir())
+    } else {
+        let path = config.store.path().ok_or(IN_MEMORY)?;
+        if is_used(path) {
+            return Err(format!("the store `{}` is in use by a running server; {STOP_IT}", path.display()));
+        }
+        (path.display().to_string(), nearest_folder(path).to_owned())
     };
-    if is_used(path) {
-        return Err(format!("the store `{}` is in use by a running server; {STOP_IT}", path.display()));
-    }
     let is_standard = options.file.as_os_str() == STANDARD;
     let shown = if is_standard { "standard input".to_owned() } else { options.file.display().to_string() };
     let unreadable = |error: std::io::Error| format!("`{shown}` cannot be read ({error})");
-    let (from, folder) = (options.file.clone(), nearest_folder(path).to_owned());
+    let from = options.file.clone();
     let spooled = lifecycle::blocking(move || source(&from, &folder)).await;
     let mut file = spooled.unwrap_or_else(|error| Err(error.into())).map_err(unreadable)?;
     let bad = |Bad { line, what }: Bad| format!("{shown}:{line}: {what}; nothing was taken over");
     check(&file).await.map_err(bad)?;
     file.rewind().map_err(unreadable)?;
     // Not before: an archive that is refused makes no folder and touches no file.
-    let store = app::store(config).map_err(|error| error.to_string())?;
+    let store = app::main_store(config).await.map_err(|error| error.to_string())?;
     let mut report = Report { config, progress: Progress::new("imported"), keys: 0, unconfigured: BTreeSet::new(), kept: Vec::new() };
     let archive = Reader::new(&file).map_err(bad)?;
     let tell = &mut |key: &Key, outcome| report.tell(key, outcome);
@@ -89,7 +94,7 @@ async fn import(config: &Config, options: &Options) -> Result<String, String> {
         (Err(TakeError::Archive(Bad { line, what })), _) => Err(format!("{shown}:{line}: {what}; it has changed while it was read")),
         (Err(TakeError::Store(error)), _) => Err(error.to_string()),
         (Ok(_), Health::Degraded(why)) => Err(format!("{why}; mend that and import again")),
-        (Ok(taken), Health::Ok) => Ok(report.words(&shown, taken, path)),
+        (Ok(taken), Health::Ok) => Ok(report.words(&shown, taken, &into)),
     }
 }
 
@@ -133,11 +138,11 @@ impl Report<'_> {
         }
     }
 
-    fn words(self, from: &str, taken: Taken, into: &Path) -> String {
+    fn words(self, from: &str, taken: Taken, into: &str) -> String {
         drop(self.progress);
         let Taken { keys, revisions, pruned, kept } = taken;
         let (keys, revisions) = (count(keys, "key"), count(revisions, "revision"));
-        let mut words = format!("imported {keys} with {revisions} from {from} into {}\n", into.display());
+        let mut words = format!("imported {keys} with {revisions} from {from} into {into}\n");
         let mut say = |line: String| {
             words += &line;
             words.push('\n');

@@ -12,7 +12,7 @@ use wellspring_core::diagnostic::Diagnostic;
 use super::{BROKEN, configured, runtime};
 use crate::app::{self, App};
 use crate::clock::SystemClock;
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::engine::catalog::Recipe;
 
 /// What the command line says over the config, at start and at every reload.
@@ -174,7 +174,7 @@ impl Overrides {
         }
         config.server.access_log |= self.access_log;
         if let Some(data) = &self.data {
-            config.store = StoreUrl::in_folder(data);
+            config.store.keep_in(data);
         }
     }
 }

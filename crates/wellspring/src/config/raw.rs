@@ -107,8 +107,12 @@ pub(super) enum RawOrigins {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Store")]
 pub(super) struct RawStore {
-    /// `sqlite:PATH` (default `sqlite:data/wellspring.db`) or `memory:`.
+    /// `sqlite:PATH` (default `sqlite:data/wellspring.db`), `memory:`, or for several servers that share one store
+    /// `redis://USER:PASSWORD@HOST:PORT/DATABASE` (`rediss:` with TLS, `redis+sentinel:` behind sentinels).
     pub url: Option<At<String>>,
+    /// With a store in Redis: where each server keeps a copy of its own, for as long as Redis is away. `sqlite:PATH` (default
+    /// `sqlite:data/wellspring.db`) or `memory:`.
+    pub own: Option<At<String>>,
     /// How many revisions of each key are kept, the latest included (default 20).
     pub keep_revisions: Option<At<usize>>,
     /// How many bytes of items of each key are kept (default 16MiB); the latest revision is kept whatever it weighs.

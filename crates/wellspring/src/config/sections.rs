@@ -20,6 +20,8 @@ use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Keep, Serve
 use super::{behind_proxy, notify};
 
 const STORE: &str = "sqlite:data/wellspring.db";
+/// How the addresses of stores begin that several servers may share.
+const SHARED: [&str; 5] = ["redis:", "rediss:", "redis+unix:", "redis+sentinel:", "rediss+sentinel:"];
 
 /// The most pages that are rendered at once.
 const PAGES: usize = 8;
@@ -242,18 +244,41 @@ impl<'a> Reader<'a> {
     }
 
     fn take_store(&mut self) -> StoreUrl {
-        let Some(at) = self.store.url.take() else { return StoreUrl::Sqlite(Filled::plain(STORE)) };
-        let Some(url) = self.expand(&at) else { return StoreUrl::Memory };
+        let (url, own) = (self.store.url.take(), self.store.own.take());
+        let url = url.and_then(|at| self.expand(&at).map(|url| (at, url)));
+        let is_shared = |url: &Filled| SHARED.iter().any(|scheme| url.expose().starts_with(scheme));
+        let (at, url) = match url {
+            Some((at, url)) if is_shared(&url) => (at, url),
+            url => {
+                if let Some(own) = own {
+                    self.error(&own, "`own` goes with a store in Redis", "leave it out: what `url` names is this server's own");
+                }
+                return url.map_or_else(|| StoreUrl::Sqlite(Filled::plain(STORE)), |(at, url)| self.own_store(&at, url));
+            }
+        };
+        // Names of sentinels stand in a list, which is no host: whoever opens the store reads the rest.
+        let (scheme, rest) = url.expose().split_once("://").unwrap_or((url.expose(), ""));
+        let is_plain = matches!(scheme, "redis" | "rediss");
+        let has_host = || Url::parse(url.expose()).is_ok_and(|url| url.host_str().is_some_and(|host| !host.is_empty()));
+        if rest.is_empty() || (is_plain && !has_host()) {
+            let help =
+                "write redis://host:6379/0, or redis://user:${PASSWORD}@host:6379/0; signs like / and @ in a password as %2F and %40";
+            self.error(&at, "this is no address of a Redis", help);
+        }
+        let own = own.and_then(|at| self.expand(&at).map(|url| self.own_store(&at, url)));
+        StoreUrl::Redis { url, own: Box::new(own.unwrap_or_else(|| StoreUrl::Sqlite(Filled::plain(STORE)))) }
+    }
+
+    fn own_store(&mut self, at: &At<String>, url: Filled) -> StoreUrl {
         let (scheme, rest) = url.expose().split_once(':').unwrap_or(("", url.expose()));
         let complaint = match (scheme, rest) {
             ("memory", "" | "//") => return StoreUrl::Memory,
             ("sqlite", ":memory:") | ("memory", _) => "a store in memory is written `memory:`".to_owned(),
             ("sqlite", "" | "//") => "`sqlite:` needs the path of a file".to_owned(),
             ("sqlite", _) => return StoreUrl::Sqlite(url),
-            ("redis" | "rediss", _) => "a store in Redis is not built yet".to_owned(),
             _ => format!("`{url}` is no store"),
         };
-        self.error(&at, complaint, &format!("write {STORE}, or memory: for one that ends with the process"));
+        self.error(at, complaint, &format!("write {STORE}, or memory: for one that ends with the process"));
         StoreUrl::Memory
     }
 

@@ -137,6 +137,11 @@ impl Source {
         self.cells.find(key)
     }
 
+    /// What `look` makes of the cell of a key that is held, without counting that somebody has it. Takes no lock.
+    pub fn lend<T>(&self, key: &str, look: impl FnOnce(&Arc<Cell>) -> T) -> Option<T> {
+        self.cells.lend(key, look)
+    }
+
     /// Every key that is held, in no order.
     pub fn cells_unordered(&self) -> Vec<Arc<Cell>> {
         self.cells.all()

@@ -26,21 +26,22 @@ use super::sync::{AtomicI64, Mutex, MutexGuard, OnceLock};
 /// How many attempts a key's status tells of.
 const RECENT: usize = 20;
 
-/// One key.
+/// One key. What a read touches stands in front, side by side: of many keys nearly every one is found cold by the processor.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Cell {
     /// Its canonical name.
     pub key: Key,
+    view: ArcSwapOption<View>,
+    /// From when on a reader that finds it stale takes the trouble to nudge.
+    nudge_from: AtomicI64,
+    last_read: AtomicI64,
     /// How it is read.
     pub recipe: Arc<Recipe>,
     /// When it last changed.
     pub changed: Changed,
     /// What was last seen of it in a store that others write to.
     pub(super) seen: Seen,
-    view: ArcSwapOption<View>,
-    /// From when on a reader that finds it stale takes the trouble to nudge.
-    nudge_from: AtomicI64,
-    last_read: AtomicI64,
     inner: Mutex<Inner>,
     /// Made when something flies or somebody waits: it is half a kilobyte, and most keys of many rest.
     progress: OnceLock<watch::Sender<Progress>>,
@@ -52,9 +53,9 @@ pub struct Inner {
     /// The machine.
     pub state: State,
     /// What is served, as far as it is encoded.
-    pub content: Option<Arc<Content>>,
-    /// What a flight has collected and not yet stored.
-    pub pending: Option<Arc<Content>>,
+    pub content: Option<Content>,
+    /// What a flight has collected and not yet stored; few keys of many have it.
+    pub pending: Option<Box<Content>>,
     /// What the upstream can be asked with.
     pub validators: Validators,
     /// By which means its pages were obtained.
@@ -136,7 +137,7 @@ impl Progress {
 #[derive(Debug, Default)]
 pub struct Legacy {
     /// The snapshot: its encoding, how it was read and when it was confirmed.
-    pub content: Option<(Arc<Content>, Digest, Remembered)>,
+    pub content: Option<(Content, Digest, Remembered)>,
     /// When this process has confirmed it, where it has.
     pub confirmed: Option<Mono>,
     /// Its validators.
@@ -300,14 +301,14 @@ impl Cell {
             horizon: standing.horizon,
             refreshing: inner.is_refreshing(now.mono),
             held_back: inner.state.nudge_from() > now.mono && !inner.state.is_refreshing(),
-            degraded: inner.state.degraded().cloned(),
+            degraded: inner.state.degraded().cloned().map(Box::new),
         };
-        self.view.store(Some(Arc::new(self.seen(Arc::clone(content), facts, now.mono))));
+        self.view.store(Some(Arc::new(self.seen(content.clone(), facts, now.mono))));
     }
 
     /// Remakes the tails of a view whose told age has changed, unless it was replaced meanwhile.
     pub fn refresh_age(&self, view: &Arc<View>, now: Mono) {
-        let aged = self.seen(Arc::clone(&view.content), view.facts.clone(), now);
+        let aged = self.seen(view.content.clone(), view.facts.clone(), now);
         self.view.compare_and_swap(view, Some(Arc::new(aged)));
     }
 
@@ -317,7 +318,7 @@ impl Cell {
         let content = match (&inner.content, &inner.state.standing, inner.read_by) {
             (Some(content), Some(s), Some(rules)) => {
                 let remembered = Remembered { revision: s.revision, digest: s.digest, checked_at: s.checked_at, rules };
-                Some((Arc::clone(content), rules, remembered))
+                Some((content.clone(), rules, remembered))
             }
             _ => None,
         };
@@ -337,7 +338,7 @@ impl Cell {
         self.progress.get_or_init(watch::Sender::default)
     }
 
-    fn seen(&self, content: Arc<Content>, facts: Facts, now: Mono) -> View {
+    fn seen(&self, content: Content, facts: Facts, now: Mono) -> View {
         if !self.recipe.spec.report_age {
             return View::new(content, facts, Duration::ZERO, Mono::NEVER);
         }

@@ -122,7 +122,10 @@ impl Flight {
             self.shared.make_room_for(&self.cell);
         }
         // Whoever had the lease after us left nothing to do.
-        let joins = is_lost && !self.cell.lock().state.is_refreshing() && self.cell.lock().state.degraded().is_none();
+        let joins = is_lost && {
+            let state = &self.cell.lock().state;
+            !state.is_refreshing() && state.degraded().is_none()
+        };
         self.conclude(outcome.or_else(|| joins.then_some(Ok(false))));
         self.joined |= joins;
         effects
@@ -249,7 +252,7 @@ impl Flight {
                 let mut inner = self.cell.lock();
                 inner.stood = lease.fence;
                 self.cell.seen.set(0, self.shared.looked(begun));
-                inner.pending = content;
+                inner.pending = content.map(Box::new);
                 inner.validators = renewal.validators;
                 inner.rungs = renewal.rungs;
                 Event::Stored

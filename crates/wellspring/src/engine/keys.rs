@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
-/// How many share a room on average, at most: what adding one copies.
-const CROWD: usize = 8;
+/// Of this many places all but one may be taken; beyond that, a search would pass by too many.
+const FREE_OF: usize = 8;
+/// Every hash has this bit, so that none is zero.
+const TAKEN: u64 = 1 << 63;
 
 /// What is found by a name.
 pub trait Named {
@@ -15,26 +18,42 @@ pub trait Named {
     fn name(&self) -> &str;
 }
 
-/// A set of named things, in rooms by the hash of their names. A writer replaces one room as a whole, and where the rooms have
-/// become too few, all of them.
+/// A set of named things, each in the first place that was free from where the hash of its name points to: of many keys nearly every
+/// one is found cold by the processor, and so there is nothing between the place and what it holds. A writer changes one place at a
+/// time and, where too many are taken, replaces all of them.
 pub struct Keys<T> {
-    rooms: ArcSwap<Rooms<T>>,
+    places: ArcSwap<Places<T>>,
     /// Seeded: clients choose the names.
     hasher: RandomState,
-    /// How many there are. Held by whoever changes them.
-    held: Mutex<usize>,
+    /// Held by whoever changes what is held.
+    count: Mutex<Count>,
 }
 
 /// A power of two of them.
-type Rooms<T> = Vec<ArcSwapOption<Room<T>>>;
+type Places<T> = Vec<Place<T>>;
 
-/// The hash stands beside each, so that others are passed over without a look at them.
-type Room<T> = Vec<(u64, Arc<T>)>;
+/// Where one may stand.
+struct Place<T> {
+    /// Of the name of what stands here, so that others are passed over without a look at them. It stays when that goes, for a
+    /// search ends where there is none.
+    hash: AtomicU64,
+    one: ArcSwapOption<T>,
+}
+
+/// What stood in a place, kept from being freed.
+type Lent<T> = Guard<Option<Arc<T>>>;
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    held: usize,
+    /// With those whose hash alone is left.
+    taken: usize,
+}
 
 /// The right to change what is held.
 pub struct Change<'a, T> {
     keys: &'a Keys<T>,
-    held: MutexGuard<'a, usize>,
+    count: MutexGuard<'a, Count>,
 }
 
 impl<T: Named> Keys<T> {
@@ -42,38 +61,37 @@ impl<T: Named> Keys<T> {
     pub fn new(all: Vec<Arc<T>>) -> Self {
         let hasher = RandomState::new();
         let held = all.len();
-        let hashed = all.into_iter().map(|one| (hasher.hash_one(one.name()), one));
-        let rooms = arranged(held.div_ceil(CROWD).next_power_of_two(), hashed);
-        Self { rooms: ArcSwap::from_pointee(rooms), hasher, held: Mutex::new(held) }
+        let places = arranged(held, all.into_iter().map(|one| (hash(&hasher, one.name()), one)));
+        Self { places: ArcSwap::from_pointee(places), hasher, count: Mutex::new(Count { held, taken: held }) }
     }
 
     /// The one of this name. Takes no lock.
     pub fn find(&self, name: &str) -> Option<Arc<T>> {
-        let hash = self.hasher.hash_one(name);
-        let rooms = self.rooms.load();
-        let room = rooms[place(hash, rooms.len())].load();
-        room.as_ref()?.iter().find(|(other, one)| *other == hash && one.name() == name).map(|(_, one)| Arc::clone(one))
+        self.lend(name, Arc::clone)
+    }
+
+    /// What `look` makes of the one of this name, without counting that somebody has it. Takes no lock.
+    pub fn lend<R>(&self, name: &str, look: impl FnOnce(&Arc<T>) -> R) -> Option<R> {
+        let places = self.places.load();
+        let (_, found) = search(&places, hash(&self.hasher, name), name)?;
+        found.as_ref().map(look)
     }
 
     /// All of them, in no order.
     pub fn all(&self) -> Vec<Arc<T>> {
-        let rooms = self.rooms.load();
-        rooms
-            .iter()
-            .flat_map(|room| room.load().iter().flat_map(|room| room.iter().map(|(_, one)| Arc::clone(one))).collect::<Vec<_>>())
-            .collect()
+        self.places.load().iter().filter_map(|place| place.one.load_full()).collect()
     }
 
     /// Waits for the right to change what is held.
     pub fn change(&self) -> Change<'_, T> {
-        Change { keys: self, held: self.held.lock().unwrap_or_else(PoisonError::into_inner) }
+        Change { keys: self, count: self.count.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 }
 
 impl<T: Named> Change<'_, T> {
     /// How many there are.
     pub fn len(&self) -> usize {
-        *self.held
+        self.count.held
     }
 
     /// True where there is none.
@@ -83,62 +101,93 @@ impl<T: Named> Change<'_, T> {
 
     /// Adds one whose name no other has.
     pub fn add(&mut self, one: Arc<T>) {
-        let hash = self.keys.hasher.hash_one(one.name());
-        *self.held += 1;
-        let rooms = self.keys.rooms.load();
-        if *self.held > rooms.len() * CROWD {
-            let others = rooms.iter().flat_map(|room| room.load().iter().flat_map(|room| room.iter().cloned()).collect::<Vec<_>>());
-            let more = arranged(rooms.len() * 2, others.chain([(hash, one)]));
-            self.keys.rooms.store(Arc::new(more));
-            return;
+        let hash = hash(&self.keys.hasher, one.name());
+        let places = self.keys.places.load();
+        let free = free(&places, hash);
+        let is_new = free.is_none_or(|place| place.hash.load(Ordering::Relaxed) == 0);
+        if let Some(place) = free.filter(|_| !is_new || self.count.taken < most(places.len())) {
+            place.put(hash, one);
+            self.count.taken += usize::from(is_new);
+        } else {
+            let others = places.iter().filter_map(|place| Some((place.hash.load(Ordering::Relaxed), place.one.load_full()?)));
+            let more = arranged(self.count.held + 1, others.chain([(hash, one)]));
+            self.count.taken = self.count.held + 1;
+            self.keys.places.store(Arc::new(more));
         }
-        let room = &rooms[place(hash, rooms.len())];
-        let mut more = room.load().as_ref().map_or_else(Vec::new, |room| with_room_for_one(room));
-        more.push((hash, one));
-        room.store(Some(Arc::new(more)));
+        self.count.held += 1;
     }
 
     /// Removes the one of this name, where there is one.
     pub fn remove(&mut self, name: &str) {
-        let hash = self.keys.hasher.hash_one(name);
-        let rooms = self.keys.rooms.load();
-        let room = &rooms[place(hash, rooms.len())];
-        let Some(before) = room.load_full() else { return };
-        let left: Room<T> = before.iter().filter(|(_, one)| one.name() != name).cloned().collect();
-        if left.len() < before.len() {
-            *self.held -= 1;
-            room.store((!left.is_empty()).then(|| Arc::new(left)));
+        let places = self.keys.places.load();
+        if let Some((place, _)) = search(&places, hash(&self.keys.hasher, name), name) {
+            self.count.held -= 1;
+            place.one.store(None);
         }
+    }
+}
+
+impl<T> Place<T> {
+    /// Whoever comes by before the hash has changed goes on, or finds that the name is not the one that is looked for.
+    fn put(&self, hash: u64, one: Arc<T>) {
+        self.one.store(Some(one));
+        self.hash.store(hash, Ordering::Release);
     }
 }
 
 impl<T> fmt::Debug for Keys<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("held", &self.held).finish_non_exhaustive()
+        f.debug_struct("Keys").field("count", &self.count).finish_non_exhaustive()
     }
 }
 
-fn with_room_for_one<T>(room: &Room<T>) -> Room<T> {
-    let mut more = Vec::with_capacity(room.len() + 1);
-    more.extend_from_slice(room);
-    more
+fn hash(hasher: &RandomState, name: &str) -> u64 {
+    hasher.hash_one(name) | TAKEN
 }
 
-fn arranged<T>(count: usize, all: impl Iterator<Item = (u64, Arc<T>)>) -> Rooms<T> {
-    let mut rooms: Vec<Room<T>> = (0..count).map(|_| Vec::new()).collect();
+/// The place of this name, and what stands there.
+fn search<'a, T: Named>(places: &'a Places<T>, hash: u64, name: &str) -> Option<(&'a Place<T>, Lent<T>)> {
+    for place in from(places, hash) {
+        let other = place.hash.load(Ordering::Acquire);
+        if other == hash {
+            let one = place.one.load();
+            if one.as_ref().is_some_and(|one| one.name() == name) {
+                return Some((place, one));
+            }
+        } else if other == 0 {
+            break;
+        }
+    }
+    None
+}
+
+/// Every place, from the one that a hash points to.
+fn from<T>(places: &Places<T>, hash: u64) -> impl Iterator<Item = &Place<T>> {
+    let first = usize::try_from(hash & (places.len() as u64 - 1)).unwrap_or(0);
+    let (before, from) = places.split_at(first);
+    from.iter().chain(before)
+}
+
+/// The first place from there where nothing stands.
+fn free<T>(places: &Places<T>, hash: u64) -> Option<&Place<T>> {
+    from(places, hash).find(|place| place.one.load().is_none())
+}
+
+/// How many of so many places may be taken: there is always one that ends a search.
+fn most(places: usize) -> usize {
+    places - places.div_ceil(FREE_OF)
+}
+
+/// So many in places of their own, at most three quarters of which they take.
+fn arranged<T>(held: usize, all: impl Iterator<Item = (u64, Arc<T>)>) -> Places<T> {
+    let count = (held + held / 3 + 1).next_power_of_two();
+    let places: Places<T> = (0..count).map(|_| Place { hash: AtomicU64::new(0), one: ArcSwapOption::empty() }).collect();
     for (hash, one) in all {
-        rooms[place(hash, count)].push((hash, one));
+        if let Some(place) = free(&places, hash) {
+            place.put(hash, one);
+        }
     }
-    let settled = |mut room: Room<T>| {
-        room.shrink_to_fit();
-        ArcSwapOption::from((!room.is_empty()).then(|| Arc::new(room)))
-    };
-    rooms.into_iter().map(settled).collect()
-}
-
-/// `count` is a power of two.
-fn place(hash: u64, count: usize) -> usize {
-    usize::try_from(hash & (count as u64 - 1)).unwrap_or(0)
+    places
 }
 
 #[cfg(test)]
@@ -183,6 +232,20 @@ mod tests {
                 prop_assert_eq!(keys.find(&name).map(|one| String::clone(&one)), model.get(&name).cloned());
             }
         }
+    }
+
+    #[test]
+    fn coming_and_going_takes_no_more_places_and_every_search_ends() {
+        let keys = Keys::new((0..100).map(|n| Arc::new(n.to_string())).collect());
+        for n in 100..10_000 {
+            let mut change = keys.change();
+            change.remove(&(n - 100).to_string());
+            change.add(Arc::new(n.to_string()));
+            let places = keys.places.load();
+            let never_taken = places.iter().filter(|place| place.hash.load(Ordering::Relaxed) == 0).count();
+            assert!(places.len() <= 256 && never_taken > 0, "{never_taken} of {}", places.len());
+        }
+        assert_eq!(keys.all().len(), 100);
     }
 
     #[test]

@@ -47,11 +47,11 @@ impl Engine {
         // Looked at before the rest is read: what changes in between is read once more than it need be, and not once too few.
         let heads = shared.heads(now).await;
         shared.take_stored(&mut made, &HashSet::new(), now).await?.tell();
-        shared.remember(&heads, made.iter().flat_map(|(_, made)| made).map(|(cell, _)| cell), now.mono);
         let served = made.iter().flat_map(|(_, made)| made).filter(|(cell, _)| cell.view().is_some()).count();
         let mut started = Made::new();
         let sources = made.into_iter().map(|(recipe, made)| shared.source(&recipe, made, now, &mut started));
         let catalog = Catalog::new(sources.collect());
+        shared.remember(heads.as_deref(), started.iter().map(|(cell, _)| cell), now.mono);
         shared.catalog.store(Arc::new(catalog));
         shared.changes.announce_catalog(started.iter().map(|(cell, _)| cell));
         shared.set_going(started, now);

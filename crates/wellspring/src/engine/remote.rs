@@ -102,27 +102,27 @@ impl Shared {
     }
 
     /// What a shared store holds, where it says so in time.
-    pub(super) async fn heads(&self, now: Moment) -> Vec<Head> {
+    pub(super) async fn heads(&self, now: Moment) -> Option<Vec<Head>> {
         if !self.collector.store.is_shared() {
-            return Vec::new();
+            return None;
         }
         match timeout(STORE_PATIENCE, self.collector.store.heads(now)).await {
-            Ok(Ok(heads)) => heads,
+            Ok(Ok(heads)) => Some(heads),
             Ok(Err(error)) => {
                 debug!(%error, "what other replicas have done cannot be looked at now");
-                Vec::new()
+                None
             }
-            Err(_) => Vec::new(),
+            Err(_) => None,
         }
     }
 
     /// Notes which versions these cells were made of.
-    pub(super) fn remember<'a>(&self, heads: &[Head], cells: impl Iterator<Item = &'a Arc<Cell>>, at: Mono) {
+    pub(super) fn remember<'a>(&self, heads: Option<&[Head]>, cells: impl Iterator<Item = &'a Arc<Cell>>, at: Mono) {
+        let Some(heads) = heads else { return };
         let versions: HashMap<&Key, u64> = heads.iter().map(|head| (&head.key, head.version)).collect();
         for cell in cells {
-            if let Some(version) = versions.get(&cell.key) {
-                cell.seen.set(*version, self.looked(at));
-            }
+            // Of what is not stored it is known too: whatever comes of it, comes from now on.
+            cell.seen.set(versions.get(&cell.key).copied().unwrap_or_default(), self.looked(at));
         }
     }
 
@@ -224,7 +224,7 @@ impl Shared {
     async fn look_at_all(&self, wanted: &mut Wanted, begun: &mut BTreeSet<Key>) {
         let now = self.clock.now();
         let mut under_way = BTreeSet::new();
-        for head in self.heads(now).await {
+        for head in self.heads(now).await.unwrap_or_default() {
             let Some(cell) = self.cell_of(&head.key) else {
                 if head.latest.is_some() && self.may_hold(&head.key) {
                     wanted.insert(head.key, head.version);

@@ -126,7 +126,7 @@ impl Shared {
         let (state, effects) = step(before.clone(), &cell.recipe.spec.policy, event, now, self.seeds.next());
         if stored && !state.is_refreshing() {
             if let Some(content) = inner.pending.take() {
-                inner.content = Some(content);
+                inner.content = Some(*content);
             }
             inner.read_by = Some(cell.recipe.spec.rules);
         }

@@ -47,7 +47,7 @@ impl Coder {
     /// gets the body as it is.
     pub fn hit<'a>(&self, view: &Arc<View>, freshness: Freshness, tail: &'a Tail, accepts: Accepts) -> Option<(Coding, &'a Coded)> {
         let coding = accepts.preferred()?;
-        if let Some(coded) = tail.codings.coded(coding.place()) {
+        if let Some(coded) = tail.coded(coding.place()) {
             return Some((coding, coded));
         }
         if view.length(tail) >= LEAST {
@@ -59,13 +59,13 @@ impl Coder {
     fn demand(&self, view: &Arc<View>, freshness: Freshness, tail: &Tail, coding: Coding) {
         // Where all places are taken, a later reader asks again.
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
-        if !tail.codings.claim(coding.place()) {
+        if !tail.codings().claim(coding.place()) {
             return;
         }
         let view = Arc::clone(view);
         drop(lifecycle::blocking(move || {
             if let Some(tail) = view.made(freshness) {
-                tail.codings.keep(coding.place(), coded(&view, tail, coding));
+                tail.codings().keep(coding.place(), coded(&view, tail, coding));
             }
             drop(place);
         }));

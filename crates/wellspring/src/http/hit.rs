@@ -16,7 +16,7 @@ use super::render::Circumstances;
 use crate::engine::catalog::Source;
 use crate::engine::cell::Cell;
 use crate::engine::hot::codings::Coded;
-use crate::engine::hot::{Tail, View};
+use crate::engine::hot::{Encoded, Tail, View};
 
 /// What a request says that decides between the stored bodies.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(super) enum Piece<'a> {
     Short(&'a [u8]),
     /// May be large, and is shared.
     Shared(&'a Bytes),
+    /// The same.
+    Items(&'a Encoded),
 }
 
 /// Which of the stored bodies is sent.
@@ -74,12 +76,13 @@ impl Site {
                 self.engine.nudge(cell, now);
             }
             source.reads.count(freshness.into());
-            let entity = match held(wants.known, tail.etag(), wants.accepts) {
-                Some(coding) => Entity::Known(coding),
-                None => match self.coder.hit(view, freshness, tail, wants.accepts) {
-                    Some((coding, coded)) => Entity::Coded(coding, coded),
-                    None => Entity::Plain,
-                },
+            let entity = if let Some(coding) = held(wants.known, tail.etag(), wants.accepts) {
+                Entity::Known(coding)
+            } else if let Some((coding, coded)) = self.coder.hit(view, freshness, tail, wants.accepts) {
+                Entity::Coded(coding, coded)
+            } else {
+                view.content.items.approach();
+                Entity::Plain
             };
             deliver(&Hit { view, tail, mode: spec.http_cache, now, entity })
         })
@@ -106,7 +109,7 @@ impl Hit<'_> {
     pub(super) fn tell(&self, to: &mut impl Told) {
         match &self.entity {
             Entity::Known(None) => to.text(ETAG, self.tail.etag()),
-            Entity::Known(Some(coding)) => match self.tail.codings.coded(coding.place()) {
+            Entity::Known(Some(coding)) => match self.tail.coded(coding.place()) {
                 Some(coded) => to.line(ETAG, &coded.etag),
                 None => to.line(ETAG, &tag(self.tail.etag(), *coding)),
             },
@@ -131,7 +134,7 @@ impl Hit<'_> {
         match &self.entity {
             Entity::Known(_) => [NONE; 3],
             Entity::Coded(_, coded) => [Piece::Shared(&coded.bytes), NONE, NONE],
-            Entity::Plain => [Piece::Short(self.tail.head()), Piece::Shared(&self.view.content.items), Piece::Short(self.tail.bytes())],
+            Entity::Plain => [Piece::Short(self.tail.head()), Piece::Items(&self.view.content.items), Piece::Short(self.tail.bytes())],
         }
     }
 }
@@ -139,9 +142,16 @@ impl Hit<'_> {
 impl Piece<'_> {
     /// How many bytes it has.
     pub(super) fn len(&self) -> usize {
+        self.as_ref().len()
+    }
+}
+
+impl AsRef<[u8]> for Piece<'_> {
+    fn as_ref(&self) -> &[u8] {
         match self {
-            Self::Short(bytes) => bytes.len(),
-            Self::Shared(bytes) => bytes.len(),
+            Self::Short(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+            Self::Items(items) => items,
         }
     }
 }
@@ -151,6 +161,7 @@ impl From<Piece<'_>> for Bytes {
         match piece {
             Piece::Short(bytes) => Self::copy_from_slice(bytes),
             Piece::Shared(bytes) => bytes.clone(),
+            Piece::Items(items) => items.into(),
         }
     }
 }

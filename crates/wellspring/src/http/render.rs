@@ -145,7 +145,7 @@ fn encode(items_key: &str, content: &Content, metadata: &Metadata<'_>, modified:
 
 /// What a failure adds to facts, for the one answer that tells it.
 pub fn with_failure(facts: &Facts, failure: Failure) -> Facts {
-    Facts { degraded: Some(failure), ..facts.clone() }
+    Facts { degraded: Some(Box::new(failure)), ..facts.clone() }
 }
 
 /// IMF-fixdate (RFC 9110 §5.6.7).

@@ -72,7 +72,7 @@ pub(super) async fn represent(
     site: &Site,
     recipe: &Arc<Recipe>,
     key: &Key,
-    content: &Arc<Content>,
+    content: &Content,
     tail: &Tail,
     mut headers: HeaderMap,
     asked: &Asked<'_>,
@@ -81,10 +81,10 @@ pub(super) async fn represent(
         return Ok(answer(content, tail, headers, asked.request));
     }
     let work = {
-        let (site, recipe, key, content) = (site.clone(), Arc::clone(recipe), key.clone(), Arc::clone(content));
+        let (site, recipe, key, content) = (site.clone(), Arc::clone(recipe), key.clone(), content.clone());
         let (format, selection) = (asked.format, asked.selection.clone());
         move |wanted: &Wanted| -> Result<(Bytes, Digest), Unmade> {
-            let items = selection.apply(&content.items, wanted)?;
+            let items = selection.apply(&(&content.items).into(), wanted)?;
             let about = About {
                 spec: &recipe.spec,
                 key: key.as_str(),
@@ -122,7 +122,7 @@ pub(super) async fn represent(
 
 /// The stored body.
 pub(super) fn answer(content: &Content, tail: &Tail, headers: HeaderMap, request: &HeaderMap) -> Response<Body> {
-    let frames = Frames::new(Bytes::copy_from_slice(tail.head()), content.items.clone(), Bytes::copy_from_slice(tail.bytes()));
+    let frames = Frames::new(Bytes::copy_from_slice(tail.head()), (&content.items).into(), Bytes::copy_from_slice(tail.bytes()));
     let mut response = headers::answer(frames, tail.etag(), headers, request);
     response.extensions_mut().insert(Settled);
     response
@@ -132,12 +132,7 @@ pub(super) fn answer(content: &Content, tail: &Tail, headers: HeaderMap, request
 ///
 /// # Errors
 /// A 400 that names those that there are.
-pub(super) async fn judge_fields(
-    site: &Site,
-    spec: &SourceSpec,
-    selection: &Selection,
-    content: &Arc<Content>,
-) -> Result<(), Box<Problem>> {
+pub(super) async fn judge_fields(site: &Site, spec: &SourceSpec, selection: &Selection, content: &Content) -> Result<(), Box<Problem>> {
     let Some(fields) = &selection.fields else { return Ok(()) };
     let declared = declared(spec);
     let open: Vec<String> = fields.iter().filter(|name| !declared.contains(name)).cloned().collect();

@@ -112,7 +112,7 @@ pub enum Change {
     Revision(Key, u64),
     /// A failure was recorded.
     Recorded(Key),
-    /// Hints may have been lost: whoever needs to be sure looks at all heads.
+    /// Hints may have been lost: look at all heads.
     Missed,
 }
 

@@ -33,6 +33,7 @@ mod processes;
 mod proxied;
 mod query;
 mod rendering;
+mod replicas;
 mod robots;
 mod secrets;
 mod serving;

@@ -356,7 +356,7 @@ async fn the_command_line_tells_no_secret() {
             "[server]\nadmin_token = \"${TOKEN} x\"",
             "[server]\nadmin_token = \"${TOKEN}\\u0007\"",
             "[server]\ntokn = \"${TOKEN}\"",
-            "[store]\nurl = \"redis://user:${STORE}@127.0.0.1:6379/0\"",
+            "[store]\nurl = \"redis://user:${STORE}@/0\"",
             "[store]\nurl = \"${STORE}\"",
             "[fetch]\nproxy = \"${PROXY}\"",
             "[fetch]\nproxy = \"ftp://u:${PROXY}@x/\"",

@@ -11,7 +11,7 @@ use wellspring::clock::{Clock as _, SystemClock};
 use wellspring::lifecycle::spawn;
 use wellspring::store::redis::RedisStore;
 use wellspring::store::{Change, Health, Lease, Retention, Slot, Store, StoreError};
-use wellspring_core::snapshot::{Attempts, Digest};
+use wellspring_core::snapshot::{Attempts, Digest, Items, Snapshot};
 
 use crate::store_kit::{TTL, at, attempts, check, key, lease, put, renewal, snapshot, until};
 use crate::support::redis::{Server, ask, database};
@@ -348,9 +348,9 @@ async fn a_write_that_is_cut_is_whole_or_nothing() {
             Err(_) => assert!(stored == latest || stored == offered, "cut after {cut}: {stored}"),
         }
         if stored == offered {
-            whole += 1
+            whole += 1;
         } else {
-            nothing += 1
+            nothing += 1;
         }
         latest = stored;
         direct.release(&held).await.unwrap();
@@ -393,4 +393,99 @@ async fn ten_thousand_heads_in_one_go() {
     let began = clock.mono();
     assert_eq!(store.list().await.unwrap().len(), 10_000);
     println!("all of them: {:?}", clock.mono().since(began));
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn sentinels_name_the_master() {
+    let (first_port, second_port, port) = (free_port().to_string(), free_port().to_string(), free_port().to_string());
+    let first = Server::start(&["--port", &first_port, "--requirepass", "geheim", "--masterauth", "geheim"]);
+    let second = Server::start(&[
+        "--port",
+        &second_port,
+        "--requirepass",
+        "geheim",
+        "--masterauth",
+        "geheim",
+        "--replicaof",
+        &format!("127.0.0.1 {first_port}"),
+        "--repl-diskless-sync-delay",
+        "0",
+    ]);
+    let watched = format!("sentinel monitor wells 127.0.0.1 {first_port} 1\nsentinel auth-pass wells geheim\n");
+    let quick = "sentinel down-after-milliseconds wells 500\nsentinel failover-timeout wells 1000\n";
+    let _sentinel = Server::sentinel(&format!("port {port}\n{watched}{quick}"));
+    let in_step = async || ask::<String>(&(second.url() + "?pass=geheim"), &["INFO", "replication"]).await.contains("link_status:up");
+    until("the replica has followed", in_step).await;
+    let sentinel = format!("redis://127.0.0.1:{port}");
+    let replicas = async || ask::<Vec<HashMap<String, String>>>(&sentinel, &["SENTINEL", "REPLICAS", "wells"]).await;
+    until("the sentinel knows it", async || replicas().await.iter().any(|one| one["flags"] == "slave")).await;
+
+    let store = open(&format!("redis+sentinel://:geheim@127.0.0.1:{},127.0.0.1:{port}/wells/0", free_port())).await;
+    let cinema = key("cinema");
+    put(&store, &cinema, 1).await;
+    let in_step = async || ask::<u64>(&(second.url() + "?pass=geheim"), &["EXISTS", "ws:{cinema}:e:cinema"]).await == 1;
+    until("the write has followed", in_step).await;
+    let held = lease(&store, &cinema).await;
+    first.kill();
+    until("that is seen", async || !degraded(&store).is_empty()).await;
+    recovered(&store).await;
+    check(&store, &cinema, Some(1), &[1]).await;
+    put(&store, &key("events"), 1).await;
+    // What was given out before may have been lost with its master, or not; what comes after lies above it.
+    store.evict(&cinema).await.unwrap();
+    assert!(lease(&store, &cinema).await.fence > held.fence);
+}
+
+#[tokio::test]
+async fn a_refresh_costs_little() {
+    let server = Server::start(&[]);
+    let url = server.url();
+    let store = open(&url).await;
+    let figure = async |section: &str, name: &str| {
+        let text: String = ask(&url, &["INFO", section]).await;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim_start_matches(':').to_owned();
+        line.parse::<u64>().unwrap()
+    };
+    put(&store, &key("warm"), 1).await;
+    let rounds = if crate::trust::long() { 5_000 } else { 500 };
+    let memory = figure("memory", "used_memory_dataset").await;
+    let carried = figure("stats", "total_net_input_bytes").await + figure("stats", "total_net_output_bytes").await;
+    let calls = figure("stats", "total_commands_processed").await;
+    let clock = SystemClock;
+    let mut took = Vec::new();
+    for number in 0..rounds {
+        let key = key(&format!("source?number={number}"));
+        let began = clock.mono();
+        let held = lease(&store, &key).await;
+        store.put_if(&held, &noise(&key, number), &renewal(1), &Attempts::default()).await.unwrap();
+        store.release(&held).await.unwrap();
+        took.push(clock.mono().since(began));
+    }
+    took.sort_unstable();
+    let calls = figure("stats", "total_commands_processed").await - calls;
+    let carried = figure("stats", "total_net_input_bytes").await + figure("stats", "total_net_output_bytes").await - carried;
+    let memory = figure("memory", "used_memory_dataset").await.saturating_sub(memory);
+    let at = |share: usize| took[took.len() * share / 100];
+    println!(
+        "a refresh of 2 KB: p50 {:?}, p99 {:?}, {} commands within scripts and without, {} bytes both ways",
+        at(50),
+        at(99),
+        calls / rounds,
+        carried / rounds
+    );
+    println!("a key of 2 KB: {} bytes", memory / rounds);
+    assert!(calls / rounds < 60, "{}", calls / rounds);
+    assert!(carried / rounds < 16_000, "{}", carried / rounds);
+    assert_eq!(store.keys().await.unwrap().len() as u64, rounds + 1);
+}
+
+/// About 2 KB that hardly get smaller.
+fn noise(key: &wellspring_core::key::Key, seed: u64) -> Snapshot {
+    let texts: Vec<_> = (0..60).map(|part| Digest::of(format!("{seed} {part}").as_bytes()).to_string()).collect();
+    let items = Items::encode(&[serde_json::json!({ "texts": texts })]);
+    Snapshot { digest: items.digest(), items, ..snapshot(key, 1, 0) }
 }

@@ -17,6 +17,7 @@ mod flips;
 mod full;
 mod kills;
 mod power;
+mod replicas;
 mod schedules;
 mod slow;
 mod stopping;

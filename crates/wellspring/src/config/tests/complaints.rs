@@ -155,13 +155,13 @@ fn of_the_server() {
 
 #[test]
 fn of_the_store() {
-    assert_snapshot!(refused("[store]\nurl = \"redis://:${SECRET}@host:6379/0\"\n"), @r#"
-    error: a store in Redis is not built yet
+    assert_snapshot!(refused("[store]\nurl = \"redis://:${SECRET}@/0\"\n"), @r#"
+    error: this is no address of a Redis
       --> wellspring.toml:2:7
       |
-    2 | url = "redis://:${SECRET}@host:6379/0"
-      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      = help: write sqlite:data/wellspring.db, or memory: for one that ends with the process
+    2 | url = "redis://:${SECRET}@/0"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^
+      = help: write redis://host:6379/0, or redis://user:${PASSWORD}@host:6379/0; signs like / and @ in a password as %2F and %40
     "#);
     assert_snapshot!(refused("[store]\nurl = \"data/wellspring.db\"\n"), @r#"
     error: `data/wellspring.db` is no store

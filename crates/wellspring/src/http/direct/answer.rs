@@ -66,10 +66,10 @@ impl Out {
     }
 
     fn add(&mut self, piece: Piece<'_>) {
-        match piece {
-            Piece::Shared(bytes) if bytes.len() > LONG => self.pieces.push((self.bytes.len(), bytes.clone())),
-            Piece::Shared(bytes) => self.bytes.extend_from_slice(bytes),
-            Piece::Short(bytes) => self.bytes.extend_from_slice(bytes),
+        if piece.len() > LONG {
+            self.pieces.push((self.bytes.len(), piece.into()));
+        } else {
+            self.bytes.extend_from_slice(piece.as_ref());
         }
     }
 }
@@ -114,7 +114,7 @@ pub(super) fn answer(site: &Site, head: &Head<'_>, out: &mut Out) -> Option<Answ
         }
         Some((name, _)) => {
             let source = catalog.source(name)?;
-            site.hit(source, &source.cell(asked)?, wants, deliver)
+            source.lend(asked, |cell| site.hit(source, cell, wants, deliver))?
         }
     }
 }

@@ -79,7 +79,7 @@ impl Documents {
         {
             return Arc::clone(document);
         }
-        let sources: Vec<_> = catalog.sources().zip(&seen).map(|(source, content)| (&source.recipe.spec, content.as_deref())).collect();
+        let sources: Vec<_> = catalog.sources().zip(&seen).map(|(source, content)| (&source.recipe.spec, content.as_ref())).collect();
         let body = Bytes::from(document(&sources, base, has_token).to_pretty_json().unwrap_or_default() + "\n");
         let etag = HeaderValue::try_from(format!("\"{}\"", &Digest::of(&body).to_string()[..16]));
         let document = Arc::new(Document {
@@ -95,7 +95,7 @@ impl Documents {
 }
 
 /// What a bare read of a source answers with; of a source that needs parameters, any key's.
-fn content(source: &Source) -> Option<Arc<Content>> {
+fn content(source: &Source) -> Option<Content> {
     match &source.default {
         Some(cell) => cell.lock().content.clone(),
         None => source.cells().iter().find_map(|cell| cell.lock().content.clone()),

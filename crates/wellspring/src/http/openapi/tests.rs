@@ -1,7 +1,6 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use insta::assert_snapshot;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -15,14 +14,13 @@ use crate::http::base::BasePath;
 fn documented(toml: &str, items: Option<&str>, has_token: bool) -> Value {
     let sources = parse_sources("test.toml", toml, Defaults::default(), &|name| (name == "SECRET").then(|| "canary".to_owned())).unwrap();
     let content = items.map(|items| Content {
-        items: Bytes::from(items.to_owned()),
+        items: Arc::<str>::from(items).into(),
         revision: 3,
         made_at: Timestamp::UNIX_EPOCH,
         count: 0,
         alternative: 0,
     });
-    let content = content.map(Arc::new);
-    let sources: Vec<_> = sources.iter().map(|source| (&source.value, content.as_deref())).collect();
+    let sources: Vec<_> = sources.iter().map(|source| (&source.value, content.as_ref())).collect();
     serde_json::to_value(document(&sources, &BasePath::default(), has_token)).unwrap()
 }
 

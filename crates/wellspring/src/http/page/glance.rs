@@ -1,7 +1,5 @@
 //! What a key is at a glance: fresh, stale, expired or without data; refreshing; degraded. In words and shapes, never in colour alone.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use maud::{Markup, html};
 use wellspring_core::freshness::Freshness;
@@ -21,7 +19,7 @@ pub(super) struct Glance {
     pub(super) freshness: Freshness,
     pub(super) refreshing: bool,
     pub(super) status: Status,
-    pub(super) content: Option<Arc<Content>>,
+    pub(super) content: Option<Content>,
     /// When it turns stale, or turned.
     pub(super) stale_at: Option<Timestamp>,
     /// When its freshness changes next by itself.

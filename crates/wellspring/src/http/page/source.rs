@@ -69,7 +69,7 @@ fn of_key(viewer: &Viewer<'_>, source: &Arc<Source>, key: &Key, past: Option<&Re
             }
         }
         (form(viewer, spec, &key.params().into_iter().collect::<Vec<_>>()))
-        (rows::rows(viewer, spec, key, glance.content.as_deref()))
+        (rows::rows(viewer, spec, key, glance.content.as_ref()))
         (uses(viewer, key))
         @if let Some(past) = past { (past::section(viewer, key, past)) }
         (attempts::section(viewer, key, &glance.status.recent))

@@ -62,6 +62,13 @@ struct Books {
     closed: bool,
 }
 
+impl Books {
+    /// True where both hold the same of a key, at this version.
+    fn knows(&self, key: &Key, version: u64) -> bool {
+        !self.waiting.contains_key(key) && self.versions.get(key) == Some(&version)
+    }
+}
+
 /// A lease is used in the world where it was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Held {

@@ -1,6 +1,7 @@
 //! What was refreshed on two sides becomes one again: key by key, under a lease, the newer one above both.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use wellspring_core::key::Key;
@@ -33,8 +34,20 @@ impl Pair {
     /// Tells the keys that wait. Those that somebody refreshes right now wait on.
     pub(super) async fn tell_all(&self) -> Result<(), StoreError> {
         let waiting: Vec<Key> = self.books().waiting.keys().cloned().collect();
+        let failed = Mutex::new(None);
         for some in waiting.chunks(ABREAST) {
-            copy::together(some.iter().map(|key| Box::pin(self.settle(key)) as copy::Working<'_>).collect()).await?;
+            copy::together(some.iter().map(|key| Box::pin(self.tell(key, &failed)) as copy::Working<'_>).collect()).await?;
+            if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// One that fails does not end the others, which would leave their leases behind.
+    async fn tell(&self, key: &Key, failed: &Mutex<Option<StoreError>>) -> Result<(), StoreError> {
+        if let Err(error) = self.settle(key).await {
+            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
         Ok(())
     }

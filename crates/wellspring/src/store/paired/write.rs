@@ -21,8 +21,7 @@ impl Pair {
             Ok(None) => return Ok(None),
             Ok(Some(lease)) => {
                 self.book(&lease, World::Shared, ttl, now);
-                let (waits, version) = (self.books().waiting.contains_key(key), self.books().versions.get(key).copied());
-                if !waits && version == Some(lease.version) {
+                if self.books().knows(key, lease.version) {
                     return Ok(Some(lease));
                 }
                 // What is stored may have fallen behind what we have; under this lease it is put right before it is built upon.

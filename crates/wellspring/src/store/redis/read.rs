@@ -171,7 +171,9 @@ async fn understood(link: &Link, key: &Key, reply: Reply) -> Result<Option<Entry
     }
     let meta = match rows::meta(key, &fields) {
         Ok((meta, bad)) => {
-            bad.iter().for_each(|bad| skip(key, bad));
+            for bad in &bad {
+                skip(key, bad);
+            }
             meta
         }
         Err(Bad::Format(format, _)) => {

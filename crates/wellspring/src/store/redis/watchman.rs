@@ -29,10 +29,13 @@ pub(super) async fn keep(link: Arc<Link>) {
         match now {
             State::Closed => return,
             State::Up(_) => {
-                check(&link).await;
                 delay = SOON;
+                let looked = async {
+                    check(&link).await;
+                    sleep(LOOK).await;
+                };
                 tokio::select! {
-                    () = sleep(LOOK) => {}
+                    () = looked => {}
                     _ = state.changed() => {}
                 }
             }
@@ -116,15 +119,17 @@ async fn check(link: &Link) {
     bury(link).await;
 }
 
-/// Gives back leases that may have been granted to nobody.
+/// Gives back leases that may have been granted to nobody. Broken off, it is taken up again with the next look.
 async fn bury(link: &Link) {
-    let orphans = std::mem::take(&mut *link.orphans());
-    for (key, owner) in orphans {
+    loop {
+        let next = link.orphans().last().cloned();
+        let Some((key, owner)) = next else { return };
         let mut call = Call::of(&RELEASE, &key, &link.speaker);
         call.arg(format!("{owner:032x}:"));
         if link.script(&call).await.is_err() {
-            link.orphans().push((key, owner));
+            return;
         }
+        link.orphans().retain(|(_, other)| *other != owner);
     }
 }
 

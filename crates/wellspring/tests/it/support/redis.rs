@@ -97,6 +97,17 @@ impl Server {
         Self { folder: TempDir::new().unwrap(), options, running: Mutex::new(None) }
     }
 
+    /// A sentinel, by what its file says.
+    pub fn sentinel(says: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("sentinel.conf");
+        std::fs::write(&file, says).unwrap();
+        let options = [file.to_str().unwrap().to_owned(), "--sentinel".to_owned()].into();
+        let server = Self { folder, options, running: Mutex::new(None) };
+        server.revive();
+        server
+    }
+
     pub fn url(&self) -> String {
         format!("redis+unix://{}", self.folder.path().join("redis.sock").display())
     }
