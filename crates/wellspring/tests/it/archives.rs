@@ -2,11 +2,14 @@
 
 use std::io::{self, Read};
 
+use jiff::Timestamp;
+use rusqlite::Connection;
 use serde_json::{Value, json};
+use wellspring::store::Retention;
 use wellspring::store::archive::Reader;
 use wellspring_core::snapshot::Digest;
 
-use crate::store_kit::{Kind, Subject, archived, attempts, key, put};
+use crate::store_kit::{Kind, Subject, archived, attempts, key, put, taken_over};
 
 /// A small one, line by line, without its ends.
 async fn lines() -> Vec<String> {
@@ -125,6 +128,74 @@ async fn what_cannot_be_right_is_refused_though_its_digest_is() {
     starts(odd.join("\n"), "line 6: it is no line of an archive");
     starts(lines.join("\n") + "\n{}\n", "line 10: it stands after the last line");
     starts(lines[2..].join("\n"), "line 1: this is no archive");
+}
+
+#[tokio::test]
+async fn what_is_taken_over_is_held_to_what_a_refresh_would_keep() {
+    let lines = lines().await;
+    let hostile = changed(&lines, 2, |json| {
+        json["renewal"]["checked_at"] = "-009999-01-02T12:00:00Z".into();
+        let long = json!({ "etag": "x".repeat(5_000) });
+        json["renewal"]["validators"] = (0..200).map(|number| (number.to_string(), long.clone())).collect::<serde_json::Map<_, _>>().into();
+        json["attempts"]["last_failure"] =
+            json!({ "kind": "permanent", "code": "extract_failed", "message": format!("a\r\n\u{1b}[2J{}", "x".repeat(100_000)) });
+        json["attempts"]["failed_at"] = "-009999-01-02T12:00:00Z".into();
+    });
+    let mut hostile: Vec<String> = hostile.lines().map(str::to_owned).collect();
+    hostile.pop();
+    hostile[4] = hostile[4].replacen("\"made_at\":\"20", "\"made_at\":\"-0000", 1);
+    let hostile = sealed(&hostile);
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let subject = Subject::new(kind);
+        taken_over(&hostile, &*subject.store, Retention::default(), true).await;
+        let subject = subject.reopened().await;
+        let entry = subject.store.get(&key("cinema")).await.unwrap().unwrap();
+        let (latest, failure) = (entry.latest.unwrap(), entry.attempts.last_failure.unwrap());
+        assert_eq!([latest.renewal.checked_at, latest.snapshot.made_at], [Timestamp::UNIX_EPOCH; 2]);
+        assert!(latest.renewal.validators.is_empty(), "{:?}", latest.renewal.validators.len());
+        assert!(failure.message.starts_with("a   [2Jx") && failure.message.len() < 2_100, "{:.20}", failure.message);
+    }
+}
+
+/// A database that somebody else has written, seals and all.
+#[tokio::test]
+async fn what_lies_in_a_database_is_held_to_what_a_refresh_would_keep() {
+    let subject = Subject::new(Kind::Sqlite);
+    put(&*subject.store, &key("cinema"), 1).await;
+    let path = subject.path();
+    let folder = subject.closed().await;
+    let conn = Connection::open(&path).unwrap();
+    let seal = |columns: &[&str]| Digest::of(columns.iter().map(|column| format!("{column}\n")).collect::<String>().as_bytes());
+    let renewal: String = conn.query_row("SELECT renewal FROM entry", [], |row| row.get(0)).unwrap();
+    let mut renewal: Value = serde_json::from_str(&renewal).unwrap();
+    renewal["checked_at"] = "-009999-01-02T12:00:00Z".into();
+    renewal["validators"]["request"]["etag"] = "x".repeat(5_000).into();
+    let failure = json!({ "kind": "permanent", "code": "extract_failed", "message": "\u{1b}[2J".repeat(20_000) });
+    let (renewal, attempts) = (renewal.to_string(), json!({ "last_failure": failure }).to_string());
+    let sealed = seal(&["cinema", "1", "1", "-5", &renewal, &attempts]);
+    let set = "UPDATE entry SET format = 1, fence = -5, renewal = ?1, attempts = ?2, seal = ?3";
+    conn.execute(set, rusqlite::params![renewal, attempts, sealed.as_bytes()]).unwrap();
+    // The same revision, and one that leaves no number for the next.
+    let (how, count, bytes, digest): (String, u32, i64, Vec<u8>) = conn
+        .query_row("SELECT how, count, bytes, digest FROM snapshot", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .unwrap();
+    let said = Digest::from_slice(&digest).unwrap().to_string();
+    let made_at = "-009999-01-02T12:00:00Z";
+    let [one, last] = [1, i64::MAX]
+        .map(|revision| seal(&["cinema", &revision.to_string(), "1", "1", made_at, &how, &count.to_string(), &bytes.to_string(), &said]));
+    conn.execute("UPDATE snapshot SET format = 1, fence = 1, made_at = ?1, seal = ?2", rusqlite::params![made_at, one.as_bytes()]).unwrap();
+    let again = "INSERT INTO snapshot SELECT key, ?1, format, fence, made_at, how, count, bytes, digest, ?2, items FROM snapshot";
+    conn.execute(again, rusqlite::params![i64::MAX, last.as_bytes()]).unwrap();
+    conn.close().unwrap();
+    let subject = Subject::within(Kind::Sqlite, Retention::default(), folder);
+    let entry = subject.store.get(&key("cinema")).await.unwrap().unwrap();
+    let (latest, failure) = (entry.latest.unwrap(), entry.attempts.last_failure.unwrap());
+    assert_eq!(latest.snapshot.revision, 1);
+    assert_eq!([latest.renewal.checked_at, latest.snapshot.made_at], [Timestamp::UNIX_EPOCH; 2]);
+    assert!(latest.renewal.validators.is_empty());
+    assert!(failure.message.starts_with(" [2J [2J") && failure.message.len() < 2_100, "{:.20}", failure.message);
+    // There is a number for the next.
+    put(&*subject.store, &key("cinema"), 2).await;
 }
 
 /// So many bytes of one text, over and over, after a beginning.

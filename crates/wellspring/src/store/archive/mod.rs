@@ -7,9 +7,10 @@
 use std::io;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use wellspring_core::key::Key;
+use wellspring_core::moment::believed;
 use wellspring_core::snapshot::{Attempts, Digest, How, Renewal};
 
 use super::StoreError;
@@ -132,6 +133,7 @@ struct KeyLine {
 #[serde(deny_unknown_fields)]
 struct RevisionLine<'a> {
     revision: u64,
+    #[serde(deserialize_with = "written_at")]
     made_at: Timestamp,
     how: How,
     count: u32,
@@ -139,6 +141,10 @@ struct RevisionLine<'a> {
     /// As stored, byte by byte: the digest speaks of them.
     #[serde(borrow)]
     items: &'a RawValue,
+}
+
+fn written_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    Timestamp::deserialize(deserializer).map(believed)
 }
 
 #[derive(Serialize, Deserialize)]
