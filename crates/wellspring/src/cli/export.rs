@@ -28,6 +28,9 @@ pub(super) struct Options {
     pub(super) server: Option<Url>,
 }
 
+/// What is otherwise in the archive than in the store is told of so many times; of more, only how often.
+const MOST_REMARKS: usize = 20;
+
 /// Writes and tells. Exit code 1 where there is no archive now.
 pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
     let asked = configured(config).and_then(|(config, _)| Ok((config, runtime()?)));
@@ -63,7 +66,8 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
 async fn export(config: &Config, options: &Options) -> Result<String, String> {
     let shown = options.file.display().to_string();
     let unwritable = |error: std::io::Error| format!("`{shown}` cannot be written ({error})");
-    let mut writing = Writing { target: Target::begin(&options.file).map_err(unwritable)?, progress: Progress::new("exported") };
+    let target = Target::begin(&options.file).map_err(unwritable)?;
+    let mut writing = Writing { target, progress: Progress::new("exported"), remarks: Vec::new(), more_remarks: 0 };
     let counts = if options.server.is_some() {
         running(config, options, &mut writing).await?
     } else if config.store.shared().is_some() {
@@ -77,9 +81,13 @@ async fn export(config: &Config, options: &Options) -> Result<String, String> {
     } else {
         running(config, options, &mut writing).await?
     };
-    let Writing { target, progress } = writing;
+    let Writing { target, progress, remarks, more_remarks } = writing;
     let bytes = target.finish().map_err(unwritable)?;
     drop(progress);
+    remarks.iter().for_each(|words| eprintln!("warning: {words}"));
+    if more_remarks > 0 {
+        eprintln!("warning: and {more_remarks} more");
+    }
     let to = bytes.map_or_else(
         || if shown == STANDARD { "standard output".to_owned() } else { shown.clone() },
         |bytes| format!("{shown} ({})", size(bytes)),
@@ -145,6 +153,8 @@ async fn running(config: &Config, options: &Options, writing: &mut Writing) -> R
 struct Writing {
     target: Target,
     progress: Progress,
+    remarks: Vec<String>,
+    more_remarks: u64,
 }
 
 #[async_trait]
@@ -154,5 +164,13 @@ impl Sink for Writing {
         // So that it can be interrupted.
         tokio::task::yield_now().await;
         self.target.write(&piece)
+    }
+
+    fn remark(&mut self, words: String) {
+        if self.remarks.len() < MOST_REMARKS {
+            self.remarks.push(words);
+        } else {
+            self.more_remarks += 1;
+        }
     }
 }

@@ -110,7 +110,8 @@ impl Meta {
     }
 }
 
-fn unconfirmed(snapshot: &Snapshot) -> Renewal {
+/// Of what nobody knows when it was confirmed.
+pub(super) fn unconfirmed(snapshot: &Snapshot) -> Renewal {
     let rungs = Rungs::of(snapshot.how.rung);
     Renewal { checked_at: snapshot.made_at, rules: Digest::of(b""), validators: std::collections::BTreeMap::default(), rungs }
 }

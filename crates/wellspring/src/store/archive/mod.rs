@@ -35,8 +35,9 @@ pub const FORMAT: u64 = 1;
 const LONGEST: usize = 97 << 20;
 /// The longest line of anything else, in bytes.
 const LONGEST_HEAD: usize = 8 << 20;
-/// The highest revision and fence that are believed: what JSON numbers carry everywhere, and no counter ever reaches.
-const HIGHEST: u64 = 1 << 53;
+/// The highest revision and fence that are believed: half of what JSON numbers carry everywhere, and no counter ever reaches. What a
+/// store counts on from there is not taken at its word either: [`write`] numbers it anew.
+const HIGHEST: u64 = 1 << 52;
 
 /// How an archive's revision lines begin, which may be long.
 const REVISION: &[u8] = b"{\"revision\":";
