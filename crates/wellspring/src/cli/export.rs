@@ -64,8 +64,9 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
 }
 
 async fn export(config: &Config, options: &Options) -> Result<String, String> {
-    let shown = options.file.display().to_string();
-    let unwritable = |error: std::io::Error| format!("`{shown}` cannot be written ({error})");
+    let is_standard = options.file.as_os_str() == STANDARD;
+    let shown = if is_standard { "standard output".to_owned() } else { format!("`{}`", options.file.display()) };
+    let unwritable = |error: std::io::Error| format!("{shown} cannot be written ({error})");
     let target = Target::begin(&options.file).map_err(unwritable)?;
     let mut writing = Writing { target, progress: Progress::new("exported"), remarks: Vec::new(), more_remarks: 0 };
     let counts = if options.server.is_some() {
@@ -88,10 +89,7 @@ async fn export(config: &Config, options: &Options) -> Result<String, String> {
     if more_remarks > 0 {
         eprintln!("warning: and {more_remarks} more");
     }
-    let to = bytes.map_or_else(
-        || if shown == STANDARD { "standard output".to_owned() } else { shown.clone() },
-        |bytes| format!("{shown} ({})", size(bytes)),
-    );
+    let to = bytes.map_or_else(|| shown.trim_matches('`').to_owned(), |bytes| format!("{} ({})", options.file.display(), size(bytes)));
     Ok(format!("exported {} with {} to {to}", count(counts.keys, "key"), count(counts.revisions, "revision")))
 }
 

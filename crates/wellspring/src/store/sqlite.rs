@@ -37,6 +37,9 @@ use super::local::{Local, restored_history};
 use super::{Admission, Change, Entry, Figures, Head, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 use crate::lifecycle;
 
+/// How it ends what it says of a file that cannot be written, for as long as it is open.
+pub const TRIES_AGAIN: &str = "; it tries again every second";
+
 /// How many reads of history wait before the thread at a time.
 const READS: usize = 4;
 

@@ -5,7 +5,7 @@ use wellspring_core::snapshot::Snapshot;
 
 use super::{Bad, Head, Piece, Reader};
 use crate::store::copy::{Working, together};
-use crate::store::{Entry, Latest, Retention, Store, StoreError};
+use crate::store::{Entry, Health, Latest, Retention, Store, StoreError};
 
 /// Keys whose restoring may share one commit.
 const AT_ONCE: usize = 256;
@@ -101,7 +101,12 @@ pub async fn take(
 }
 
 async fn restore(store: &dyn Store, batch: &[(Entry, Vec<Snapshot>)]) -> Result<(), StoreError> {
-    together(batch.iter().map(|(entry, history)| Box::pin(store.restore(entry, history)) as Working<'_>).collect()).await
+    together(batch.iter().map(|(entry, history)| Box::pin(store.restore(entry, history)) as Working<'_>).collect()).await?;
+    // What cannot be written now piles up in memory, and is not taken over.
+    match store.health() {
+        Health::Ok => Ok(()),
+        Health::Degraded(why) => Err(StoreError::Unavailable(why)),
+    }
 }
 
 /// Whether what is stored was confirmed, or where neither ever was, tried later than what is offered.
