@@ -85,7 +85,9 @@ async fn export(config: &Config, options: &Options) -> Result<String, String> {
     let Writing { target, progress, remarks, more_remarks } = writing;
     let bytes = target.finish().map_err(unwritable)?;
     drop(progress);
-    remarks.iter().for_each(|words| eprintln!("warning: {words}"));
+    for words in &remarks {
+        eprintln!("warning: {words}");
+    }
     if more_remarks > 0 {
         eprintln!("warning: and {more_remarks} more");
     }

@@ -48,10 +48,10 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
         let interrupted = interrupted();
         tokio::select! {
             done = import(&config, options, &taking) => done,
-            why = interrupted => Err(match taking.load(Ordering::Relaxed) {
-                false => format!("{why}; nothing was taken over"),
-                true => format!("{why}; {TAKEN_STAYS}"),
-            }),
+            why = interrupted => {
+                let became = if taking.load(Ordering::Relaxed) { TAKEN_STAYS } else { "nothing was taken over" };
+                Err(format!("{why}; {became}"))
+            }
         }
     });
     runtime.shutdown_background();

@@ -157,6 +157,7 @@ fn size(snapshot: &Snapshot) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use wellspring_core::rung::Rungs;
     use wellspring_core::snapshot::{Attempts, Digest, Renewal, Validator};
 
     use super::*;
@@ -167,7 +168,7 @@ mod tests {
         let key = Key::parse("films").unwrap();
         let validator = Validator { etag: Some("x".repeat(1_000)), last_modified: None };
         let validators = (0..1_000).map(|number| (number.to_string(), validator.clone())).collect();
-        let renewal = Renewal { checked_at: jiff::Timestamp::UNIX_EPOCH, rules: Digest::of(b""), validators, rungs: Default::default() };
+        let renewal = Renewal { checked_at: jiff::Timestamp::UNIX_EPOCH, rules: Digest::of(b""), validators, rungs: Rungs::default() };
         let weight = |latest, history| {
             Coming { head: Head { key: key.clone(), latest, attempts: Attempts::default() }, history, pruned: 0 }.weight()
         };
