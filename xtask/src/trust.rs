@@ -15,6 +15,7 @@ mod inward;
 mod lifecycle;
 mod outward;
 mod refresh;
+mod replicas;
 mod said;
 mod tools;
 
@@ -22,7 +23,7 @@ use said::Said;
 
 /// All of them, a file a group.
 const GROUPS: &[&[Promise]] =
-    &[disk::PROMISES, inward::PROMISES, lifecycle::PROMISES, refresh::PROMISES, outward::PROMISES, tools::PROMISES];
+    &[disk::PROMISES, inward::PROMISES, lifecycle::PROMISES, refresh::PROMISES, outward::PROMISES, replicas::PROMISES, tools::PROMISES];
 
 /// Tells a test that the full numbers are wanted, by which latencies are judged.
 const LONG: (&str, &str) = ("WELLSPRING_TRUST", "long");

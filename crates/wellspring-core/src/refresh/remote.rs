@@ -107,8 +107,9 @@ impl State {
     /// Until when the failure that was taken over keeps us from trying, by our own clock.
     fn held_back(&self, policy: &Policy, since: Mono, now: Moment) -> Option<Mono> {
         let Attempts { failed_at: Some(from), not_before: Some(to), .. } = &self.attempts else { return None };
-        let length =
-            Duration::try_from(to.duration_since(*from)).unwrap_or_default().min(policy.longest_backoff().max(LONGEST_RETRY_AFTER));
+        // By our own policy, which may be another: never past a retry well before the next period, but for what the upstream asked for.
+        let asked = self.degraded().and_then(|failure| failure.retry_after).unwrap_or_default().min(LONGEST_RETRY_AFTER);
+        let length = Duration::try_from(to.duration_since(*from)).unwrap_or_default().min(policy.longest_backoff().max(asked));
         let until = clamped(*from, since, now).after(length);
         (until > now.mono).then_some(until)
     }

@@ -292,7 +292,8 @@ impl Node {
         if let Phase::BackingOff { until } = after.phase {
             if before.phase != after.phase && *event != Event::LeaseDenied {
                 let wish = if let Event::Failed(failure) = event { failure.retry_after.unwrap_or_default() } else { Duration::ZERO };
-                hold(until >= now.after(SHORTEST_BACKOFF), "a retry sooner than the shortest backoff")?;
+                let heard = matches!(event, Event::Remote(_));
+                hold(heard || until >= now.after(SHORTEST_BACKOFF), "a retry sooner than the shortest backoff")?;
                 let most = (policy.period() / 4).max(SHORTEST_BACKOFF).max(wish.min(LONGEST_RETRY_AFTER));
                 hold(now.until(until) <= most, "a retry not well before the next period")?;
             }

@@ -25,6 +25,19 @@ pub(super) struct Local {
     changes: broadcast::Sender<Change>,
 }
 
+/// What became of an entry of another store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Adopted {
+    /// It is a new revision.
+    Rises,
+    /// The revision is the one that was here.
+    Renews,
+    /// It was written before what is here, which stays.
+    Older,
+    /// Its revision does not follow the one that is here, which stays for now.
+    FollowsNot,
+}
+
 impl Local {
     pub(super) fn new(entries: impl IntoIterator<Item = Entry>, notes: BTreeMap<String, String>) -> Self {
         let entries: BTreeMap<Key, Entry> = entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
@@ -118,20 +131,28 @@ impl Local {
         entry
     }
 
-    /// Takes over another store's latest; whether it is another revision. `None` where it does not follow what is here.
-    pub(super) fn adopt(&mut self, entry: &Entry) -> Option<bool> {
-        let revision = |entry: &Entry| entry.latest.as_ref().map(|latest| (latest.snapshot.revision, latest.snapshot.digest));
-        let (before, after) = (self.entries.get(&entry.key).and_then(revision), revision(entry));
-        let rises = after.map(|(revision, _)| revision) > before.map(|(revision, _)| revision);
-        if !rises && before != after {
-            return None;
-        }
+    /// Takes over another store's latest, unless what is here was written under a later lease.
+    pub(super) fn adopt(&mut self, entry: &Entry) -> Adopted {
+        let before = self.entries.get(&entry.key).and_then(|entry| entry.latest.as_ref());
+        let after = entry.latest.as_ref();
+        let adopted = match (before, after) {
+            (Some(before), Some(after)) if before.fence > after.fence => return Adopted::Older,
+            (Some(before), Some(after)) if before.snapshot.revision < after.snapshot.revision => Adopted::Rises,
+            (Some(before), Some(after))
+                if before.snapshot.digest == after.snapshot.digest && before.snapshot.revision == after.snapshot.revision =>
+            {
+                Adopted::Renews
+            }
+            (Some(_), _) => return Adopted::FollowsNot,
+            (None, Some(_)) => Adopted::Rises,
+            (None, None) => Adopted::Renews,
+        };
         self.void(&entry.key);
         if let Some(latest) = &entry.latest {
             self.leases.rise_above(latest.fence);
         }
         self.entries.insert(entry.key.clone(), entry.clone());
-        Some(rises)
+        adopted
     }
 
     pub(super) fn acquire(&mut self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Option<Lease> {

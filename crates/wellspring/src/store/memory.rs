@@ -11,7 +11,7 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
-use super::local::{Local, restored_history};
+use super::local::{Adopted, Local, restored_history};
 use super::{Admission, Change, Entry, Head, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 
 /// A store without a file.
@@ -161,13 +161,15 @@ impl Store for MemoryStore {
     async fn adopt(&self, entry: &Entry) -> Result<(), StoreError> {
         {
             let mut state = self.state();
-            if let Some(rises) = state.local.adopt(entry) {
-                if let (true, Some(latest)) = (rises, &entry.latest) {
+            match (state.local.adopt(entry), &entry.latest) {
+                (Adopted::FollowsNot, _) => {}
+                (Adopted::Rises, Some(latest)) => {
                     let history = state.history.entry(entry.key.clone()).or_default();
                     history.insert(0, latest.snapshot.clone());
                     self.prune(history);
+                    return Ok(());
                 }
-                return Ok(());
+                _ => return Ok(()),
             }
         }
         super::copy::adopt(self, entry).await

@@ -28,7 +28,6 @@ use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
 use self::address::Address;
-pub use self::address::SCHEMES;
 use self::fault::{Fault, Reply};
 use self::link::Link;
 use self::scripts::{ACQUIRE, Call, EVICT, EXTEND, PUT, RECORD, RELEASE, RESTORE, SLOT, Script, TOUCH};

@@ -33,7 +33,7 @@ use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
 use self::file::DataFile;
 use self::writer::{Job, Read, Write, Writer};
-use super::local::{Local, restored_history};
+use super::local::{Adopted, Local, restored_history};
 use super::{Admission, Change, Entry, Figures, Head, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 use crate::lifecycle;
 
@@ -264,8 +264,13 @@ impl Store for SqliteStore {
     async fn adopt(&self, entry: &Entry) -> Result<(), StoreError> {
         let answer = {
             let mut local = self.shared.local();
-            local.adopt(entry).map(|rises| {
-                let write = if rises { Write::Put(entry.clone()) } else { Write::Renew(entry.clone()) };
+            let write = match local.adopt(entry) {
+                Adopted::Rises => Some(Write::Put(entry.clone())),
+                Adopted::Renews => Some(Write::Renew(entry.clone())),
+                Adopted::Older => return Ok(()),
+                Adopted::FollowsNot => None,
+            };
+            write.map(|write| {
                 let (done, answer) = oneshot::channel();
                 self.submit(Job::Write(Box::new(write), done));
                 answer

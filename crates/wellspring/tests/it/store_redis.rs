@@ -67,6 +67,11 @@ async fn what_is_not_ours_is_left_alone() {
     assert!(ask::<u64>(&url, &["DBSIZE"]).await <= size + 1);
     assert_eq!(ask::<String>(&url, &["GET", "ws:{cinema}:i:cinema"]).await, "theirs");
     put(&store, &key("events"), 1).await;
+    let () = ask(&url, &["SADD", "ws:sources", "strange"]).await;
+    let () = ask(&url, &["SET", "ws:{strange}:m", "theirs"]).await;
+    assert_eq!(store.keys().await, Ok(vec![key("events")]));
+    assert_eq!(store.list().await.unwrap().len(), 1);
+    assert_eq!(store.heads(at(0)).await.unwrap().len(), 1);
     assert_eq!(store.health(), Health::Ok, "one key is no reason to call all of it sick");
 
     let url = database();
@@ -488,4 +493,17 @@ fn noise(key: &wellspring_core::key::Key, seed: u64) -> Snapshot {
     let texts: Vec<_> = (0..60).map(|part| Digest::of(format!("{seed} {part}").as_bytes()).to_string()).collect();
     let items = Items::encode(&[serde_json::json!({ "texts": texts })]);
     Snapshot { digest: items.digest(), items, ..snapshot(key, 1, 0) }
+}
+
+#[tokio::test]
+async fn a_certificate_of_nobody_is_not_believed() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (cert, key_file) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, own.cert.pem()).unwrap();
+    std::fs::write(&key_file, own.signing_key.serialize_pem()).unwrap();
+    let (port, cert, key_file) = (free_port().to_string(), cert.to_str().unwrap(), key_file.to_str().unwrap());
+    let _server = Server::start(&["--tls-port", &port, "--tls-cert-file", cert, "--tls-key-file", key_file, "--tls-auth-clients", "no"]);
+    let store = open(&format!("rediss://localhost:{port}")).await;
+    assert!(degraded(&store).contains("certificate"), "{}", degraded(&store));
 }

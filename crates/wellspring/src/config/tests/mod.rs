@@ -172,7 +172,8 @@ fn port_counts_where_nothing_says_where_to_listen() {
 #[test]
 fn a_store_in_redis_is_named_without_its_password() {
     for url in ["redis://u:${SECRET}@host:6379/0", "rediss://host", "redis+unix:///run/redis.sock?db=1", "redis+sentinel://a,b:1/name/0"] {
-        let config = good(&format!("[store]\nurl = \"{url}\"\n[source.a]\nurl = \"https://a.example\"\nfresh_for = \"1h\"\n"));
+        let config =
+            good(&format!("[store]\nurl = \"{url}\"\n[source.a]\nurl = \"https://a.example\"\nformat = \"feed\"\nfresh_for = \"1h\"\n"));
         assert!(config.store.shared().is_some() && config.store.path() == Some(Path::new("data/wellspring.db")), "{url}");
         assert!(!format!("{:?}", config.store).contains(CANARY), "{url}");
     }

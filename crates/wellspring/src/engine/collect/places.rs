@@ -125,9 +125,8 @@ impl Collector {
         let failure = fetched.as_ref().err().map(|miss| &miss.failure);
         let ended = self.clock.mono();
         self.breaker.report(host, request.url.expose(), failure, ended);
-        if let Some(slot) = slot {
-            slot.leave().await;
-        }
+        // Given back beside: what was fetched is as old as it is, and does not wait for a store that hangs.
+        drop(slot);
         (ended.since(started), fetched)
     }
 
@@ -201,15 +200,6 @@ impl Collector {
 struct TakenSlot {
     store: Arc<dyn Store>,
     slot: Option<Slot>,
-}
-
-impl TakenSlot {
-    async fn leave(mut self) {
-        if let Some(slot) = self.slot.take() {
-            // What was fetched is not to wait for a store that hangs; the place runs out by itself.
-            let _ = timeout(SLOT_PATIENCE, self.store.leave(&slot)).await;
-        }
-    }
 }
 
 impl Drop for TakenSlot {

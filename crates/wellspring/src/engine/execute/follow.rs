@@ -72,9 +72,7 @@ impl Flight {
         let held = timeout(LOOK_PATIENCE, self.shared.collector.store.get(&self.cell.key)).await;
         let Ok(Ok(held)) = held else { return true };
         let Some(effects) = self.shared.take_over(&self.cell, held.as_ref(), |_| true) else { return true };
-        if let Some(version) = version {
-            self.cell.seen.set(version, self.shared.looked(begun));
-        }
+        self.cell.seen.set(version.unwrap_or_default(), self.shared.looked(begun));
         if self.cell.lock().state.is_refreshing() {
             return true;
         }

@@ -25,11 +25,13 @@ mod verdict;
 mod write;
 
 use circuit::{Circuit, PATIENCE};
-use verdict::{Verdict, judge};
+use verdict::{Base, Verdict, judge};
 
 /// How long the shared store may take to show all that it holds.
 const LIST_PATIENCE: Duration = Duration::from_secs(2);
-const HEADS_PATIENCE: Duration = Duration::from_secs(5);
+/// The same of all heads, and how much longer for each key: of many they take their time.
+const HEADS_PATIENCE: Duration = Duration::from_secs(2);
+const HEAD_PATIENCE: Duration = Duration::from_micros(20);
 /// Hints that a slow watcher may fall behind before it is told that it missed some.
 const HINTS: usize = 1_024;
 /// Names of notes of our own: of each key that was refreshed alone, the fence that was shared before.
@@ -57,8 +59,10 @@ struct Books {
     leases: HashMap<u128, Held>,
     /// At which version what is shared of a key was what is here.
     versions: HashMap<Key, u64>,
-    /// Keys that were refreshed alone and are to be told; with the fence that was shared before, where that is known.
-    waiting: BTreeMap<Key, Option<u64>>,
+    /// Keys that were refreshed alone and are to be told; with what was shared before, where that is known.
+    waiting: BTreeMap<Key, Option<Base>>,
+    /// Leases of the shared store that could not be given back.
+    unreleased: Vec<Lease>,
     closed: bool,
 }
 
@@ -88,7 +92,8 @@ impl Paired {
         let mut books = Books::default();
         for (name, text) in local.notes().await.unwrap_or_default() {
             if let Some(Ok(key)) = name.strip_prefix(WAITS).map(Key::parse) {
-                books.waiting.insert(key, text.parse().ok());
+                let base = text.split_once(' ').and_then(|(fence, at)| Some((fence.parse().ok()?, at.parse().ok()?)));
+                books.waiting.insert(key, base);
             }
         }
         let circuit = Circuit::new(clock.now().wall);
@@ -138,6 +143,20 @@ impl Pair {
         answered
     }
 
+    fn heads_patience(&self) -> Duration {
+        let keys = u32::try_from(self.books().versions.len()).unwrap_or(u32::MAX);
+        HEADS_PATIENCE + HEAD_PATIENCE * keys
+    }
+
+    /// Gives a lease of the shared store back; where it cannot be reached, once it can.
+    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        let given = self.ask(self.shared.release(lease)).await;
+        if given.is_err() {
+            self.books().unreleased.push(lease.clone());
+        }
+        given
+    }
+
     fn held(&self, lease: &Lease) -> Held {
         self.books().leases.get(&lease.owner).copied().unwrap_or(Held { world: World::Shared, ends: Mono::NEVER })
     }
@@ -152,11 +171,11 @@ impl Pair {
         let is_waiting = self.books().waiting.contains_key(key);
         let Some(shared) = shared.filter(|_| !is_waiting) else { return };
         let Ok(ours) = self.local.get(key).await else { return };
-        match judge(Some(shared), ours.as_ref(), None) {
+        match judge(Some(shared), ours.as_ref(), false, None) {
             Verdict::Same => {}
             Verdict::Adopt => self.keep(shared).await,
             // The shared one has fallen behind.
-            Verdict::Put(_) | Verdict::Touch(_) => self.wait(key, ours.and_then(|ours| ours.latest).map(|latest| latest.fence)).await,
+            Verdict::Put(_) | Verdict::Touch(_) => self.wait(key, None).await,
         }
     }
 
@@ -167,12 +186,24 @@ impl Pair {
         }
     }
 
+    async fn keep_all(&self, entries: &[Entry]) {
+        for some in entries.chunks(64) {
+            let keeping = |entry| async move {
+                self.keep(entry).await;
+                Ok(())
+            };
+            let _all_ok =
+                super::copy::together(some.iter().map(|entry| Box::pin(keeping(entry)) as super::copy::Working<'_>).collect()).await;
+        }
+    }
+
     /// Notes that a key is to be told to the shared store, and what that held of it when we last knew.
-    async fn wait(&self, key: &Key, base: Option<u64>) {
+    async fn wait(&self, key: &Key, base: Option<Base>) {
         let is_new = !self.books().waiting.contains_key(key);
         if is_new {
             self.books().waiting.insert(key.clone(), base);
-            let _ = self.local.note(&format!("{WAITS}{key}"), Some(&base.map(|fence| fence.to_string()).unwrap_or_default())).await;
+            let _ =
+                self.local.note(&format!("{WAITS}{key}"), Some(&base.map(|(fence, at)| format!("{fence} {at}")).unwrap_or_default())).await;
         }
         if self.circuit.is_closed() {
             self.kick.notify_one();
@@ -198,11 +229,21 @@ impl Store for Paired {
     async fn list(&self) -> Result<Vec<Entry>, StoreError> {
         let mut all: BTreeMap<Key, Entry> = self.0.local.list().await?.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
         let shared = self.0.ask_within(LIST_PATIENCE, self.0.shared.list()).await.unwrap_or_default();
+        let mut newer = Vec::new();
         for entry in shared {
-            if all.get(&entry.key).is_none_or(|ours| !better(ours, &entry)) {
+            let ours = all.get(&entry.key);
+            // What waits is as it is here until it is settled which of the two stands.
+            let waits = ours.is_some() && self.0.books().waiting.contains_key(&entry.key);
+            if !waits && ours.is_none_or(|ours| !better(ours, &entry)) {
+                if ours != Some(&entry) {
+                    newer.push(entry.clone());
+                }
                 all.insert(entry.key.clone(), entry);
             }
         }
+        let pair = Arc::clone(&self.0);
+        // Nobody who starts waits for a disk.
+        lifecycle::detach(async move { pair.keep_all(&newer).await });
         Ok(all.into_values().collect())
     }
 
@@ -212,6 +253,10 @@ impl Store for Paired {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        // While a key waits it is as it is here: what is built upon it is then what is told of it, or given up for what is shared.
+        if self.0.books().waiting.contains_key(key) {
+            return self.0.local.get(key).await;
+        }
         let Ok(entry) = self.0.ask(self.0.shared.get(key)).await else { return self.0.local.get(key).await };
         self.0.compare(key, entry.as_ref()).await;
         Ok(entry)
@@ -238,7 +283,7 @@ impl Store for Paired {
     }
 
     async fn heads(&self, now: Moment) -> Result<Vec<Head>, StoreError> {
-        let heads = self.0.ask_within(HEADS_PATIENCE, self.0.shared.heads(now)).await?;
+        let heads = self.0.ask_within(self.0.heads_patience(), self.0.shared.heads(now)).await?;
         self.0.note_heads(&heads, now).await?;
         Ok(heads)
     }
@@ -297,7 +342,7 @@ impl Store for Paired {
         let held = self.0.held(lease);
         self.0.books().leases.remove(&lease.owner);
         match held.world {
-            World::Shared => self.0.ask(self.0.shared.release(lease)).await,
+            World::Shared => self.0.give_back(lease).await,
             World::Local => self.0.local.release(lease).await,
         }
     }

@@ -8,7 +8,7 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 
 use super::circuit::PATIENCE;
-use super::{HEADS_PATIENCE, Pair, Verdict, judge};
+use super::{Pair, Verdict, judge};
 use crate::store::{Change, Entry, Head, Latest, Lease, StoreError, copy};
 
 /// How long one key may take.
@@ -23,8 +23,13 @@ impl Pair {
     pub(super) async fn come_back(&self) -> Result<(), StoreError> {
         self.reach(PATIENCE, self.shared.notes()).await?;
         let now = self.clock.now();
-        let heads = self.reach(HEADS_PATIENCE, self.shared.heads(now)).await?;
+        let heads = self.reach(self.heads_patience(), self.shared.heads(now)).await?;
         self.note_heads(&heads, now).await?;
+        let unreleased = std::mem::take(&mut self.books().unreleased);
+        for lease in unreleased {
+            // It runs out by itself else.
+            self.reach(PATIENCE, self.shared.release(&lease)).await?;
+        }
         self.tell_all().await?;
         self.circuit.close();
         self.hint(Change::Missed);
@@ -59,10 +64,10 @@ impl Pair {
         let (mut behind, mut missing) = (BTreeSet::new(), BTreeSet::new());
         for head in ours.iter().filter(|head| head.latest.is_some()) {
             match shared.get(&head.key) {
-                None => drop(missing.insert((&head.key, head.latest))),
+                None => drop(missing.insert(&head.key)),
                 Some(theirs) if theirs.latest == head.latest => drop(self.books().versions.insert(head.key.clone(), theirs.version)),
                 Some(theirs) if theirs.latest.map(|(fence, _)| fence) < head.latest.map(|(fence, _)| fence) => {
-                    behind.insert((&head.key, head.latest));
+                    behind.insert(&head.key);
                 }
                 // Newer: whoever serves it reads it.
                 Some(_) => {}
@@ -72,8 +77,8 @@ impl Pair {
             // It was emptied, or comes from an old backup. One key alone that is gone was evicted elsewhere.
             behind.append(&mut missing);
         }
-        for (key, latest) in behind {
-            self.wait(key, latest.map(|(fence, _)| fence)).await;
+        for key in behind {
+            self.wait(key, None).await;
         }
         Ok(())
     }
@@ -100,7 +105,10 @@ impl Pair {
     async fn settle_shared(&self, key: &Key, seen: u64, now: Moment) -> Result<(), StoreError> {
         let Some(lease) = self.reach(PATIENCE, self.shared.acquire(key, seen, LEASE, now)).await? else { return Ok(()) };
         let settled = self.settle_under(&lease).await;
-        self.reach(PATIENCE, self.shared.release(&lease)).await?;
+        if let Err(error) = self.reach(PATIENCE, self.shared.release(&lease)).await {
+            self.books().unreleased.push(lease);
+            return Err(error);
+        }
         match settled {
             Err(StoreError::LeaseLost(_) | StoreError::Outdated { .. }) => Ok(()),
             settled => settled,
@@ -113,7 +121,7 @@ impl Pair {
         let shared = self.reach(PATIENCE, self.shared.get(key)).await?;
         let ours = self.local.get(key).await?;
         let base = self.books().waiting.get(key).copied();
-        match judge(shared.as_ref(), ours.as_ref(), base) {
+        match judge(shared.as_ref(), ours.as_ref(), base.is_some(), base.flatten()) {
             Verdict::Same => {}
             Verdict::Adopt => {
                 if let Some(shared) = &shared {

@@ -6,7 +6,7 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
-use super::{Held, Pair, World};
+use super::{Base, Held, Pair, World};
 use crate::store::{Entry, Latest, Lease, StoreError};
 
 /// How long a result is written here whose shared lease cannot be used.
@@ -26,7 +26,11 @@ impl Pair {
                 }
                 // What is stored may have fallen behind what we have; under this lease it is put right before it is built upon.
                 match self.settle_under(&lease).await {
-                    Err(StoreError::Unavailable(_)) => self.forget(&lease),
+                    Err(StoreError::Unavailable(_)) => {
+                        let mut books = self.books();
+                        books.leases.remove(&lease.owner);
+                        books.unreleased.push(lease);
+                    }
                     Err(error) => return Err(error),
                     Ok(()) => return Ok(Some(lease)),
                 }
@@ -48,10 +52,6 @@ impl Pair {
             books.leases.retain(|_, held| now.mono < held.ends);
         }
         books.leases.insert(lease.owner, Held { world, ends: now.mono.after(ttl) });
-    }
-
-    fn forget(&self, lease: &Lease) {
-        self.books().leases.remove(&lease.owner);
     }
 
     pub(super) async fn put(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
@@ -137,7 +137,8 @@ impl Pair {
     }
 
     /// What is shared is what is here, until something is written here alone.
-    async fn base(&self, key: &Key) -> Option<u64> {
-        Some(self.local.get(key).await.ok().flatten().and_then(|entry| entry.latest).map_or(0, |latest| latest.fence))
+    async fn base(&self, key: &Key) -> Option<Base> {
+        let latest = self.local.get(key).await.ok().flatten().and_then(|entry| entry.latest)?;
+        Some((latest.fence, latest.renewal.checked_at))
     }
 }

@@ -10,8 +10,8 @@ use redis::{
 
 use crate::store::StoreError;
 
-/// Schemes before the `:` of an address.
-pub const SCHEMES: [&str; 5] = ["redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel"];
+/// What stands before the `://` of an address.
+const SCHEMES: [&str; 5] = ["redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel"];
 /// Where sentinels listen.
 const SENTINEL: u16 = 26_379;
 

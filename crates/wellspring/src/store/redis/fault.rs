@@ -16,6 +16,8 @@ pub(super) enum Fault {
     Replica,
     /// It cannot be used as it is: what is stored there is of a newer version, or not ours.
     Unusable(String),
+    /// There is no connection: nothing was sent.
+    Unsent(String),
     /// This call alone failed.
     Failed(String),
     /// The server does not know a script yet.
@@ -59,7 +61,7 @@ impl Fault {
 
     pub(super) fn why(&self) -> &str {
         match self {
-            Self::Away(why) | Self::Refused(why) | Self::Unusable(why) | Self::Failed(why) => why,
+            Self::Away(why) | Self::Refused(why) | Self::Unsent(why) | Self::Unusable(why) | Self::Failed(why) => why,
             Self::Replica => "Redis is a read-only replica",
             Self::NoScript => "Redis forgets its scripts",
             Self::Closed => "the store is closed",

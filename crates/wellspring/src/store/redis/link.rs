@@ -182,6 +182,7 @@ impl Link {
         let settled = |state: &State| match state {
             State::Joining => None,
             State::Up(wire) => Some(Ok(wire.clone())),
+            State::Down(Fault::Away(why)) => Some(Err(Fault::Unsent(why.clone()))),
             State::Down(fault) => Some(Err(fault.clone())),
             State::Closed => Some(Err(Fault::Closed)),
         };
@@ -190,7 +191,10 @@ impl Link {
         }
         let mut state = self.state.subscribe();
         let waited = timeout(CONNECT, state.wait_for(|state| !matches!(state, State::Joining))).await;
-        waited.ok().and_then(Result::ok).and_then(|state| settled(&state)).unwrap_or_else(|| Err(Fault::late()))
+        waited.ok().and_then(Result::ok).and_then(|state| settled(&state)).unwrap_or_else(|| {
+            let why = self.fault().as_ref().map_or("Redis cannot be reached", Fault::why).to_owned();
+            Err(Fault::Unsent(why))
+        })
     }
 
     /// Something went through. Where a server refused writes, only a write shows that it no longer does.
@@ -239,7 +243,7 @@ impl Link {
     /// Something did not, on this connection or on the way to one.
     pub(super) fn failed(&self, number: Option<u64>, fault: &Fault) {
         let is_lost = match fault {
-            Fault::NoScript | Fault::Closed => return,
+            Fault::NoScript | Fault::Unsent(_) | Fault::Closed => return,
             Fault::Away(_) => true,
             Fault::Replica => self.address.has_others(),
             Fault::Refused(_) | Fault::Unusable(_) | Fault::Failed(_) => false,

@@ -143,7 +143,13 @@ async fn lines(link: &Link, source: &str) -> Result<HashMap<Key, String>, Fault>
     loop {
         let mut scan = cmd("HSCAN");
         scan.arg(names::index(source)).arg(&cursor).arg("COUNT").arg(LINES);
-        let (next, found): (String, Vec<(String, String)>) = link.look(&scan, PAGE).await?;
+        let (next, found): (String, Vec<(String, String)>) = match link.look(&scan, PAGE).await {
+            Err(Fault::Failed(why)) => {
+                tracing::warn!(source, why, "a source is left out of what is read");
+                return Ok(lines);
+            }
+            answer => answer?,
+        };
         for (key, line) in found {
             match Key::parse(&key) {
                 Ok(key) if key.source() == source => drop(lines.insert(key, line)),

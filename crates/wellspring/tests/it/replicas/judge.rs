@@ -14,11 +14,18 @@ const TOGETHER: Duration = Duration::from_secs(5);
 const LEASE: Duration = Duration::from_secs(36);
 /// Where clocks disagree, what another replica confirmed counts from when it was last looked at.
 const LOOKS: Duration = Duration::from_secs(11);
+/// A look at all heads that hangs is given up after so long.
+const HANGS: Duration = Duration::from_secs(6);
 
 /// All was whole since then: a key is fetched when its period is over, by one of them.
 pub(super) fn is_once_a_period(world: &World, since: Duration) {
     let fetched = world.log.fetched.lock().unwrap();
-    let least = if world.skewed { PERIOD.saturating_sub(LOOKS) } else { PERIOD };
+    let least = match (world.skewed, since.is_zero()) {
+        (true, _) => PERIOD.saturating_sub(LOOKS + HANGS),
+        (false, true) => PERIOD,
+        // What was confirmed on one side is learned of later on the other.
+        (false, false) => PERIOD.saturating_sub(Duration::from_secs(2)),
+    };
     for source in SOURCES {
         let of: Vec<&Fetch> = fetched.iter().filter(|fetch| fetch.source == source && fetch.begun >= since).collect();
         for pair in of.windows(2) {
@@ -75,7 +82,7 @@ pub(super) async fn comes_together(world: &World) {
     // What no hint and no broken link has told of is found by the next look at all heads.
     let within = if world.silent { TOGETHER + LOOKS } else { TOGETHER };
     for source in SOURCES {
-        let mut free = healed;
+        let mut free = world.clock.passed();
         loop {
             let all = held(world, source).await;
             if all.iter().all(|(_, held)| held.is_some() && *held == all[0].1) {

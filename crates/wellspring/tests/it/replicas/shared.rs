@@ -50,6 +50,8 @@ pub(super) enum State {
     Hangs,
     /// One in four is done and not answered.
     LosesAnswers,
+    /// All is well but for results, which arrive when the lease is long over.
+    Holds,
     /// What is on its way arrives so much later.
     Late(Duration),
 }
@@ -57,6 +59,14 @@ pub(super) enum State {
 impl Link {
     pub(super) fn new(name: usize) -> Arc<Self> {
         Arc::new(Self { name, state: Mutex::new(State::Whole), hints: broadcast::Sender::new(256), dead: AtomicBool::new(false) })
+    }
+
+    pub(super) fn set(&self, state: State) {
+        let before = std::mem::replace(&mut *self.state.lock().unwrap(), state);
+        if before != State::Whole && state == State::Whole {
+            // Whoever connects again says that it was away.
+            let _ = self.hints.send(Change::Missed);
+        }
     }
 }
 
@@ -109,7 +119,7 @@ impl SharedStore {
             let Ok(hint) = self.now.lock().unwrap().1.try_recv() else { return };
             let rarity = *self.hints.lock().unwrap();
             for link in self.links.lock().unwrap().iter() {
-                if !matches!(*link.state.lock().unwrap(), State::Whole | State::LosesAnswers) {
+                if !matches!(*link.state.lock().unwrap(), State::Whole | State::Holds | State::LosesAnswers) {
                     continue;
                 }
                 let fate = if rarity == 0 { 9 } else { self.dice.below(rarity) };
@@ -176,7 +186,7 @@ impl Handle {
             done
         };
         match state {
-            State::Whole => work.await,
+            State::Whole | State::Holds => work.await,
             State::Refuses => Err(StoreError::Unavailable("refused".to_owned())),
             State::Hangs => std::future::pending().await,
             State::LosesAnswers => {
@@ -221,7 +231,16 @@ impl Store for Handle {
     async fn put_if(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
         let (shared, link) = (Arc::clone(&self.shared), Arc::clone(&self.link));
         let (lease, snapshot, renewal, attempts) = (lease.clone(), snapshot.clone(), renewal.clone(), attempts.clone());
-        self.call(async move { shared.write(&link, &lease, &snapshot, &renewal, &attempts).await }).await
+        let holds = *self.link.state.lock().unwrap() == State::Holds;
+        let work = async move { shared.write(&link, &lease, &snapshot, &renewal, &attempts).await };
+        if holds {
+            let late = spawn(async move {
+                pass(Duration::from_secs(60)).await;
+                work.await
+            });
+            return late.await.unwrap();
+        }
+        self.call(work).await
     }
     async fn touch_if(&self, lease: &Lease, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
         call!(self, store, lease = lease.clone(), renewal = renewal.clone(), attempts = attempts.clone() => {

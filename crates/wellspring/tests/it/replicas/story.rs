@@ -13,6 +13,7 @@ use wellspring::engine::{Forced, Settings};
 use wellspring::store::Retention;
 use wellspring::store::memory::MemoryStore;
 use wellspring_core::key::Key;
+use wellspring_core::refresh::Phase;
 use wellspring_core::snapshot::Snapshot;
 
 use super::judge;
@@ -100,14 +101,16 @@ impl Log {
 
     /// What the upstream has at the end of a fetch.
     pub(super) fn number(&self, fetch: usize, rises: bool) -> u64 {
-        let source = {
-            let mut fetched = self.fetched.lock().unwrap();
-            fetched[fetch].ended = Some(self.clock.passed());
-            fetched[fetch].source.clone()
-        };
+        let now = self.clock.passed();
+        let mut fetched = self.fetched.lock().unwrap();
+        let source = fetched[fetch].source.clone();
+        // Of two at one moment nobody can say which is the later.
+        let alone = fetched.iter().all(|other| other.source != source || other.ended != Some(now));
+        fetched[fetch].ended = Some(now);
+        drop(fetched);
         let mut numbers = self.numbers.lock().unwrap();
         let number = numbers.entry(source).or_insert(1);
-        *number += u64::from(rises);
+        *number += u64::from(rises && alone);
         *number
     }
 
@@ -204,7 +207,7 @@ impl World {
 
     fn set(&mut self, name: usize, state: State) {
         self.log.say(format!("the link of replica {name}: {state:?}"));
-        *self.replicas[name].link.state.lock().unwrap() = state;
+        self.replicas[name].link.set(state);
         if self.skewed && state != State::Whole {
             *self.log.judges_numbers.lock().unwrap() = false;
         }
@@ -227,10 +230,24 @@ impl World {
         self.faults += 1;
     }
 
+    /// A replica stops while it refreshes: what it had begun to write arrives when its lease is over.
+    async fn stop_a_holder(&mut self) {
+        for _ in 0..250 {
+            let collects = |replica: &Replica| {
+                SOURCES.iter().any(|source| matches!(replica.cell(source).lock().state.phase, Phase::Collecting { .. }))
+            };
+            if let Some(at) = self.replicas.iter().position(collects) {
+                self.set(at, State::Holds);
+                return pass(Duration::from_secs(3)).await;
+            }
+            pass(Duration::from_millis(100)).await;
+        }
+    }
+
     /// One thing that goes wrong.
     async fn mishap(&mut self) {
         let at = self.any();
-        match self.dice.below(14) {
+        match self.dice.below(15) {
             0 => self.set(at, State::Refuses),
             1 => self.set(at, State::Hangs),
             2 => self.set(at, State::LosesAnswers),
@@ -276,6 +293,7 @@ impl World {
                 *self.shared.hints.lock().unwrap() = self.dice.one_of(&[0, 3, 6]);
                 self.silent = true;
             }
+            13 => self.stop_a_holder().await,
             _ => self.force(),
         }
     }
@@ -289,7 +307,12 @@ pub(super) async fn play(seed: u64, control: Control) -> Result<Told, Vec<String
     let periods = 1 + world.dice.below(2);
     world.calm(periods).await;
     judge::is_once_a_period(&world, Duration::ZERO);
-    for _ in 0..3 + world.dice.below(6) {
+    let stops = control == Control::TakesOldLeases;
+    if stops {
+        world.stop_a_holder().await;
+    }
+    let mishaps = if stops { 0 } else { 3 + world.dice.below(6) };
+    for _ in 0..mishaps {
         world.mishap().await;
         pass(Duration::from_millis(world.dice.one_of(&[1, 100, 700, 2_500, 6_000, 15_000, 25_000]))).await;
     }
@@ -298,7 +321,7 @@ pub(super) async fn play(seed: u64, control: Control) -> Result<Told, Vec<String
     judge::comes_together(&world).await;
     judge::is_bounded(&world);
     let healed = world.clock.passed();
-    world.calm(1 + seed % 2).await;
+    world.calm(if stops { 4 } else { 1 + seed % 2 }).await;
     judge::is_once_a_period(&world, healed + Duration::from_secs(2));
     if tokio::time::timeout(Duration::from_secs(120), async { while world.forcing.join_next().await.is_some() {} }).await.is_err() {
         world.log.complain("somebody who forced a refresh is left waiting");
