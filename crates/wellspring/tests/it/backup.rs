@@ -482,7 +482,7 @@ async fn a_smaller_retention_is_applied_at_start() {
     store.close().await;
     let few = Retention { revisions: 2, ..Retention::default() };
     let store = wellspring::store::sqlite::SqliteStore::open(&path, few).unwrap();
-    crate::store_kit::until("all are pruned", async || {
+    until("all are pruned", async || {
         let mut kept = 0;
         for key in &keys {
             kept += store.revisions(key).await.unwrap().len();
