@@ -14,7 +14,16 @@ use crate::lint_http::{Origin, Server, built};
 use crate::steps;
 
 /// Told only where there is such a thing, which the server that is linted has not.
-const SOMETIMES: [&str; 2] = ["wellspring_store_bytes", "wellspring_connections"];
+const SOMETIMES: [&str; 7] = [
+    "wellspring_store_bytes",
+    "wellspring_connections",
+    // Where a store is shared.
+    "wellspring_replicas",
+    "wellspring_store_shared_up",
+    "wellspring_store_alone_seconds",
+    "wellspring_store_keys_waiting",
+    "wellspring_refreshes_taken_over_total",
+];
 /// What samples of a family may be called besides.
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 

@@ -216,6 +216,9 @@ pub struct Renewal {
     /// By which means its pages were obtained.
     #[serde(default, skip_serializing_if = "Rungs::is_empty")]
     pub rungs: Rungs,
+    /// Which replica did it, where several share a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Arc<str>>,
 }
 
 /// What is remembered of a key's attempts, so that a restart neither forgets a backoff nor repeats a forced fetch.

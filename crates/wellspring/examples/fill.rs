@@ -78,6 +78,7 @@ fn entry(spec: &SourceSpec, id: u64, bytes: usize) -> Result<Entry, Box<dyn Erro
         rules: spec.rules,
         validators: std::collections::BTreeMap::default(),
         rungs: wellspring_core::rung::Rungs::default(),
+        by: None,
     };
     Ok(Entry { key, latest: Some(Latest { snapshot, renewal, fence: id + 1 }), attempts: Attempts::default() })
 }

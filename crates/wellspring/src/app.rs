@@ -318,12 +318,13 @@ fn crowd_bounds(config: &Config) -> crowd::Bounds {
 }
 
 /// Settings that a running server keeps, with what they are.
-type Fixed = [(&'static str, String); 15];
+type Fixed = [(&'static str, String); 16];
 
 fn fixed(config: &Config) -> Fixed {
     let (server, fetch) = (&config.server, &config.fetch);
     [
         ("[server] listen", server.listen.to_string()),
+        ("[server] replica", server.replica.clone()),
         ("[server] timezone", format!("{:?}", server.timezone)),
         ("[server] cors_origins", format!("{:?}", server.cors_origins)),
         ("[server] access_log", server.access_log.to_string()),
@@ -360,6 +361,7 @@ impl App {
         let renderer = Arc::new(Renderer::new(config.server.timezone.clone()));
         let hooks = hooks(config, &fetcher)?;
         let engine = Engine::new(Parts { store, fetcher: Arc::clone(&fetcher), clock, extractor }, settings(config));
+        engine.call(&config.server.replica);
         let (stage, watched) = watch::channel(Stage::Starting);
         let admission = Arc::new(ArcSwap::from_pointee(admission(config, address)));
         let proxies = Arc::new(Proxies::new(config.server.trusted_proxies.clone()));

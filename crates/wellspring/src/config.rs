@@ -74,6 +74,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// True where `PORT` decided that, so that all interfaces are listened on: worth a word in the log.
     pub listen_from_port: bool,
+    /// What this server is called among those that share its store.
+    pub replica: String,
     /// What a client must show to force a refresh.
     pub admin_token: Option<Secret>,
     /// The zone of `cache_date`.

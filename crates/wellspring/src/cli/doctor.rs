@@ -15,6 +15,7 @@ mod browser;
 mod machine;
 mod reach;
 mod reader;
+mod redis;
 mod sources;
 mod storage;
 
@@ -81,6 +82,7 @@ async fn look(config: &Config, recipes: &[&Recipe], offline: bool) -> Vec<Findin
     let mut findings = vec![machine::config(config)];
     findings.extend(machine::variables(config));
     findings.extend(sources::unusable(recipes));
+    findings.extend(redis::look(config).await);
     findings.extend(storage::look(config).await);
     findings.push(reader::look().await);
     findings.push(browser::look(config, recipes).await);

@@ -1,7 +1,20 @@
-//! How much memory there is: what a browser may do at once follows from it.
+//! What the machine is called, and how much memory there is: what a browser may do at once follows from it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The longest name of a server, in bytes.
+pub(super) const NAME: usize = 64;
+
+/// What the machine is called; in a container, its id. Signs that no configured name may have are left out.
+pub(super) fn host() -> String {
+    named(rustix::system::uname().nodename().to_bytes())
+}
+
+fn named(name: &[u8]) -> String {
+    let name: String = name.iter().filter(|byte| byte.is_ascii_graphic()).take(NAME).map(|&byte| char::from(byte)).collect();
+    if name.is_empty() { "unnamed".to_owned() } else { name }
+}
 
 /// The memory that this process may use, in bytes: the machine's, or what its control groups leave it. `None` where the system does
 /// not say.

@@ -69,6 +69,8 @@ pub(super) enum RawShipped {
 pub(super) struct RawServer {
     /// The address to listen on (default `127.0.0.1:5500`; `0.0.0.0:$PORT` where `PORT` is set).
     pub listen: Option<At<String>>,
+    /// What this server is called among those that share its store (default: the name of the machine).
+    pub replica: Option<At<String>>,
     /// What a client must show as bearer token to force a refresh, as `${WELLSPRING_TOKEN}`.
     pub admin_token: Option<At<String>>,
     /// The time zone of `cache_date`, as `Asia/Jakarta` (default: the system's).

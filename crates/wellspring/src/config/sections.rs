@@ -17,7 +17,7 @@ use wellspring_core::template::{Environment, Filled, Secret, Template};
 
 use super::raw::{RawBrowser, RawFetch, RawNotify, RawOrigins, RawServer, RawStore};
 use super::{BrowserOptions, CorsOrigins, DEFAULT_PORT, FetchOptions, Keep, Server, StoreUrl};
-use super::{behind_proxy, notify};
+use super::{behind_proxy, machine, notify};
 
 const STORE: &str = "sqlite:data/wellspring.db";
 /// How the addresses of stores begin that several servers may share.
@@ -126,6 +126,7 @@ impl<'a> Reader<'a> {
         Server {
             listen,
             listen_from_port,
+            replica: raw.replica.and_then(|at| self.replica(&at)).unwrap_or_else(machine::host),
             admin_token: raw.admin_token.and_then(|token| self.admin_token(&token)),
             timezone: self.timezone(raw.timezone.as_ref()),
             hosts: raw.hosts.unwrap_or_default().into_iter().filter_map(|host| self.host(&host)).collect(),
@@ -168,6 +169,18 @@ impl<'a> Reader<'a> {
             self.error(at, format!("`{filled}` is nothing to listen on"), LISTEN_HELP);
         }
         address
+    }
+
+    /// A name that people are shown, and that stands in what is stored.
+    fn replica(&mut self, at: &At<String>) -> Option<String> {
+        let name = self.expand(at)?;
+        let name = name.expose();
+        if name.is_empty() || name.len() > machine::NAME || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let help = "write letters, digits and signs of ASCII without spaces, at most 64, as in replica-2 or ${HOSTNAME}";
+            self.error(at, "`replica` is no name for a server", help);
+            return None;
+        }
+        Some(name.to_owned())
     }
 
     fn admin_token(&mut self, at: &At<String>) -> Option<Secret> {

@@ -60,6 +60,8 @@ pub struct Inner {
     pub validators: Validators,
     /// By which means its pages were obtained.
     pub rungs: Rungs,
+    /// Which replica has confirmed the content last, where several share a store.
+    pub by: Option<Arc<str>>,
     /// The rules by which the content was read.
     pub read_by: Option<Digest>,
     /// The highest fence known.
@@ -144,6 +146,8 @@ pub struct Legacy {
     pub validators: Validators,
     /// By which means its pages were obtained.
     pub rungs: Rungs,
+    /// Which replica has confirmed it last, where several share a store.
+    pub by: Option<Arc<str>>,
     /// Failures and backoff.
     pub attempts: Attempts,
     /// The highest fence known.
@@ -174,6 +178,7 @@ impl Cell {
             pending: None,
             validators: legacy.validators,
             rungs: legacy.rungs,
+            by: legacy.by,
             read_by,
             fence: legacy.fence,
             stood: legacy.stood,
@@ -327,6 +332,7 @@ impl Cell {
             confirmed: inner.state.standing.map(|standing| standing.horizon.checked),
             validators: inner.validators.clone(),
             rungs: inner.rungs.clone(),
+            by: inner.by.clone(),
             attempts: inner.state.attempts.clone(),
             fence: inner.fence,
             stood: inner.stood,

@@ -224,7 +224,7 @@ impl Flight {
             Harvest::Items { items, how, validators, rungs } => (Some((items, how)), validators, rungs),
             Harvest::NotModified { validators, rungs } => (None, validators, rungs),
         };
-        let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators, rungs };
+        let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators, rungs, by: self.shared.by() };
         let snapshot = fresh.filter(|_| self.new_revision).map(|(items, how)| Snapshot {
             key: self.cell.key.clone(),
             revision: standing.revision,
@@ -245,7 +245,7 @@ impl Flight {
         self.shared.wrote(self.shared.clock.mono().since(begun));
         match written {
             Ok(Ok(())) => {
-                if let Health::Degraded(why) = self.shared.collector.store.health() {
+                if let Health::Degraded(why) = self.shared.collector.store.durability() {
                     self.in_memory = Some(why);
                 }
                 let content = snapshot.as_ref().map(Content::of);
@@ -255,6 +255,7 @@ impl Flight {
                 inner.pending = content.map(Box::new);
                 inner.validators = renewal.validators;
                 inner.rungs = renewal.rungs;
+                inner.by = renewal.by;
                 Event::Stored
             }
             Ok(Err(StoreError::LeaseLost(_) | StoreError::Outdated { .. })) => {

@@ -159,11 +159,12 @@ impl Shared {
         let content = Content::of(snapshot);
         let remembered =
             Remembered { revision: snapshot.revision, digest: snapshot.digest, checked_at: renewal.checked_at, rules: renewal.rules };
-        let Renewal { rules, validators, rungs, .. } = renewal.clone();
+        let Renewal { rules, validators, rungs, by, .. } = renewal.clone();
         Legacy {
             content: Some((content, rules, remembered)),
             validators,
             rungs,
+            by,
             attempts,
             fence: *fence,
             stood: *fence,

@@ -20,6 +20,7 @@ pub mod catalog;
 pub mod cell;
 pub mod changes;
 pub mod collect;
+pub mod crew;
 pub mod demand;
 mod execute;
 pub mod extraction;
@@ -50,6 +51,7 @@ use catalog::{Catalog, Crowded, Source};
 use cell::Cell;
 use changes::{Changes, Listener};
 use collect::{Bounds, Collector};
+use crew::Crew;
 use extraction::Extractor;
 use hot::View;
 use limits::Limits;
@@ -160,6 +162,7 @@ impl Engine {
             stage: watch::Sender::new(Stage::Running),
             airborne: watch::Sender::new(0),
             news: News::default(),
+            crew: Crew::default(),
             writes: Mutex::new(Spread::new(STORE_BOUNDS)),
         }))
     }
@@ -176,7 +179,10 @@ impl Engine {
 
     /// What the status of a key tells at `now`.
     pub fn status(&self, cell: &Cell, now: Moment) -> Status {
-        Status::of(cell, self.0.settings.load().bounds.robots, now)
+        let mut status = Status::of(cell, self.0.settings.load().bounds.robots, now);
+        // Alone there is nobody to be told from.
+        status.refreshed_by = status.refreshed_by.filter(|_| self.0.collector.store.is_shared());
+        status
     }
 
     /// Where snapshots outlive the process.

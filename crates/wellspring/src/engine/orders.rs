@@ -117,8 +117,13 @@ impl Lab {
                 digest: items.digest(),
                 items,
             };
-            let renewal =
-                Renewal { checked_at: clock.now().wall, rules: spec.rules, validators: Default::default(), rungs: Default::default() };
+            let renewal = Renewal {
+                checked_at: clock.now().wall,
+                rules: spec.rules,
+                validators: Default::default(),
+                rungs: Default::default(),
+                by: None,
+            };
             block_on(async {
                 let lease = store.acquire(&snapshot.key, 0, HOUR, clock.now()).await.unwrap().unwrap();
                 store.put_if(&lease, &snapshot, &renewal, &Attempts::default()).await.unwrap();

@@ -90,6 +90,9 @@ impl Shared {
             inner.fence = inner.fence.max(latest.fence);
             if inner.state.is_newer(told) {
                 hold(&mut inner, latest);
+                if let Some(source) = self.catalog.load().source(cell.key.source()) {
+                    source.tally.count_taken();
+                }
             }
         }
         let news = Remote { latest: told, attempts: attempts.clone(), since: cell.seen.since() };
@@ -154,6 +157,7 @@ impl Shared {
                 let jitter = self.seeds.next() % LOOK_AT_ALL_SPREAD;
                 look_at_all = self.clock.mono().after(LOOK_AT_ALL + Duration::from_millis(jitter));
                 self.look_at_all(&mut wanted, &mut begun).await;
+                self.present().await;
             }
             self.read(wanted).await;
         }
@@ -323,5 +327,6 @@ fn hold(inner: &mut Inner, latest: &Latest) {
     inner.read_by = Some(renewal.rules);
     inner.validators = renewal.validators.clone();
     inner.rungs = renewal.rungs.clone();
+    inner.by.clone_from(&renewal.by);
     inner.stood = *fence;
 }

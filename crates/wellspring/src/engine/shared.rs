@@ -15,6 +15,7 @@ use super::catalog::{Catalog, Source};
 use super::cell::{Cell, Inner, Legacy};
 use super::changes::Changes;
 use super::collect::{Bounds, Collector};
+use super::crew::Crew;
 use super::news::News;
 use super::queue::Queue;
 use super::runner::{Next, Runner};
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     pub(super) stage: watch::Sender<Stage>,
     pub(super) airborne: watch::Sender<usize>,
     pub(super) news: News,
+    pub(super) crew: Crew,
     /// How long results took to be stored.
     pub(super) writes: Mutex<Spread>,
 }

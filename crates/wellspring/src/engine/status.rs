@@ -1,5 +1,6 @@
 //! What a key's status tells, and a source's line in the index. Reading it causes nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,6 +37,9 @@ pub struct Status {
     pub made_at: Option<Timestamp>,
     /// The last successful refresh.
     pub checked_at: Option<Timestamp>,
+    /// Which replica did that, where several share a store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refreshed_by: Option<Arc<str>>,
     /// How long ago that was, in seconds.
     pub age_seconds: Option<f64>,
     /// When it turns stale, in seconds from now; negative once it has.
@@ -137,6 +141,7 @@ impl Status {
             rung: content.map(|_| inner.rungs.served()),
             made_at: content.map(|c| c.made_at),
             checked_at: standing.map(|s| s.checked_at),
+            refreshed_by: standing.and(inner.by.clone()),
             age_seconds: standing.map(|s| rounded(s.horizon.age(now.mono))),
             fresh_for_seconds: standing.map(|s| fresh_for(s, now.mono)),
             failures: state.attempts.failures,

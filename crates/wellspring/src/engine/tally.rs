@@ -29,6 +29,8 @@ pub struct Counted {
     pub took: Spread,
     /// Messages about them that were sent to people, by how that came out: `delivered` or `failed`.
     pub told: BTreeMap<&'static str, u64>,
+    /// Results of other replicas that were taken over.
+    pub taken: u64,
 }
 
 /// How durations are spread: how many were no longer than each bound.
@@ -68,7 +70,7 @@ impl Default for Tally {
     /// Nothing counted yet. What is usual stands there from the start, so that a rate over it has a beginning.
     fn default() -> Self {
         let outcomes = [("confirmed", 0), ("stored", 0)].into();
-        Self(Mutex::new(Counted { outcomes, took: Spread::new(REFRESH_BOUNDS), told: [("delivered", 0), ("failed", 0)].into() }))
+        Self(Mutex::new(Counted { outcomes, took: Spread::new(REFRESH_BOUNDS), told: [("delivered", 0), ("failed", 0)].into(), taken: 0 }))
     }
 }
 
@@ -85,6 +87,11 @@ impl Tally {
     /// Counts a message that was delivered, or given up.
     pub fn count_told(&self, outcome: &'static str) {
         *self.lock().told.entry(outcome).or_default() += 1;
+    }
+
+    /// Counts a result of another replica that is served from now on.
+    pub fn count_taken(&self) {
+        self.lock().taken += 1;
     }
 
     /// All so far.

@@ -1,5 +1,8 @@
 //! The index of sources, and how the server is.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use serde::Serialize;
 use wellspring_core::moment::Moment;
 
@@ -7,6 +10,7 @@ use super::base::BasePath;
 use super::places::Wanted;
 use crate::engine::Engine;
 use crate::engine::catalog::Source;
+use crate::engine::crew::Replicas;
 use crate::store::Health;
 
 /// How many reasons are told.
@@ -70,12 +74,48 @@ pub struct Readiness {
     /// What is not as it should be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// Those that share the store, where it is shared.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub crew: Option<Crew>,
+}
+
+/// The servers that share a store. Anybody may see this: it names them, and tells nothing else of them.
+#[derive(Debug, Serialize)]
+pub struct Crew {
+    /// What this one is called.
+    pub replica: Arc<str>,
+    /// Those that said within the last half minute that they are there, this one among them; none while that is not known.
+    pub replicas: Vec<String>,
+    /// Since when the shared store is out of reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alone_since: Option<Timestamp>,
+    /// Keys that were refreshed alone and wait to be told to it.
+    #[serde(skip_serializing_if = "is_none")]
+    pub keys_waiting: usize,
+}
+
+impl Crew {
+    /// What is known of them now.
+    pub fn of(engine: &Engine) -> Option<Self> {
+        let Replicas { me, seen, partner } = engine.replicas()?;
+        Some(Self {
+            replica: me,
+            replicas: seen.iter().map(|replica| replica.name.clone()).collect(),
+            alone_since: partner.and_then(|partner| partner.away_since),
+            keys_waiting: partner.map_or(0, |partner| partner.waiting),
+        })
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Readiness {
     /// Where too many ask for anybody to look.
     pub fn unseen() -> Self {
-        Self { status: "degraded", reasons: vec!["the server is busy: its sources were not looked at".to_owned()] }
+        Self { status: "degraded", reasons: vec!["the server is busy: its sources were not looked at".to_owned()], crew: None }
     }
 }
 
@@ -118,7 +158,7 @@ pub fn readiness(engine: &Engine, now: Moment, wanted: &Wanted) -> Readiness {
     if failing > TOLD {
         reasons.push(format!("and {} more keys", failing - TOLD));
     }
-    Readiness { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons }
+    Readiness { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons, crew: Crew::of(engine) }
 }
 
 fn line(engine: &Engine, base: &BasePath, source: &Source, now: Moment) -> Line {

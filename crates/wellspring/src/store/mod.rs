@@ -16,11 +16,13 @@ mod lease;
 mod local;
 pub mod memory;
 pub mod paired;
+mod presence;
 pub mod redis;
 mod row;
 pub mod sqlite;
 mod whole;
 
+pub use self::presence::{Partner, Replica};
 pub use self::whole::{Holdings, Whole, whole};
 
 /// The right to refresh one key. Writes are refused unless they carry the lease in force.
@@ -281,6 +283,19 @@ pub trait Store: Send + Sync + Debug + 'static {
     fn watch(&self) -> broadcast::Receiver<Change>;
     /// How the store is. Answers at once.
     fn health(&self) -> Health;
+    /// Whether what was answered is durable: as [`Store::health`], but for a store that is degraded for another reason.
+    fn durability(&self) -> Health {
+        self.health()
+    }
+    /// How it stands to the store that it shares with others, where it does and can do without. Answers at once.
+    fn partner(&self) -> Option<Partner> {
+        None
+    }
+    /// Says that this server is there, and who else said so within the last half minute by the clock of what they share; in the
+    /// order of their names, itself among them. Nobody where nothing is shared.
+    async fn present(&self, _me: &Replica) -> Result<Vec<Replica>, StoreError> {
+        Ok(Vec::new())
+    }
     /// What it tells of itself. May look at the disk: call it where blocking is allowed.
     fn figures(&self) -> Figures {
         Figures::default()

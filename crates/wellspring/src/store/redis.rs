@@ -7,6 +7,7 @@
 
 mod address;
 mod fault;
+pub mod inspect;
 mod link;
 mod names;
 mod read;
@@ -16,6 +17,7 @@ mod watchman;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,14 +32,16 @@ use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 use self::address::Address;
 use self::fault::{Fault, Reply};
 use self::link::Link;
-use self::scripts::{ACQUIRE, Call, EVICT, EXTEND, PUT, RECORD, RELEASE, RESTORE, SLOT, Script, TOUCH};
+use self::scripts::{ACQUIRE, Call, EVICT, EXTEND, PRESENT, PUT, RECORD, RELEASE, RESTORE, SLOT, Script, TOUCH};
 use super::lease::token;
 use super::local::restored_history;
-use super::{Admission, Change, Entry, FULL, Figures, Head, Health, Lease, Retention, Revision, Slot, Store, StoreError};
+use super::{Admission, Change, Entry, FULL, Figures, Head, Health, Lease, Replica, Retention, Revision, Slot, Store, StoreError};
 use crate::lifecycle;
 
 /// How often a restore is tried over what others write meanwhile.
 const TRIES: u32 = 16;
+/// A server of which nothing was heard for so long is not there.
+const FORGOTTEN: Duration = Duration::from_secs(30);
 /// Items from this size on, in bytes, are compressed off the async threads.
 const LARGE: usize = 256 << 10;
 
@@ -52,6 +56,8 @@ struct Shared {
     retention: Retention,
     /// Sources that are named among the sources.
     named: Mutex<HashSet<String>>,
+    /// It has said that it is there.
+    is_told: AtomicBool,
 }
 
 impl RedisStore {
@@ -82,7 +88,7 @@ impl RedisStore {
         }
         lifecycle::detach(watchman::keep(Arc::clone(&link)));
         lifecycle::detach(watchman::listen(Arc::clone(&link), ear));
-        Ok(Self { shared: Arc::new(Shared { link, retention, named: Mutex::default() }) })
+        Ok(Self { shared: Arc::new(Shared { link, retention, named: Mutex::default(), is_told: AtomicBool::new(false) }) })
     }
 
     /// Does something that goes through even if the caller stops waiting.
@@ -126,6 +132,14 @@ impl Shared {
 
     fn named(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is there; `told` is what this one says of itself, nothing where it leaves.
+    async fn present(&self, told: &str) -> Result<Reply, StoreError> {
+        let mut call = Call::new(&PRESENT, [names::REPLICAS.to_owned()]);
+        call.arg(&self.link.speaker.origin).arg(told).arg(milliseconds(FORGOTTEN));
+        self.is_told.store(true, Ordering::Relaxed);
+        self.link.script(&call).await?.sound()
     }
 
     async fn put(&self, lease: &Lease, snapshot: Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
@@ -402,6 +416,15 @@ impl Store for RedisStore {
         self.link().health()
     }
 
+    async fn present(&self, me: &Replica) -> Result<Vec<Replica>, StoreError> {
+        let told = serde_json::to_string(me).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let reply = self.shared.present(&told).await?;
+        // A later version may say more, and less.
+        let mut others: Vec<Replica> = reply.0.iter().skip(1).flatten().filter_map(|text| serde_json::from_slice(text).ok()).collect();
+        others.sort_unstable_by(|one, other| (&one.name, one.since).cmp(&(&other.name, other.since)));
+        Ok(others)
+    }
+
     fn figures(&self) -> Figures {
         Figures { errors: self.link().errors(), bytes: None }
     }
@@ -413,6 +436,10 @@ impl Store for RedisStore {
     }
 
     async fn close(&self) {
+        // The others need not wait until it is forgotten.
+        if self.shared.is_told.load(Ordering::Relaxed) {
+            let _forgotten_at_last = self.shared.present("").await;
+        }
         self.link().close();
     }
 }

@@ -14,6 +14,7 @@ use crate::support::tix;
 
 mod complaints;
 mod doctor;
+mod doctor_redis;
 mod help;
 mod keeping;
 mod running;

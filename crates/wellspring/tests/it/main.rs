@@ -13,6 +13,7 @@ mod caching;
 mod captured;
 mod coded;
 mod command_line;
+mod crew;
 mod crowd;
 mod details;
 mod direct;

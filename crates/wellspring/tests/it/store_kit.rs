@@ -127,7 +127,13 @@ pub(crate) fn snapshot(key: &Key, revision: u64, filler: usize) -> Snapshot {
 pub(crate) fn renewal(seconds: i64) -> Renewal {
     let validator = Validator { etag: Some(format!("\"{seconds}\nx\"")), last_modified: None };
     let rungs = Rungs::default().after(1, &[Rung::Http, Rung::Browser], wall(seconds));
-    Renewal { checked_at: wall(seconds), rules: Digest::of(b"rules"), validators: [("request".to_owned(), validator)].into(), rungs }
+    Renewal {
+        checked_at: wall(seconds),
+        rules: Digest::of(b"rules"),
+        validators: [("request".to_owned(), validator)].into(),
+        rungs,
+        by: None,
+    }
 }
 
 pub(crate) fn attempts(failures: u32) -> Attempts {

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UnixStream};
 use wellspring::clock::{Clock as _, SystemClock};
 use wellspring::lifecycle::spawn;
 use wellspring::store::redis::RedisStore;
-use wellspring::store::{Change, Health, Lease, Retention, Slot, Store, StoreError};
+use wellspring::store::{Change, Health, Lease, Replica, Retention, Slot, Store, StoreError};
 use wellspring_core::snapshot::{Attempts, Digest, Items, Snapshot};
 
 use crate::store_kit::{TTL, at, attempts, check, key, lease, put, renewal, snapshot, until};
@@ -506,4 +506,31 @@ async fn a_certificate_of_nobody_is_not_believed() {
     let _server = Server::start(&["--tls-port", &port, "--tls-cert-file", cert, "--tls-key-file", key_file, "--tls-auth-clients", "no"]);
     let store = open(&format!("rediss://localhost:{port}")).await;
     assert!(degraded(&store).contains("certificate"), "{}", degraded(&store));
+}
+
+fn replica(name: &str) -> Replica {
+    Replica { name: name.to_owned(), version: "1".to_owned(), since: at(0).wall, keys: 3 }
+}
+
+#[tokio::test]
+async fn replicas_say_that_they_are_there_and_are_forgotten() {
+    let url = database();
+    let (one, two) = (open(&url).await, open(&url).await);
+    let names = |seen: Vec<Replica>| seen.into_iter().map(|replica| replica.name).collect::<Vec<_>>();
+    assert_eq!(one.present(&replica("b")).await.unwrap(), [replica("b")]);
+    assert_eq!(names(two.present(&replica("a")).await.unwrap()), ["a", "b"]);
+    // One that said so long ago by the server's clock, one from ahead of it, and what is none.
+    let told = serde_json::to_string(&replica("dead")).unwrap();
+    for (field, said) in [("x", format!("1 {told}")), ("y", format!("99999999999999 {told}")), ("z", "nonsense".to_owned())] {
+        let () = ask(&url, &["HSET", "ws:replicas", field, &said]).await;
+    }
+    assert_eq!(names(one.present(&replica("b")).await.unwrap()), ["a", "b"]);
+    assert_eq!(ask::<u32>(&url, &["HLEN", "ws:replicas"]).await, 2);
+    let left: i64 = ask(&url, &["PTTL", "ws:replicas"]).await;
+    assert!((1..=30_000).contains(&left), "{left}");
+    two.close().await;
+    assert_eq!(names(one.present(&replica("b")).await.unwrap()), ["b"]);
+    let () = ask(&url, &["SET", "ws:replicas", "other"]).await;
+    assert!(one.present(&replica("b")).await.unwrap_err().to_string().contains("not ours"));
+    assert_eq!(one.health(), Health::Ok, "it stores all the same");
 }

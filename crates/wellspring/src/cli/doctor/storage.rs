@@ -19,12 +19,17 @@ use crate::store::sqlite::inspect::{Inspection, inspect};
 const LITTLE: u64 = 100_000_000;
 
 /// Sources that are named; of more, only that there are.
-const MOST_NAMED: usize = 5;
+pub(super) const MOST_NAMED: usize = 5;
 
 /// What there is to say of it.
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let Some(path) = config.store.path().map(Path::to_owned) else {
-        return vec![Finding::ok("store", "in memory: snapshots end with the server")];
+        let words = if config.store.shared().is_some() {
+            "its own copy is in memory: it ends with the server, which starts empty where Redis is away then"
+        } else {
+            "in memory: snapshots end with the server"
+        };
+        return vec![Finding::ok("store", words)];
     };
     let looked = path.clone();
     let inspection = lifecycle::blocking(move || inspect(&looked)).await;

@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
@@ -14,10 +15,11 @@ use super::crowd::{Crowd, Reason};
 use super::headers::{Caching, lines};
 use crate::engine::Engine;
 use crate::engine::catalog::Source;
+use crate::engine::crew::Replicas;
 use crate::engine::reads::Read;
 use crate::engine::tally::{Counted, Held};
 use crate::lifecycle;
-use crate::store::Health;
+use crate::store::{Health, Partner};
 use exposition::{Format, Page};
 
 mod exposition;
@@ -64,6 +66,7 @@ fn page(engine: &Engine, gauges: &Gauges, crowd: &Crowd, now: Moment, format: Fo
     counted(&mut page, &sources);
     held(&mut page, &sources);
     store(&mut page, engine);
+    replicas(&mut page, engine, &sources, now);
     browser(&mut page, engine);
     let open = [
         ("wellspring_connections", "Connections of clients that are open.", gauges.connections()),
@@ -155,12 +158,30 @@ fn store(page: &mut Page, engine: &Engine) {
     page.gauge(
         "wellspring_store_up",
         "1 where everything that was answered is durable.",
-        Some(whole(u64::from(store.health() == Health::Ok))),
+        Some(whole(u64::from(store.durability() == Health::Ok))),
     );
     page.counter("wellspring_store_errors", "How often the store failed, tries to mend it included.").of(&[], figures.errors);
     page.gauge("wellspring_store_bytes", "What the store takes on disk.", figures.bytes.map(whole));
     let help = "How long the store took to make results durable.";
     page.histogram("wellspring_store_write_duration_seconds", help).of(&[], &engine.writes());
+}
+
+/// Those that share the store, where it is shared.
+fn replicas(page: &mut Page, engine: &Engine, sources: &[Told<'_>], now: Moment) {
+    let Some(Replicas { seen, partner, .. }) = engine.replicas() else { return };
+    let there = u64::try_from(seen.len()).ok().filter(|there| *there > 0);
+    page.gauge("wellspring_replicas", "Servers that share the store and are there, this one among them.", there.map(whole));
+    let mut taken = page.counter("wellspring_refreshes_taken_over", "Results of other replicas that are served here.");
+    for told in sources {
+        taken.of(&[("source", told.source.name())], told.counted.taken);
+    }
+    let Some(Partner { away_since, waiting }) = partner else { return };
+    let is_up = u64::from(away_since.is_none());
+    page.gauge("wellspring_store_shared_up", "1 where the shared store can be reached and takes writes.", Some(whole(is_up)));
+    let alone = away_since.map_or(Duration::ZERO, |since| now.wall.duration_since(since).try_into().unwrap_or_default());
+    page.gauge("wellspring_store_alone_seconds", "For how long it has been out of reach.", Some(alone.as_secs_f64()));
+    let help = "Keys that were refreshed alone and wait to be told to it.";
+    page.gauge("wellspring_store_keys_waiting", help, u64::try_from(waiting).ok().map(whole));
 }
 
 fn browser(page: &mut Page, engine: &Engine) {

@@ -87,6 +87,7 @@ fn status() -> ObjectBuilder {
         ("phase", Is::Always, text("Where its refresh stands: `idle`, `queued`, `collecting`, `storing`, `backing_off` or `disabled`.")),
         ("revision", Is::Always, count_or_null("The revision that is served.")),
         ("items", Is::Always, count_or_null("How many items it has.")),
+        ("refreshed_by", Is::Sometimes, text("Which replica did the last successful refresh, where several share a store.")),
         ("alternative", Is::Always, one_or_null("Which alternative of the source gave it, from 1.").into()),
         ("rung", Is::Always, rung(true)),
         ("made_at", Is::Always, moment_or_null("When its items were first seen.")),
@@ -168,7 +169,11 @@ fn index() -> ObjectBuilder {
 fn readiness() -> ObjectBuilder {
     let status = word(&["ok", "degraded"], "Whether all is as it should be.");
     let object = object([("status", Is::Always, status)]);
-    with(object, "reasons", Is::Sometimes, list(one(Type::String), "What is not."))
+    let object = with(object, "reasons", Is::Sometimes, list(one(Type::String), "What is not."));
+    let object = with(object, "replica", Is::Sometimes, text("What this server is called among those that share its store."));
+    let object = with(object, "replicas", Is::Sometimes, list(one(Type::String), "Those that are there, this one among them."));
+    let object = with(object, "alone_since", Is::Sometimes, moment("Since when the shared store is out of reach.").into());
+    with(object, "keys_waiting", Is::Sometimes, count("Keys that were refreshed alone and wait to be told to it."))
 }
 
 fn history() -> ObjectBuilder {

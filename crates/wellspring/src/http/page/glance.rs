@@ -138,7 +138,10 @@ impl Glance {
             dl.facts {
                 div {
                     dt { "Checked" }
-                    dd { @match self.status.checked_at { Some(at) => (ago(at, now, &viewer.told(at))), None => "never" } }
+                    dd {
+                        @match self.status.checked_at { Some(at) => (ago(at, now, &viewer.told(at))), None => "never" }
+                        @if let Some(name) = &self.status.refreshed_by { ", refreshed by " bdi { (name) } }
+                    }
                 }
                 div {
                     @match (self.stale_at, self.freshness) {

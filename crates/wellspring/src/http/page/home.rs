@@ -8,13 +8,17 @@ use super::Viewer;
 use super::card::card;
 use super::frame::{Part, frame};
 use super::glance::{Glance, Urgency};
-use super::words::count;
+use super::words::{ago, count};
 use crate::engine::catalog::Source;
+use crate::engine::crew::Replicas;
 use crate::http::query::Params;
-use crate::store::Health;
+use crate::store::{Health, Partner};
 
 /// From so many sources on there is a box that filters them.
 const MANY: usize = 7;
+
+/// So many replicas are named.
+const NAMED: usize = 12;
 
 /// The page, or its summary alone where the query says so.
 pub(super) fn home(viewer: &Viewer<'_>, query: &str) -> Markup {
@@ -90,8 +94,44 @@ fn summary(viewer: &Viewer<'_>, sources: &[(Urgency, &Arc<Source>)]) -> Markup {
                 }
             }
             @if well < all { p { (told.join(" · ")) } }
-            @if let Health::Degraded(why) = viewer.site.engine.store().health() {
-                p.trouble { strong { "What is new is in memory only: " } (why) }
+            (stored(viewer))
+            (replicas(viewer))
+        }
+    }
+}
+
+/// What is wrong with the store.
+fn stored(viewer: &Viewer<'_>) -> Markup {
+    let store = viewer.site.engine.store();
+    html! {
+        @if let Health::Degraded(why) = store.durability() {
+            p.trouble { strong { "What is new is in memory only: " } (why) }
+        } @else if !store.is_alone() && let Health::Degraded(why) = store.health() {
+            p.trouble { strong { "The store is degraded: " } (why) }
+        }
+    }
+}
+
+/// Who shares the store, and whether it can be reached.
+fn replicas(viewer: &Viewer<'_>) -> Markup {
+    let Some(Replicas { me, seen, partner }) = viewer.site.engine.replicas() else { return html! {} };
+    let more = seen.len().saturating_sub(NAMED);
+    html! {
+        @if seen.is_empty() {
+            p { "This replica is " bdi { (me) } "." }
+        } @else {
+            p {
+                (count(seen.len(), "replica")) ": "
+                @for (nth, replica) in seen.iter().take(NAMED).enumerate() { @if nth > 0 { ", " } bdi { (replica.name) } }
+                @if more > 0 { " and " (more) " more" }
+                "; this one is " bdi { (me) } "."
+            }
+        }
+        @if let Some(Partner { away_since: Some(since), waiting }) = partner {
+            p.trouble {
+                strong { "The shared store is out of reach" } ", noticed " (ago(since, viewer.now.wall, &viewer.told(since)))
+                ": each replica refreshes for itself. "
+                (count(waiting, "key")) " refreshed meanwhile " @if waiting == 1 { "is" } @else { "are" } " told to it once it is back."
             }
         }
     }

@@ -41,6 +41,13 @@ impl Circuit {
         self.state().away.is_none()
     }
 
+    /// Says why, where it is open.
+    pub(super) fn explain(&self, why: &str) {
+        if let Some(away) = &mut self.state().away {
+            why.clone_into(&mut away.why);
+        }
+    }
+
     pub(super) fn errors(&self) -> u64 {
         self.state().errors
     }

@@ -14,7 +14,7 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
-use super::{Admission, Change, Entry, Figures, Head, Health, Latest, Lease, Revision, Slot, Store, StoreError};
+use super::{Admission, Change, Entry, Figures, Head, Health, Latest, Lease, Partner, Replica, Revision, Slot, Store, StoreError};
 use crate::clock::Clock;
 use crate::lifecycle;
 
@@ -34,6 +34,8 @@ const HEADS_PATIENCE: Duration = Duration::from_secs(2);
 const HEAD_PATIENCE: Duration = Duration::from_micros(20);
 /// Hints that a slow watcher may fall behind before it is told that it missed some.
 const HINTS: usize = 1_024;
+/// What the log says, once each time.
+const ALONE: &str = "the shared store is out of reach: each replica refreshes for itself until it is back";
 /// Names of notes of our own: of each key that was refreshed alone, the fence that was shared before.
 const WAITS: &str = "paired ";
 
@@ -107,7 +109,15 @@ impl Paired {
             books: Mutex::new(books),
         });
         tender::forward(&pair);
-        let _reached = timeout(LIST_PATIENCE, pair.come_back()).await;
+        let failed = match timeout(LIST_PATIENCE, pair.come_back()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("no answer yet".to_owned()),
+        };
+        if let Some(why) = failed {
+            pair.circuit.explain(&why);
+            warn!(why, "{ALONE}");
+        }
         tender::tend(&pair);
         Self(pair)
     }
@@ -137,7 +147,7 @@ impl Pair {
         if let Err(StoreError::Unavailable(why)) = &answered
             && self.circuit.open(why, self.clock.now().wall)
         {
-            warn!(why, "the shared store is out of reach: each replica refreshes for itself until it is back");
+            warn!(why, "{ALONE}");
             self.kick.notify_one();
         }
         answered
@@ -385,6 +395,20 @@ impl Store for Paired {
         let waiting = self.0.books().waiting.len();
         let keys = if waiting == 1 { "1 key waits".to_owned() } else { format!("{waiting} keys wait") };
         Health::Degraded(format!("the shared store is out of reach since {:.0} ({}); {keys} to be told to it", away.since, away.why))
+    }
+
+    fn durability(&self) -> Health {
+        // What the shared one does not take is kept here.
+        self.0.local.health()
+    }
+
+    fn partner(&self) -> Option<Partner> {
+        let away_since = self.0.circuit.away().map(|away| away.since);
+        Some(Partner { away_since, waiting: self.0.books().waiting.len() })
+    }
+
+    async fn present(&self, me: &Replica) -> Result<Vec<Replica>, StoreError> {
+        self.0.ask(self.0.shared.present(me)).await
     }
 
     fn figures(&self) -> Figures {

@@ -9,7 +9,7 @@ use wellspring_core::moment::Moment;
 
 use super::circuit::PATIENCE;
 use super::{Pair, Verdict, judge};
-use crate::store::{Change, Entry, Head, Latest, Lease, StoreError, copy};
+use crate::store::{Change, Entry, Head, Health, Latest, Lease, StoreError, copy};
 
 /// How long one key may take.
 const LEASE: Duration = Duration::from_secs(10);
@@ -19,9 +19,13 @@ const ABREAST: usize = 32;
 const FILLED: &str = "paired";
 
 impl Pair {
-    /// Finds out whether the shared store is there, and what it and ours do not both hold.
-    pub(super) async fn come_back(&self) -> Result<(), StoreError> {
+    /// Finds out whether the shared store is there, and what it and ours do not both hold; how many keys it was told.
+    pub(super) async fn come_back(&self) -> Result<usize, StoreError> {
         self.reach(PATIENCE, self.shared.notes()).await?;
+        // One that answers and takes no writes (a read-only replica, no memory left) would be back and away again with each refresh.
+        if let Health::Degraded(why) = self.shared.health() {
+            return Err(StoreError::Unavailable(why));
+        }
         let now = self.clock.now();
         let heads = self.reach(self.heads_patience(), self.shared.heads(now)).await?;
         self.note_heads(&heads, now).await?;
@@ -30,14 +34,14 @@ impl Pair {
             // It runs out by itself else.
             self.reach(PATIENCE, self.shared.release(&lease)).await?;
         }
-        self.tell_all().await?;
+        let told = self.tell_all().await?;
         self.circuit.close();
         self.hint(Change::Missed);
-        Ok(())
+        Ok(told)
     }
 
-    /// Tells the keys that wait. Those that somebody refreshes right now wait on.
-    pub(super) async fn tell_all(&self) -> Result<(), StoreError> {
+    /// Tells the keys that wait, and how many that were. Those that somebody refreshes right now wait on.
+    pub(super) async fn tell_all(&self) -> Result<usize, StoreError> {
         let waiting: Vec<Key> = self.books().waiting.keys().cloned().collect();
         let failed = Mutex::new(None);
         for some in waiting.chunks(ABREAST) {
@@ -46,7 +50,8 @@ impl Pair {
                 return Err(error);
             }
         }
-        Ok(())
+        let books = self.books();
+        Ok(waiting.iter().filter(|key| !books.waiting.contains_key(key)).count())
     }
 
     /// One that fails does not end the others, which would leave their leases behind.

@@ -62,11 +62,12 @@ pub(super) fn tend(pair: &Arc<Pair>) {
 }
 
 async fn look(pair: &Pair) {
-    let away = pair.circuit.away();
+    let (away, begun) = (pair.circuit.away(), pair.clock.mono());
     match pair.come_back().await {
-        Ok(()) => {
+        Ok(keys) => {
             let since = away.map(|away| away.since.to_string()).unwrap_or_default();
-            info!(since, "the shared store is back, and holds what was refreshed meanwhile");
+            let took_ms = u64::try_from(pair.clock.mono().since(begun).as_millis()).unwrap_or(u64::MAX);
+            info!(since, keys, took_ms, "the shared store is back, and was told the keys that were refreshed meanwhile");
         }
         Err(error) => debug!(%error, "the shared store is still out of reach"),
     }

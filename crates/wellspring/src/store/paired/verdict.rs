@@ -89,6 +89,7 @@ mod tests {
             rules: Digest::of(b"rules"),
             validators: std::collections::BTreeMap::default(),
             rungs: wellspring_core::rung::Rungs::default(),
+            by: None,
         };
         Entry { key, latest: Some(Latest { snapshot, renewal, fence }), attempts: Attempts::default() }
     }

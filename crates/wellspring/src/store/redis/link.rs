@@ -221,7 +221,7 @@ impl Link {
     }
 
     fn tell_recovery(&self) {
-        tracing::info!(redis = ?self.address, "the store in Redis is well again");
+        tracing::debug!(redis = ?self.address, "the store in Redis is well again");
     }
 
     /// The number of a connection that was just made.
@@ -268,7 +268,8 @@ impl Link {
         }
         let before = self.fault().replace(fault.clone());
         if before.is_none() {
-            tracing::warn!(redis = ?self.address, why = fault.why(), "the store in Redis is degraded");
+            // Who serves from it says so once, with what follows from it.
+            tracing::debug!(redis = ?self.address, why = fault.why(), "the store in Redis is degraded");
         }
     }
 

@@ -9,6 +9,9 @@ pub(super) const NOTES: &str = "ws:notes";
 /// The format of the whole: a store of a newer one is left alone.
 pub(super) const FORMAT: &str = "ws:format";
 
+/// Which servers are there.
+pub(super) const REPLICAS: &str = "ws:replicas";
+
 /// The line of every key of a source.
 pub(super) fn index(source: &str) -> String {
     format!("ws:{{{source}}}:m")
@@ -27,6 +30,24 @@ pub(super) fn slots(host: &str) -> [String; 2] {
 /// Where hints go. Channels know no database numbers.
 pub(super) fn channel(database: i64) -> String {
     format!("ws:changes:{database}")
+}
+
+/// What lies under a name where it is one that we use.
+pub(super) fn kind(name: &str) -> Option<&'static str> {
+    match name {
+        FORMAT => return Some("string"),
+        SOURCES => return Some("set"),
+        NOTES | REPLICAS => return Some("hash"),
+        _ => {}
+    }
+    let (tag, rest) = name.strip_prefix("ws:{")?.split_once("}:")?;
+    let what = rest.split_once(':').map_or(rest, |(what, _)| what);
+    match (what, tag.starts_with("slot:")) {
+        ("s", true) => Some("zset"),
+        ("p", true) | ("l" | "f", false) => Some("string"),
+        ("m" | "e" | "h" | "i", false) => Some("hash"),
+        _ => None,
+    }
 }
 
 /// What is of one key.

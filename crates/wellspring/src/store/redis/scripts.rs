@@ -39,6 +39,12 @@ macro_rules! scripts {
     };
 }
 
+/// The texts of all scripts.
+#[cfg(test)]
+pub(super) fn texts() -> [&'static str; 12] {
+    [&ACQUIRE, &EXTEND, &RELEASE, &PUT, &TOUCH, &RECORD, &EVICT, &RESTORE, &MEND, &READ, &SLOT, &PRESENT].map(|script| script.text)
+}
+
 // Without flags a script is refused as a whole on a replica and where memory is full; what frees memory is allowed there.
 scripts! {
     ACQUIRE: "", true, "scripts/prelude.lua" "scripts/acquire.lua";
@@ -52,6 +58,7 @@ scripts! {
     MEND: " flags=allow-oom", false, "scripts/prelude.lua" "scripts/mend.lua";
     READ: " flags=no-writes", false, "scripts/prelude.lua" "scripts/read.lua";
     SLOT: "", true, "scripts/slot.lua";
+    PRESENT: "", false, "scripts/present.lua";
 }
 
 /// A call of a script, to be given what it needs.

@@ -77,6 +77,18 @@ pub(super) async fn join(link: &Link) -> Result<(), Fault> {
 
 /// Whether what lies there is ours and whether it may be written; what refuses writes only is no reason not to read.
 async fn greet(connection: &mut MultiplexedConnection) -> Result<Option<Fault>, Fault> {
+    recognize(connection).await?;
+    match mark(connection).await {
+        Ok(()) => Ok(None),
+        Err(error) => match Fault::of(&error) {
+            refused @ (Fault::Refused(_) | Fault::Replica) => Ok(Some(refused)),
+            other => Err(other),
+        },
+    }
+}
+
+/// Whether what lies there is ours, and no newer than we know.
+pub(super) async fn recognize(connection: &mut MultiplexedConnection) -> Result<(), Fault> {
     let of = |error: redis::RedisError| Fault::of(&error);
     for (name, expected) in [(names::FORMAT, "string"), (names::SOURCES, "set"), (names::NOTES, "hash")] {
         let kind: String = cmd("TYPE").arg(name).query_async(connection).await.map_err(of)?;
@@ -90,13 +102,7 @@ async fn greet(connection: &mut MultiplexedConnection) -> Result<Option<Fault>, 
     {
         return Err(Fault::Unusable(fault::newer("the store", &format)));
     }
-    match mark(connection).await {
-        Ok(()) => Ok(None),
-        Err(error) => match Fault::of(&error) {
-            refused @ (Fault::Refused(_) | Fault::Replica) => Ok(Some(refused)),
-            other => Err(other),
-        },
-    }
+    Ok(())
 }
 
 /// Writes the format where there is none: what a server that takes no writes refuses in any case.

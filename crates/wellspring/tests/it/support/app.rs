@@ -82,6 +82,12 @@ impl Builder {
         self
     }
 
+    /// Shares a store in Redis, with a copy of its own in memory.
+    pub fn with_redis(mut self, url: &str) -> Self {
+        self.store = Some(url.to_owned());
+        self
+    }
+
     /// Sets a variable of the environment that the config is read in.
     pub fn with_variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
@@ -98,8 +104,9 @@ impl Builder {
     /// The whole config.
     pub fn toml(&self) -> String {
         let store = self.store.as_deref().unwrap_or("memory:");
+        let own = if store.starts_with("redis") { "own = \"memory:\"\n" } else { "" };
         format!(
-            "[server]\nlisten = \"{}\"\ntimezone = \"Asia/Jakarta\"\n{}[store]\nurl = \"{store}\"\n[fetch]\nallow_private = true\nrobots = {}\n{}\n[browser]\n{}\n{}",
+            "[server]\nlisten = \"{}\"\ntimezone = \"Asia/Jakarta\"\n{}[store]\nurl = \"{store}\"\n{own}[fetch]\nallow_private = true\nrobots = {}\n{}\n[browser]\n{}\n{}",
             self.listen.as_deref().unwrap_or("127.0.0.1:0"),
             self.server,
             self.robots,
