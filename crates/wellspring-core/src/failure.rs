@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest message, in characters: it stands in answers, in the log and in the store.
 const LONGEST: usize = 2_000;
+/// The longest that an upstream may ask for, whatever it asks for.
+pub const LONGEST_WISH: Duration = Duration::from_secs(365 * 86_400);
 
 /// What kind of failure it is: decides what happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,18 +125,17 @@ pub struct Failure {
     /// A stable word.
     pub code: Code,
     /// One sentence for people, without a full stop.
+    #[serde(deserialize_with = "read_message")]
     pub message: String,
     /// How long the upstream asked us to stay away (`Retry-After`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read_wish")]
     pub retry_after: Option<Duration>,
 }
 
 impl Failure {
     /// A failure without a `Retry-After`. Messages quote what upstreams say, so they are kept short and on one line.
     pub fn new(kind: Kind, code: Code, message: impl Into<String>) -> Self {
-        let message = message.into();
-        let fits = message.len() <= LONGEST && !message.contains(char::is_control);
-        Self { kind, code, message: if fits { message } else { shown(&message, LONGEST) }, retry_after: None }
+        Self { kind, code, message: fitting(message.into()), retry_after: None }
     }
 
     /// A failure that is likely to pass.
@@ -151,6 +152,21 @@ impl Failure {
     pub fn is_final(&self) -> bool {
         self.code == Code::NoAlternative
     }
+}
+
+/// As it is where it fits; what this made fits.
+fn fitting(message: String) -> String {
+    let fits = message.len() <= LONGEST && !message.contains(char::is_control);
+    if fits { message } else { shown(&message, LONGEST) }
+}
+
+/// What was written down is held to what is written.
+fn read_message<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(fitting)
+}
+
+fn read_wish<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Option::<Duration>::deserialize(deserializer).map(|wish| wish.map(|wish| wish.min(LONGEST_WISH)))
 }
 
 /// The first `most` characters of a text, with blanks for those that would break a line or speak to a terminal.
@@ -172,5 +188,23 @@ mod tests {
         assert_eq!(message("no `é` here"), "no `é` here");
         assert_eq!(message("a\r\n\x1b[2Jb"), "a   [2Jb");
         assert_eq!(message(&"é".repeat(3_000_000)).chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn what_was_written_down_is_held_to_the_same() {
+        let read = |message: &str, seconds: u64| -> Failure {
+            let text = serde_json::json!({
+                "kind": "permanent", "code": "extract_failed", "message": message, "retry_after": {"secs": seconds, "nanos": 0}
+            });
+            serde_json::from_value(text).unwrap()
+        };
+        let hostile = read(&format!("a\r\n\x1b[2J{}", "x".repeat(100_000)), u64::MAX);
+        assert!(hostile.message.starts_with("a   [2Jx") && hostile.message.len() < 2_100, "{:.20}", hostile.message);
+        assert_eq!(hostile.retry_after, Some(LONGEST_WISH));
+        // What is of ours comes back as it was, the longest too.
+        for words in ["no `é` here", &"é".repeat(LONGEST), &"é".repeat(3_000)] {
+            let ours = Failure { retry_after: Some(Duration::from_secs(7)), ..Failure::permanent(Code::ExtractFailed, words) };
+            assert_eq!(read(&ours.message, 7), ours);
+        }
     }
 }

@@ -49,6 +49,25 @@ fn nanos(d: Duration) -> i64 {
     i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// A wall time that somebody wrote down: none before 1970, which no clock that is of any use says and few formats can.
+pub fn believed(written: Timestamp) -> Timestamp {
+    written.max(Timestamp::UNIX_EPOCH)
+}
+
+/// [`believed`] for serde.
+pub(crate) mod written {
+    use jiff::Timestamp;
+    use serde::{Deserialize as _, Deserializer};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        Timestamp::deserialize(deserializer).map(super::believed)
+    }
+
+    pub(crate) fn maybe<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        Option::<Timestamp>::deserialize(deserializer).map(|at| at.map(super::believed))
+    }
+}
+
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::failure::{Code, Failure};
+use crate::moment::written;
 use crate::source::Render;
 
 #[cfg(test)]
@@ -50,16 +51,26 @@ pub struct Rungs {
     #[serde(default, skip_serializing_if = "Rung::is_http")]
     served: Rung,
     /// Alternatives, from 0, of which plain HTTP was not enough when it was last tried.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "read_rendered")]
     rendered: BTreeMap<usize, Plain>,
 }
 
 /// When plain HTTP was last tried in vain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Plain {
+    #[serde(deserialize_with = "written::deserialize")]
     tried_at: Timestamp,
     /// Refreshes that a browser has served since, without trying it.
     since: u32,
+}
+
+/// More alternatives than any source has are somebody else's.
+const MOST_ALTERNATIVES: usize = 1_000;
+
+fn read_rendered<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<usize, Plain>, D::Error> {
+    let mut all = BTreeMap::deserialize(deserializer)?;
+    all.retain(|alternative, _| *alternative < MOST_ALTERNATIVES);
+    Ok(all)
 }
 
 impl Rungs {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::failure::Failure;
 use crate::key::Key;
+use crate::moment::written;
 use crate::rung::{Rung, Rungs};
 
 /// The first 16 bytes of a SHA-256.
@@ -164,10 +165,10 @@ pub struct Snapshot {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validator {
     /// `ETag`, verbatim.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read_validator")]
     pub etag: Option<String>,
     /// `Last-Modified`, verbatim.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read_validator")]
     pub last_modified: Option<String>,
 }
 
@@ -181,15 +182,36 @@ impl Validator {
 /// The validators of one refresh: one a request, by the digest of that request.
 pub type Validators = std::collections::BTreeMap<String, Validator>;
 
+/// The longest validator that is kept, in bytes: it is held and stored for each request of each key, and sent back each time.
+pub const LONGEST_VALIDATOR: usize = 1 << 10;
+/// The most that are kept of one refresh, and the longest name of its request, in bytes. None has more requests.
+const MOST_VALIDATORS: usize = 1_000;
+const LONGEST_REQUEST: usize = 64;
+
+/// What was written down is held to what is kept: without a validator all is asked for.
+fn read_validator<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(|text| text.filter(|text| text.len() <= LONGEST_VALIDATOR))
+}
+
+fn read_validators<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Validators, D::Error> {
+    let mut all = Validators::deserialize(deserializer)?;
+    all.retain(|request, validator| request.len() <= LONGEST_REQUEST && !validator.is_empty());
+    while all.len() > MOST_VALIDATORS {
+        all.pop_last();
+    }
+    Ok(all)
+}
+
 /// What a successful refresh renews even where the items stayed equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewal {
     /// The last successful refresh, a 304 or equal content included.
+    #[serde(deserialize_with = "written::deserialize")]
     pub checked_at: Timestamp,
     /// The rules it was read by: another digest means the snapshot is stale at once and its validators are void.
     pub rules: Digest,
     /// What the upstream can be asked with next time.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read_validators")]
     pub validators: Validators,
     /// By which means its pages were obtained.
     #[serde(default, skip_serializing_if = "Rungs::is_empty")]
@@ -206,13 +228,13 @@ pub struct Attempts {
     #[serde(default)]
     pub last_failure: Option<Failure>,
     /// When that was.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "written::maybe")]
     pub failed_at: Option<Timestamp>,
     /// No attempt before this, but a forced one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "written::maybe")]
     pub not_before: Option<Timestamp>,
     /// The previous forced fetch.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "written::maybe")]
     pub forced_at: Option<Timestamp>,
     /// The rules that failed: other rules get a new chance at once.
     #[serde(default)]
@@ -233,5 +255,25 @@ mod tests {
         let new = serde_json::to_string(&rendered).unwrap();
         assert_eq!(new, old.replace("}}}", r#"}},"rungs":{"served":"browser"}}"#));
         assert_eq!(serde_json::from_str::<Renewal>(&new).unwrap(), rendered);
+    }
+
+    #[test]
+    fn what_was_written_down_is_held_to_what_is_kept() {
+        let validators: serde_json::Map<_, _> = (0..5_000)
+            .map(|number| {
+                let etag = if number % 2 == 0 { "x".repeat(5_000) } else { "x".repeat(LONGEST_VALIDATOR) };
+                (format!("{number:04}"), serde_json::json!({ "etag": etag }))
+            })
+            .collect();
+        let mut renewal = serde_json::json!({
+            "checked_at": "-009999-01-02T12:00:00Z", "rules": "00112233445566778899aabbccddeeff", "validators": validators
+        });
+        renewal["validators"]["n".repeat(100)] = serde_json::json!({ "etag": "\"1\"" });
+        let renewal: Renewal = serde_json::from_value(renewal).unwrap();
+        assert_eq!(renewal.checked_at, Timestamp::UNIX_EPOCH);
+        assert_eq!(renewal.validators.len(), MOST_VALIDATORS);
+        assert!(renewal.validators.iter().all(|(name, one)| name.len() == 4 && one.etag.as_ref().unwrap().len() == LONGEST_VALIDATOR));
+        let attempts: Attempts = serde_json::from_str(r#"{"not_before":"-009999-01-02T12:00:00Z","forced_at":null}"#).unwrap();
+        assert_eq!((attempts.not_before, attempts.forced_at), (Some(Timestamp::UNIX_EPOCH), None));
     }
 }

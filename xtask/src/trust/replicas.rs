@@ -5,5 +5,8 @@ use super::{Promise, Proof};
 pub(super) const PROMISES: &[Promise] = &[Promise {
     id: "T17",
     name: "replicas",
-    proofs: &[Proof::Tests { package: "wellspring", target: "--test it", filter: "replicas::simulated" }],
+    proofs: &[
+        Proof::Tests { package: "wellspring", target: "--test it", filter: "replicas::simulated" },
+        Proof::Tests { package: "wellspring", target: "--test it", filter: "trust::replicas::" },
+    ],
 }];

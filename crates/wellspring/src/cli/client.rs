@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -71,7 +71,7 @@ pub(super) async fn ask_within(
     timeout(patience, exchange).await.map_err(late)?
 }
 
-/// Asks a server for what may be of any size and hands it on as it comes.
+/// Asks a server for what may be of any size and hands it on as it comes, once `judge` has let pass who answers, and with which headers.
 ///
 /// # Errors
 /// What the server says instead, or that it broke off.
@@ -79,6 +79,7 @@ pub(super) async fn download(
     config: &Config,
     server: Option<&Url>,
     path: &str,
+    judge: &(dyn Fn(&str, &HeaderMap) -> Result<(), String> + Sync),
     take: &mut (dyn FnMut(&[u8]) -> Result<(), String> + Send),
 ) -> Result<(), String> {
     let Conversation { address, response, driver } =
@@ -90,6 +91,7 @@ pub(super) async fn download(
         let why = answer["detail"].as_str().map_or_else(|| format!("the server answered {status}"), str::to_owned);
         return Err(if status == StatusCode::UNAUTHORIZED { format!("{why}; {OWN_TOKEN}") } else { why });
     }
+    judge(&address, response.headers())?;
     let broken = |why: String| format!("the server on {address} broke off ({why})");
     let mut body = response.into_body();
     while let Some(frame) = timeout(SILENCE, body.frame()).await.map_err(|_| broken("it fell silent".to_owned()))? {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use url::form_urlencoded;
 use wellspring_core::key::Key;
 
 use super::import::STOP_IT;
-use super::keeping::count;
+use super::keeping::{count, given_up};
 use super::words::size;
 use super::{configured, output, runtime};
 use crate::app;
@@ -73,7 +74,7 @@ async fn evict(config: &Config, options: &Options) -> Result<String, String> {
     store.close().await;
     // It is why, too, where something else then failed.
     if let Health::Degraded(why) = health {
-        return Err(format!("{why}; mend that and evict again"));
+        return Err(format!("{}; mend that and evict again", given_up(&why)));
     }
     let after = store.figures().bytes.unwrap_or(0);
     let done = done?;
@@ -87,7 +88,22 @@ fn chosen(config: &Config, options: &Options, all: Vec<Key>) -> Result<Vec<Key>,
     }
     let is_named = |key: &Key, name: &str| key.source() == name || key.as_str() == name;
     if let Some(name) = options.sources.iter().find(|name| !all.iter().any(|key| is_named(key, name))) {
-        return Err(format!("nothing is stored of `{name}`"));
+        return Err(match whole_name(config, name).filter(|whole| whole != name) {
+            Some(whole) if all.iter().any(|key| key.as_str() == whole) => {
+                format!("nothing is stored of `{name}`; with all its parameters it is `{whole}`, and of that something is")
+            }
+            Some(whole) => format!("nothing is stored of `{name}`, which with all its parameters is `{whole}`"),
+            None => format!("nothing is stored of `{name}`"),
+        });
     }
     Ok(all.into_iter().filter(|key| options.sources.iter().any(|name| is_named(key, name))).collect())
+}
+
+/// The key that a request for it would mean, where it is one of a source: its defaults are part of its name.
+fn whole_name(config: &Config, name: &str) -> Option<String> {
+    let (source, query) = name.split_once('?').unwrap_or((name, ""));
+    let spec = &config.sources.iter().find(|one| one.spec.name.as_str() == source)?.spec;
+    let given: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let key = spec.key(given.iter().map(|(name, value)| (&**name, &**value))).ok()?;
+    Some(key.as_str().to_owned())
 }

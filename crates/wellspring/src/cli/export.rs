@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderMap;
 use url::{Url, form_urlencoded};
 
 use super::keeping::{Progress, STANDARD, Target, count, interrupted};
@@ -13,9 +14,10 @@ use super::{client, configured, output, runtime};
 use crate::app;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, StoreUrl};
+use crate::http::export as http_export;
 use crate::store::Holdings;
 use crate::store::archive::{self, Bad, Checker, Chosen, Counts, Lines, Sink};
-use crate::store::sqlite::shelf::{Shelf, is_used};
+use crate::store::sqlite::shelf::{Shelf, identity, is_used};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -25,6 +27,9 @@ pub(super) struct Options {
     pub(super) data: Option<PathBuf>,
     pub(super) server: Option<Url>,
 }
+
+/// What is otherwise in the archive than in the store is told of so many times; of more, only how often.
+const MOST_REMARKS: usize = 20;
 
 /// Writes and tells. Exit code 1 where there is no archive now.
 pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
@@ -59,9 +64,11 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
 }
 
 async fn export(config: &Config, options: &Options) -> Result<String, String> {
-    let shown = options.file.display().to_string();
-    let unwritable = |error: std::io::Error| format!("`{shown}` cannot be written ({error})");
-    let mut writing = Writing { target: Target::begin(&options.file).map_err(unwritable)?, progress: Progress::new("exported") };
+    let is_standard = options.file.as_os_str() == STANDARD;
+    let shown = if is_standard { "standard output".to_owned() } else { format!("`{}`", options.file.display()) };
+    let unwritable = |error: std::io::Error| format!("{shown} cannot be written ({error})");
+    let target = Target::begin(&options.file).map_err(unwritable)?;
+    let mut writing = Writing { target, progress: Progress::new("exported"), remarks: Vec::new(), more_remarks: 0 };
     let counts = if options.server.is_some() {
         running(config, options, &mut writing).await?
     } else if config.store.shared().is_some() {
@@ -75,13 +82,16 @@ async fn export(config: &Config, options: &Options) -> Result<String, String> {
     } else {
         running(config, options, &mut writing).await?
     };
-    let Writing { target, progress } = writing;
+    let Writing { target, progress, remarks, more_remarks } = writing;
     let bytes = target.finish().map_err(unwritable)?;
     drop(progress);
-    let to = bytes.map_or_else(
-        || if shown == STANDARD { "standard output".to_owned() } else { shown.clone() },
-        |bytes| format!("{shown} ({})", size(bytes)),
-    );
+    for words in &remarks {
+        eprintln!("warning: {words}");
+    }
+    if more_remarks > 0 {
+        eprintln!("warning: and {more_remarks} more");
+    }
+    let to = bytes.map_or_else(|| shown.trim_matches('`').to_owned(), |bytes| format!("{} ({})", options.file.display(), size(bytes)));
     Ok(format!("exported {} with {} to {to}", count(counts.keys, "key"), count(counts.revisions, "revision")))
 }
 
@@ -116,7 +126,19 @@ async fn running(config: &Config, options: &Options, writing: &mut Writing) -> R
         writing.progress.tell(checker.counts());
         writing.target.write(piece).map_err(|error| format!("`{}` cannot be written ({error})", options.file.display()))
     };
-    let got = client::download(config, options.server.as_ref(), &path, &mut take).await;
+    // Found in use, and its own server not necessarily the one that was asked.
+    let meant = config.store.path().filter(|_| options.server.is_none());
+    let judge = |address: &str, headers: &HeaderMap| {
+        let said = headers.get(http_export::STORE).and_then(|said| said.to_str().ok());
+        match meant {
+            Some(path) if said != identity(path).as_deref() => Err(format!(
+                "the store `{}` is in use, and the server on {address} does not say that it is its own; name the right one with --server URL, or its config with --config FILE",
+                path.display()
+            )),
+            _ => Ok(()),
+        }
+    };
+    let got = client::download(config, options.server.as_ref(), &path, &judge, &mut take).await;
     let is_silent = |why: &str| options.server.is_none() && why.starts_with("no server answers");
     got.map_err(|why| match config.store.path() {
         None if is_silent(&why) && config.store == StoreUrl::Memory => {
@@ -131,6 +153,8 @@ async fn running(config: &Config, options: &Options, writing: &mut Writing) -> R
 struct Writing {
     target: Target,
     progress: Progress,
+    remarks: Vec<String>,
+    more_remarks: u64,
 }
 
 #[async_trait]
@@ -140,5 +164,13 @@ impl Sink for Writing {
         // So that it can be interrupted.
         tokio::task::yield_now().await;
         self.target.write(&piece)
+    }
+
+    fn remark(&mut self, words: String) {
+        if self.remarks.len() < MOST_REMARKS {
+            self.remarks.push(words);
+        } else {
+            self.more_remarks += 1;
+        }
     }
 }

@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::Seek as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wellspring_core::key::Key;
 
-use super::keeping::{Progress, STANDARD, count, interrupted, source};
+use super::keeping::{Progress, STANDARD, count, given_up, interrupted, source};
 use super::{configured, output, runtime};
 use crate::app;
 use crate::config::Config;
@@ -42,11 +43,15 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
     if let Some(data) = &options.data {
         config.store.keep_in(data);
     }
+    let taking = AtomicBool::new(false);
     let done = runtime.block_on(async {
         let interrupted = interrupted();
         tokio::select! {
-            done = import(&config, options) => done,
-            why = interrupted => Err(format!("{why}; what was taken over until then stays, and taking it over again is no harm")),
+            done = import(&config, options, &taking) => done,
+            why = interrupted => {
+                let became = if taking.load(Ordering::Relaxed) { TAKEN_STAYS } else { "nothing was taken over" };
+                Err(format!("{why}; {became}"))
+            }
         }
     });
     runtime.shutdown_background();
@@ -59,10 +64,14 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
     }
 }
 
+/// What became of an archive that was taken over in part.
+const TAKEN_STAYS: &str = "what was taken over until then stays, and taking it over again is no harm";
+
 /// Why nothing can be imported where only a server would hold it.
 const IN_MEMORY: &str = "a store in memory keeps nothing beyond its server; name a file as `url` under [store], or a folder with --data";
 
-async fn import(config: &Config, options: &Options) -> Result<String, String> {
+/// Imports, and tells when it begins to touch the store.
+async fn import(config: &Config, options: &Options, taking: &AtomicBool) -> Result<String, String> {
     // One that is shared may be written to at any time.
     let (into, folder) = if let Some(shared) = config.store.shared() {
         (shared.to_string(), std::env::temp_dir())
@@ -83,6 +92,7 @@ async fn import(config: &Config, options: &Options) -> Result<String, String> {
     check(&file).await.map_err(bad)?;
     file.rewind().map_err(unreadable)?;
     // Not before: an archive that is refused makes no folder and touches no file.
+    taking.store(true, Ordering::Relaxed);
     let store = app::main_store(config).await.map_err(|error| error.to_string())?;
     let mut report = Report { config, progress: Progress::new("imported"), keys: 0, unconfigured: BTreeSet::new(), kept: Vec::new() };
     let archive = Reader::new(&file).map_err(bad)?;
@@ -92,8 +102,9 @@ async fn import(config: &Config, options: &Options) -> Result<String, String> {
     store.close().await;
     match (taken, health) {
         (Err(TakeError::Archive(Bad { line, what })), _) => Err(format!("{shown}:{line}: {what}; it has changed while it was read")),
-        (Err(TakeError::Store(error)), _) => Err(error.to_string()),
-        (Ok(_), Health::Degraded(why)) => Err(format!("{why}; mend that and import again")),
+        // It is why, too, where the last of it failed.
+        (_, Health::Degraded(why)) => Err(format!("{}; mend that and import again: {TAKEN_STAYS}", given_up(&why))),
+        (Err(TakeError::Store(error)), Health::Ok) => Err(error.to_string()),
         (Ok(taken), Health::Ok) => Ok(report.words(&shown, taken, &into)),
     }
 }

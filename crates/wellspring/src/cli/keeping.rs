@@ -11,6 +11,7 @@ use wellspring_core::moment::Mono;
 use super::words::size;
 use crate::clock::{Clock as _, SystemClock};
 use crate::store::archive::Counts;
+use crate::store::sqlite::TRIES_AGAIN;
 
 /// What stands for standard input and output.
 pub(super) const STANDARD: &str = "-";
@@ -38,6 +39,9 @@ impl Target {
     /// Begins. A pipe or a device is written as it is.
     pub(super) fn begin(path: &Path) -> io::Result<Self> {
         if path.as_os_str() == STANDARD {
+            if is_closed_output() {
+                return Err(io::Error::new(io::ErrorKind::BrokenPipe, "it is closed"));
+            }
             return Ok(Self { out: Out::Standard(io::stdout()), names: None });
         }
         // Where the name is a link, what it leads to is replaced.
@@ -99,6 +103,20 @@ impl Drop for Target {
         if let Some((part, _)) = &self.names {
             let _ = fs::remove_file(part);
         }
+    }
+}
+
+/// Whether standard output was closed when the process began: what takes its place then is the null device, opened to be read too,
+/// which whoever writes there on purpose has no use for.
+fn is_closed_output() -> bool {
+    let out = io::stdout();
+    let is_null = || {
+        let (there, null) = (rustix::fs::fstat(&out).ok()?, rustix::fs::stat("/dev/null").ok()?);
+        Some(there.st_rdev == null.st_rdev && there.st_mode == null.st_mode)
+    };
+    match rustix::fs::fcntl_getfl(&out) {
+        Err(_) => true,
+        Ok(flags) => flags.contains(rustix::fs::OFlags::RDWR) && is_null().unwrap_or(false),
     }
 }
 
@@ -169,6 +187,11 @@ pub(super) fn interrupted() -> impl Future<Output = String> {
         tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
         "interrupted".to_owned()
     }
+}
+
+/// Why a store could not be written, by a command that gives up.
+pub(super) fn given_up(why: &str) -> &str {
+    why.strip_suffix(TRIES_AGAIN).unwrap_or(why)
 }
 
 /// `1 key`, `7 keys`.

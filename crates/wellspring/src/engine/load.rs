@@ -28,10 +28,21 @@ const RETIRE_PATIENCE: Duration = Duration::from_secs(5);
 /// Cells that were made, and the effects that their machines want once they are served.
 type Made = Vec<(Arc<Cell>, Vec<Effect>)>;
 
+/// Cells of a source that are made beyond `max_keys` before those that are too many are let go.
+const BEYOND: usize = 256;
+
 /// A source whose cells are being made.
 struct Place<'a> {
     recipe: &'a Arc<Recipe>,
     made: &'a mut Made,
+}
+
+/// What was found in the store beside what is served of it.
+#[derive(Debug, Default)]
+struct Beside {
+    strangers: Strangers,
+    /// Keys past `max_keys`.
+    surplus: Vec<Key>,
 }
 
 impl Engine {
@@ -46,15 +57,17 @@ impl Engine {
         let mut made = made_for(recipes);
         // Looked at before the rest is read: what changes in between is read once more than it need be, and not once too few.
         let heads = shared.heads(now).await;
-        shared.take_stored(&mut made, &HashSet::new(), now).await?.tell();
+        let Beside { strangers, mut surplus } = shared.take_stored(&mut made, &HashSet::new(), now).await?;
+        strangers.tell();
         let served = made.iter().flat_map(|(_, made)| made).filter(|(cell, _)| cell.view().is_some()).count();
         let mut started = Made::new();
-        let sources = made.into_iter().map(|(recipe, made)| shared.source(&recipe, made, now, &mut started));
+        let sources = made.into_iter().map(|(recipe, made)| shared.source(&recipe, made, now, (&mut started, &mut surplus)));
         let catalog = Catalog::new(sources.collect());
         shared.remember(heads.as_deref(), started.iter().map(|(cell, _)| cell), now.mono);
         shared.catalog.store(Arc::new(catalog));
         shared.changes.announce_catalog(started.iter().map(|(cell, _)| cell));
         shared.set_going(started, now);
+        shared.shed(surplus);
         Ok(served)
     }
 
@@ -81,9 +94,10 @@ impl Engine {
         // A source may have been here before, and left what it had in the store. Until the sources are exchanged nothing refreshes those
         // that change, so a store that hangs is not waited for.
         let taken = timeout(STORE_PATIENCE, shared.take_stored(&mut new, &there, shared.clock.now())).await.unwrap_or_else(|_| Err(late()));
-        if let Err(error) = taken {
+        let Beside { mut surplus, .. } = taken.unwrap_or_else(|error| {
             warn!(%error, "the store could not be read; new sources start without what it holds of them");
-        }
+            Beside::default()
+        });
         // Nothing is waited for from here on: a flight that did not end in time may store until the sources are exchanged, and what its
         // readers saw of it is not taken back.
         let now = shared.clock.now();
@@ -95,10 +109,11 @@ impl Engine {
         let sources = recipes.iter().map(|recipe| {
             if let Some((recipe, cells)) = new.next_if(|(other, _)| Arc::ptr_eq(other, recipe)) {
                 info!(source = %recipe.spec.name, "reloaded");
-                return shared.source(&recipe, cells, now, &mut made);
+                return shared.source(&recipe, cells, now, (&mut made, &mut surplus));
             }
             // What is not new is equal to what is there.
-            old.source(recipe.spec.name.as_str()).map_or_else(|| shared.source(recipe, Made::new(), now, &mut made), Arc::clone)
+            old.source(recipe.spec.name.as_str())
+                .map_or_else(|| shared.source(recipe, Made::new(), now, (&mut made, &mut surplus)), Arc::clone)
         });
         let catalog = Catalog::new(sources.collect());
         for gone in replaced.iter().filter(|source| catalog.source(source.name()).is_none()) {
@@ -111,26 +126,31 @@ impl Engine {
             shared.dismiss(&late);
         }
         shared.set_going(made, now);
+        shared.shed(surplus);
         shared.wake.notify_one();
     }
 }
 
 impl Shared {
-    /// Makes cells of what the store holds of these sources, but for keys that are there already.
-    async fn take_stored(&self, made: &mut [(Arc<Recipe>, Made)], there: &HashSet<Key>, now: Moment) -> Result<Strangers, StoreError> {
+    /// Makes cells of what the store holds of these sources, but for keys that are there already, and of no more keys at a time than
+    /// `max_keys` allows and some.
+    async fn take_stored(&self, made: &mut [(Arc<Recipe>, Made)], there: &HashSet<Key>, now: Moment) -> Result<Beside, StoreError> {
         let mut places: HashMap<&str, Place<'_>> = HashMap::new();
         for (recipe, made) in made {
             places.insert(recipe.spec.name.as_str(), Place { recipe, made });
         }
-        let mut strangers = Strangers::default();
+        let mut beside = Beside::default();
         let mut take = |entry: &Entry| {
-            let Some(Place { recipe, made }) = places.get_mut(entry.key.source()) else { return strangers.add(entry) };
+            let Some(Place { recipe, made }) = places.get_mut(entry.key.source()) else { return beside.strangers.add(entry) };
             if !there.contains(&entry.key) && is_key_of(&recipe.spec, &entry.key) {
                 made.push(Cell::new(entry.key.clone(), Arc::clone(recipe), Self::legacy_of(entry), now));
+                if made.len() >= recipe.spec.max_keys.saturating_mul(2).saturating_add(BEYOND) {
+                    beside.surplus.append(&mut excess(&recipe.spec, made));
+                }
             }
         };
         self.collector.store.each(&mut take).await?;
-        Ok(strangers)
+        Ok(beside)
     }
 
     pub(super) fn legacy_of(entry: &Entry) -> Legacy {
@@ -151,24 +171,18 @@ impl Shared {
         }
     }
 
-    fn source(self: &Arc<Self>, recipe: &Arc<Recipe>, mut made: Made, now: Moment, started: &mut Made) -> Arc<Source> {
+    fn source(
+        self: &Arc<Self>,
+        recipe: &Arc<Recipe>,
+        mut made: Made,
+        now: Moment,
+        (started, surplus): (&mut Made, &mut Vec<Key>),
+    ) -> Arc<Source> {
         let default = recipe.spec.default_key();
         if let Some(key) = default.as_ref().filter(|key| made.iter().all(|(cell, _)| cell.key != **key)) {
             made.push(Cell::new(key.clone(), Arc::clone(recipe), Legacy::default(), now));
         }
-        // `max_keys` may have been lowered: what was confirmed last stays.
-        let excess = made.len().saturating_sub(recipe.spec.max_keys.max(1));
-        if excess > 0 {
-            let confirmed = |cell: &Cell| cell.view().as_ref().map(|view| view.facts.checked_at);
-            let mut oldest: Vec<_> = made.iter().map(|(cell, _)| (confirmed(cell), cell.key.clone())).collect();
-            oldest.retain(|(_, key)| default.as_ref() != Some(key));
-            oldest.sort_unstable();
-            let gone: HashSet<Key> = oldest.into_iter().take(excess).map(|(_, key)| key).collect();
-            made.retain(|(cell, _)| !gone.contains(&cell.key));
-            for key in gone {
-                self.forget(key);
-            }
-        }
+        surplus.append(&mut excess(&recipe.spec, &mut made));
         let before = self.catalog.load().source(recipe.spec.name.as_str()).cloned();
         let counts = before.map(|before| (Arc::clone(&before.reads), Arc::clone(&before.tally))).unwrap_or_default();
         let source = Source::new(Arc::clone(recipe), made.iter().map(|(cell, _)| Arc::clone(cell)).collect(), counts);
@@ -242,6 +256,22 @@ impl Strangers {
             );
         }
     }
+}
+
+/// Takes out what is past `max_keys`, which may have been lowered: what was confirmed last stays.
+fn excess(spec: &SourceSpec, made: &mut Made) -> Vec<Key> {
+    let excess = made.len().saturating_sub(spec.max_keys.max(1));
+    if excess == 0 {
+        return Vec::new();
+    }
+    let default = spec.default_key();
+    let confirmed = |cell: &Cell| cell.view().as_ref().map(|view| view.facts.checked_at);
+    let mut oldest: Vec<_> = made.iter().map(|(cell, _)| (confirmed(cell), cell.key.clone())).collect();
+    oldest.retain(|(_, key)| default.as_ref() != Some(key));
+    oldest.sort_unstable();
+    let gone: HashSet<Key> = oldest.into_iter().take(excess).map(|(_, key)| key).collect();
+    made.retain(|(cell, _)| !gone.contains(&cell.key));
+    gone.into_iter().collect()
 }
 
 fn made_for(recipes: Vec<Arc<Recipe>>) -> Vec<(Arc<Recipe>, Made)> {

@@ -40,6 +40,7 @@ mod remote;
 pub mod runner;
 mod seeds;
 mod shared;
+mod shed;
 pub mod status;
 mod sync;
 pub mod tally;

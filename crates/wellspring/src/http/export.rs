@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use http_body::Frame;
 use serde_json::json;
@@ -35,6 +35,9 @@ const AT_ONCE: usize = 4;
 const TURN: Duration = Duration::from_secs(10);
 /// How long a reader may take over a piece.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Which store it is of, for whoever asked because they found a certain one in use.
+pub const STORE: HeaderName = HeaderName::from_static("wellspring-store");
 
 /// The places of those who write archives.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub async fn export(site: &Site, method: &Method, query: &str, request: &HeaderM
         |_| Box::new(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "crowded", "other exports are being written").retry_after(TURN));
     let place = timeout(TURN, Arc::clone(&site.exports.0).acquire_owned()).await.map_err(crowded)?;
     let now = site.engine.clock().now().wall;
+    let engine = site.engine.clone();
+    let identity = lifecycle::blocking(move || engine.store().identity()).await.ok().flatten();
     let (out, pieces) = mpsc::channel(1);
     if *method != Method::HEAD {
         let (engine, mut stage) = (site.engine.clone(), site.stage.clone());
@@ -86,6 +91,7 @@ pub async fn export(site: &Site, method: &Method, query: &str, request: &HeaderM
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    headers.extend(identity.and_then(|identity| Some((STORE, HeaderValue::try_from(identity).ok()?))));
     let name = format!("attachment; filename=\"wellspring-{}.jsonl\"", now.strftime("%Y-%m-%d"));
     headers.extend(HeaderValue::try_from(name).map(|name| (CONTENT_DISPOSITION, name)));
     Ok(response)

@@ -285,6 +285,10 @@ pub trait Store: Send + Sync + Debug + 'static {
     fn figures(&self) -> Figures {
         Figures::default()
     }
+    /// What tells it from every other store of this machine, where it keeps a file. May look at the disk.
+    fn identity(&self) -> Option<String> {
+        None
+    }
     /// Copies every key with its history into another store; returns how many keys.
     async fn copy_to(&self, target: &dyn Store) -> Result<u64, StoreError> {
         copy::copy(self, target).await

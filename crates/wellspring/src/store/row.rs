@@ -6,10 +6,19 @@ use std::fmt::{Display, Write as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wellspring_core::key::Key;
+use wellspring_core::moment::believed;
 use wellspring_core::rung::Rungs;
 use wellspring_core::snapshot::{Attempts, Digest, How, Renewal, Snapshot};
 
 use super::{Entry, Latest, Revision};
+
+/// The highest revision and fence that are believed of a row: none that counts up from it ever runs out.
+const HIGHEST: i64 = i64::MAX / 2;
+
+/// A fence as it is stored; one that is out of all bounds is taken for the highest.
+pub(super) fn fence(stored: i64) -> u64 {
+    if (0..=HIGHEST).contains(&stored) { stored.cast_unsigned() } else { HIGHEST.cast_unsigned() }
+}
 
 /// Why a row is skipped.
 #[derive(Debug, thiserror::Error)]
@@ -55,14 +64,17 @@ impl Head<'_> {
         if self.seal().as_bytes() != sealed {
             return Err(Bad::Seal);
         }
+        if !(1..=HIGHEST).contains(&self.revision) {
+            return Err(Bad::Meaning(format!("revision {}", self.revision)));
+        }
         let line = Revision {
             revision: self.revision.cast_unsigned(),
-            made_at: self.made_at.parse().map_err(|_| Bad::Meaning(self.made_at.to_owned()))?,
+            made_at: self.made_at.parse().map(believed).map_err(|_| Bad::Meaning(self.made_at.to_owned()))?,
             count: self.count,
             bytes: self.bytes.cast_unsigned(),
             digest: self.digest,
         };
-        Ok((parse_key(self.key)?, line, parse(self.how)?, self.fence.cast_unsigned()))
+        Ok((parse_key(self.key)?, line, parse(self.how)?, fence(self.fence)))
     }
 }
 
@@ -98,7 +110,8 @@ impl Meta {
     }
 }
 
-fn unconfirmed(snapshot: &Snapshot) -> Renewal {
+/// Of what nobody knows when it was confirmed.
+pub(super) fn unconfirmed(snapshot: &Snapshot) -> Renewal {
     let rungs = Rungs::of(snapshot.how.rung);
     Renewal { checked_at: snapshot.made_at, rules: Digest::of(b""), validators: std::collections::BTreeMap::default(), rungs }
 }

@@ -37,6 +37,9 @@ use super::local::{Adopted, Local, restored_history};
 use super::{Admission, Change, Entry, Figures, Head, Health, Lease, Retention, Revision, Slot, Store, StoreError};
 use crate::lifecycle;
 
+/// How it ends what it says of a file that cannot be written, for as long as it is open.
+pub const TRIES_AGAIN: &str = "; it tries again every second";
+
 /// How many reads of history wait before the thread at a time.
 const READS: usize = 4;
 
@@ -243,6 +246,10 @@ impl Store for SqliteStore {
         let size = |path: &Path| path.metadata().ok().map(|metadata| metadata.len());
         let bytes = size(&self.path).map(|file| file + size(&log).unwrap_or(0));
         Figures { errors: self.shared.errors.load(Ordering::Relaxed), bytes }
+    }
+
+    fn identity(&self) -> Option<String> {
+        file::identity(&self.path)
     }
 
     async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError> {

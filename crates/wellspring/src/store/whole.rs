@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use wellspring_core::key::Key;
 use wellspring_core::snapshot::Snapshot;
 
-use super::{Entry, Revision, Store, StoreError};
+use super::row::unconfirmed;
+use super::{Entry, Latest, Revision, Store, StoreError};
 
 /// How often the past is looked at again that does not lead up to the latest: the key was written or evicted in between.
 const TRIES: u32 = 5;
@@ -74,6 +75,33 @@ pub async fn whole<S: Holdings + ?Sized>(store: &S, key: &Key) -> Result<Option<
 }
 
 impl Whole {
+    /// How many revisions of its past are named.
+    pub fn past(&self) -> usize {
+        self.past.len()
+    }
+
+    /// Puts the newest of its past that `suits` in the place of the latest, and none where none does. When it was confirmed is not
+    /// known then: it is stale at once.
+    ///
+    /// # Errors
+    /// Where the store cannot be read now.
+    pub async fn step_back<S: Holdings + ?Sized>(
+        &mut self,
+        store: &S,
+        mut suits: impl FnMut(&Snapshot) -> bool + Send,
+    ) -> Result<(), StoreError> {
+        let fence = self.entry.latest.take().map_or(0, |latest| latest.fence);
+        while let Some(line) = self.past.pop_back() {
+            let found = store.one(&self.entry.key, line.revision).await?;
+            if let Some(snapshot) = found.filter(|snapshot| snapshot.digest == line.digest && suits(snapshot)) {
+                let renewal = unconfirmed(&snapshot);
+                self.entry.latest = Some(Latest { snapshot, renewal, fence });
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The next revision of its past, oldest first; none after the last. What was pruned meanwhile is left out.
     ///
     /// # Errors

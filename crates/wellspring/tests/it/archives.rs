@@ -2,11 +2,14 @@
 
 use std::io::{self, Read};
 
+use jiff::Timestamp;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use wellspring::store::archive::Reader;
-use wellspring_core::snapshot::Digest;
+use wellspring::store::{Entry, Latest, Retention};
+use wellspring_core::snapshot::{Digest, Items};
 
-use crate::store_kit::{Kind, Subject, archived, attempts, key, put};
+use crate::store_kit::{Kind, Subject, archived, archived_with_remarks, attempts, key, lease, put, renewal, snapshot, taken_over};
 
 /// A small one, line by line, without its ends.
 async fn lines() -> Vec<String> {
@@ -82,10 +85,12 @@ async fn what_cannot_be_right_is_refused_though_its_digest_is() {
     let newer = "line 1: a newer version wrote this (archive format 2, this one knows 1); import it with that version";
     check("{\"wellspring_archive\": 2, \"unknown\": {}}\nunknown".into(), newer);
     check(set(1, "wellspring_archive", 0.into()), "line 1: this is no archive that `wellspring export` wrote");
-    check(set(3, "revision", json!(1_u64 << 63)), "line 3: revision 9223372036854775808 is out of range (1 to 9007199254740992)");
-    check(set(2, "latest", json!(1_u64 << 63)), "line 2: revision 9223372036854775808 is out of range (1 to 9007199254740992)");
-    check(set(2, "fence", json!(u64::MAX)), "line 2: fence 18446744073709551615 is out of range (0 to 9007199254740992)");
-    check(set(3, "revision", 0.into()), "line 3: revision 0 is out of range (1 to 9007199254740992)");
+    check(set(3, "revision", json!(1_u64 << 63)), "line 3: revision 9223372036854775808 is out of range (1 to 4503599627370496)");
+    check(set(2, "latest", json!(1_u64 << 63)), "line 2: revision 9223372036854775808 is out of range (1 to 4503599627370496)");
+    check(set(2, "fence", json!(u64::MAX)), "line 2: fence 18446744073709551615 is out of range (0 to 4503599627370496)");
+    let room = "line 2: revision 4503599627370497 is out of range (1 to 4503599627370496)";
+    check(set(2, "latest", json!((1_u64 << 52) + 1)), room);
+    check(set(3, "revision", 0.into()), "line 3: revision 0 is out of range (1 to 4503599627370496)");
     check(set(4, "revision", 1.into()), "line 4: revision 1 of `cinema` stands out of order");
     check(set(5, "revision", 4.into()), "line 5: revision 4 of `cinema` stands out of order");
     check(set(3, "count", 2.into()), "line 3: revision 1 of `cinema` holds 1 items and says 2");
@@ -125,6 +130,136 @@ async fn what_cannot_be_right_is_refused_though_its_digest_is() {
     starts(odd.join("\n"), "line 6: it is no line of an archive");
     starts(lines.join("\n") + "\n{}\n", "line 10: it stands after the last line");
     starts(lines[2..].join("\n"), "line 1: this is no archive");
+}
+
+#[tokio::test]
+async fn what_is_taken_over_is_held_to_what_a_refresh_would_keep() {
+    let lines = lines().await;
+    let hostile = changed(&lines, 2, |json| {
+        json["renewal"]["checked_at"] = "-009999-01-02T12:00:00Z".into();
+        let long = json!({ "etag": "x".repeat(5_000) });
+        json["renewal"]["validators"] = (0..200).map(|number| (number.to_string(), long.clone())).collect::<serde_json::Map<_, _>>().into();
+        json["attempts"]["last_failure"] =
+            json!({ "kind": "permanent", "code": "extract_failed", "message": format!("a\r\n\u{1b}[2J{}", "x".repeat(100_000)) });
+        json["attempts"]["failed_at"] = "-009999-01-02T12:00:00Z".into();
+    });
+    let mut hostile: Vec<String> = hostile.lines().map(str::to_owned).collect();
+    hostile.pop();
+    hostile[4] = hostile[4].replacen("\"made_at\":\"20", "\"made_at\":\"-0000", 1);
+    let hostile = sealed(&hostile);
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let subject = Subject::new(kind);
+        taken_over(&hostile, &*subject.store, Retention::default(), true).await;
+        let subject = subject.reopened().await;
+        let entry = subject.store.get(&key("cinema")).await.unwrap().unwrap();
+        let (latest, failure) = (entry.latest.unwrap(), entry.attempts.last_failure.unwrap());
+        assert_eq!([latest.renewal.checked_at, latest.snapshot.made_at], [Timestamp::UNIX_EPOCH; 2]);
+        assert!(latest.renewal.validators.is_empty(), "{:?}", latest.renewal.validators.len());
+        assert!(failure.message.starts_with("a   [2Jx") && failure.message.len() < 2_100, "{:.20}", failure.message);
+    }
+}
+
+/// A database that somebody else has written, seals and all.
+#[tokio::test]
+async fn what_lies_in_a_database_is_held_to_what_a_refresh_would_keep() {
+    let subject = Subject::new(Kind::Sqlite);
+    put(&*subject.store, &key("cinema"), 1).await;
+    let path = subject.path();
+    let folder = subject.closed().await;
+    let conn = Connection::open(&path).unwrap();
+    let seal = |columns: &[&str]| Digest::of(columns.iter().map(|column| format!("{column}\n")).collect::<String>().as_bytes());
+    let renewal: String = conn.query_row("SELECT renewal FROM entry", [], |row| row.get(0)).unwrap();
+    let mut renewal: Value = serde_json::from_str(&renewal).unwrap();
+    renewal["checked_at"] = "-009999-01-02T12:00:00Z".into();
+    renewal["validators"]["request"]["etag"] = "x".repeat(5_000).into();
+    let failure = json!({ "kind": "permanent", "code": "extract_failed", "message": "\u{1b}[2J".repeat(20_000) });
+    let (renewal, attempts) = (renewal.to_string(), json!({ "last_failure": failure }).to_string());
+    let sealed = seal(&["cinema", "1", "1", "-5", &renewal, &attempts]);
+    let set = "UPDATE entry SET format = 1, fence = -5, renewal = ?1, attempts = ?2, seal = ?3";
+    conn.execute(set, rusqlite::params![renewal, attempts, sealed.as_bytes()]).unwrap();
+    // The same revision, and one that leaves no number for the next.
+    let (how, count, bytes, digest): (String, u32, i64, Vec<u8>) = conn
+        .query_row("SELECT how, count, bytes, digest FROM snapshot", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .unwrap();
+    let said = Digest::from_slice(&digest).unwrap().to_string();
+    let made_at = "-009999-01-02T12:00:00Z";
+    let [one, last] = [1, i64::MAX]
+        .map(|revision| seal(&["cinema", &revision.to_string(), "1", "1", made_at, &how, &count.to_string(), &bytes.to_string(), &said]));
+    conn.execute("UPDATE snapshot SET format = 1, fence = 1, made_at = ?1, seal = ?2", rusqlite::params![made_at, one.as_bytes()]).unwrap();
+    let again = "INSERT INTO snapshot SELECT key, ?1, format, fence, made_at, how, count, bytes, digest, ?2, items FROM snapshot";
+    conn.execute(again, rusqlite::params![i64::MAX, last.as_bytes()]).unwrap();
+    conn.close().unwrap();
+    let subject = Subject::within(Kind::Sqlite, Retention::default(), folder);
+    let entry = subject.store.get(&key("cinema")).await.unwrap().unwrap();
+    let (latest, failure) = (entry.latest.unwrap(), entry.attempts.last_failure.unwrap());
+    assert_eq!(latest.snapshot.revision, 1);
+    assert_eq!([latest.renewal.checked_at, latest.snapshot.made_at], [Timestamp::UNIX_EPOCH; 2]);
+    assert!(latest.renewal.validators.is_empty());
+    assert!(failure.message.starts_with(" [2J [2J") && failure.message.len() < 2_100, "{:.20}", failure.message);
+    // There is a number for the next, and its fence is one that an archive may hold.
+    put(&*subject.store, &key("cinema"), 2).await;
+    let text = archived(&*subject.store).await;
+    assert!(refused(&text).starts_with("taken: Counts { keys: 1, revisions: 2"), "{}", refused(&text));
+}
+
+/// What a store holds and no archive may ends no export: it is written otherwise, or left out by itself.
+#[tokio::test]
+async fn no_key_stops_an_export() {
+    let subject = Subject::new(Kind::Memory);
+    let store = &*subject.store;
+    put(store, &key("a"), 1).await;
+    let high = [1, (1 << 53) - 1, 1 << 53, (1 << 53) + 1];
+    for (at, revision) in high.into_iter().enumerate() {
+        let mut snapshot = snapshot(&key("high"), at as u64 + 1, 0);
+        snapshot.revision = revision;
+        let lease = lease(store, &key("high")).await;
+        store.put_if(&lease, &snapshot, &renewal(9), &attempts(1)).await.unwrap();
+        store.release(&lease).await.unwrap();
+    }
+    // As a hand made it: items that are none, within and at the end of a past.
+    let odd = |name: &str, bad: &[u64]| {
+        let mut all: Vec<_> = (1..=4).map(|revision| snapshot(&key(name), revision, 0)).collect();
+        for snapshot in all.iter_mut().filter(|snapshot| bad.contains(&snapshot.revision)) {
+            snapshot.items = Items::from_stored("{}", 0);
+            snapshot.digest = snapshot.items.digest();
+        }
+        let latest = Latest { snapshot: all.pop().unwrap(), renewal: renewal(4), fence: u64::MAX };
+        (Entry { key: key(name), latest: Some(latest), attempts: attempts(2) }, all)
+    };
+    for (name, bad) in [("odd_all", &[1, 2, 3, 4][..]), ("odd_last", &[3, 4]), ("odd_past", &[2])] {
+        let (entry, history) = odd(name, bad);
+        store.restore(&entry, &history).await.unwrap();
+    }
+    put(store, &key("z"), 1).await;
+    let (text, remarks) = archived_with_remarks(store).await;
+    let target = Subject::new(Kind::Memory);
+    taken_over(&text, &*target.store, Retention::default(), false).await;
+    let mut found = String::new();
+    for key in target.store.keys().await.unwrap() {
+        let entry = target.store.get(&key).await.unwrap().unwrap();
+        let latest = entry.latest.map(|latest| (latest.snapshot.revision, latest.fence, latest.renewal == renewal(9)));
+        let numbers: Vec<_> = target.store.revisions(&key).await.unwrap().iter().map(|line| line.revision).collect();
+        found += &format!("{key}: {latest:?} of {numbers:?}, {} failures\n", entry.attempts.failures);
+    }
+    let remarks = remarks
+        .join("\n")
+        .replace("its items are not what they should be (invalid type: map, expected an array of items at column 0)", "…");
+    insta::assert_snapshot!(found + &remarks, @"
+    a: Some((1, 1, false)) of [1], 0 failures
+    high: Some((4, 5, true)) of [4, 3, 2, 1], 1 failures
+    odd_all: None of [], 2 failures
+    odd_last: Some((2, 4503599627370496, false)) of [2, 1], 2 failures
+    odd_past: Some((4, 4503599627370496, false)) of [4, 3, 1], 2 failures
+    z: Some((1, 4503599627370496, false)) of [1], 0 failures
+    the revisions of `high` are numbered anew: an archive holds none above 4503599627370496
+    revision 4 of `odd_all` is left out: …
+    revision 3 of `odd_all` is left out: …
+    revision 2 of `odd_all` is left out: …
+    revision 1 of `odd_all` is left out: …
+    revision 4 of `odd_last` is left out: …
+    revision 3 of `odd_last` is left out: …
+    revision 2 of `odd_past` is left out: …
+    ");
 }
 
 /// So many bytes of one text, over and over, after a beginning.

@@ -15,9 +15,10 @@ use wellspring::store::archive::{Piece, Reader};
 use wellspring::store::{Retention, Store as _};
 use wellspring_core::snapshot::Attempts;
 
-use crate::store_kit::{archived, attempts, key, lease, open, put, renewal, snapshot};
+use crate::store_kit::{archived, attempts, key, lease, open, put, renewal, snapshot, until};
+use crate::support::disk::Disk;
 use crate::support::origin::{Answer, Origin};
-use crate::support::program::{Program, command, free_port, run, write_config};
+use crate::support::program::{Program, command, free_port, output, run, write_config};
 
 /// A folder whose config serves these sources at this port from `data/wellspring.db`.
 fn folder(port: u16, more: &str) -> TempDir {
@@ -274,6 +275,100 @@ async fn who_may_not_force_a_refresh_gets_no_archive() {
         check(knowing.path(), &["export", "b.jsonl"]).contains("a store in memory is only there while its server runs: no server answers")
     );
     assert_eq!(names(knowing.path()), ["a.jsonl", "wellspring.toml"]);
+}
+
+/// A disk on which nothing more can be written, under a command that gives up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_why_and_nothing_else_is_said() {
+    let Some(disk) = Disk::new() else { return };
+    let path = disk.folder();
+    write_config(&path, &sources(&["films", "day"]));
+    fill(&path).await;
+    check(&path, &["export", "all.jsonl"]);
+    let full = |args: &[&str]| {
+        disk.fails("write ENOSPC");
+        let said = output(disk.under(command(&path).args(args)));
+        disk.fails("");
+        let words = String::from_utf8(said.stderr).unwrap().replace(&path.display().to_string(), "DISK");
+        (said.status.code(), words.lines().filter(|line| line.starts_with("error")).collect::<Vec<_>>().join("\n"))
+    };
+    let (code, words) = full(&["evict", "films"]);
+    assert_eq!(code, Some(1));
+    assert_snapshot!(words, @"error: the store cannot write `DISK/data/wellspring.db` (database or disk is full); mend that and evict again");
+    let (code, words) = full(&["import", "all.jsonl", "--replace"]);
+    assert_eq!(code, Some(1));
+    assert_snapshot!(words, @"error: the store cannot write `DISK/data/wellspring.db` (database or disk is full); mend that and import again: what was taken over until then stays, and taking it over again is no harm");
+    assert!(check(&path, &["import", "all.jsonl", "--replace"]).starts_with("0: imported 3 keys"));
+}
+
+/// A whole key has its defaults in its name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_named_in_full_is_named() {
+    let keyed = "[source.keyed]\nurl = \"http://127.0.0.1:9/{k}\"\nformat = \"json\"\nfresh_for = \"1h\"\nwarm = false\n\
+        [source.keyed.params]\nk = { pattern = \".*\" }\nn = { type = \"integer\", default = 3 }\n";
+    let folder = folder(0, keyed);
+    fs::create_dir_all(folder.path().join("data")).unwrap();
+    let store = open(&folder.path().join("data/wellspring.db")).unwrap();
+    put(&store, &key("keyed?k=k1&n=3"), 1).await;
+    store.close().await;
+    assert_snapshot!(check(folder.path(), &["evict", "keyed?k=k1"]), @"1: error: nothing is stored of `keyed?k=k1`; with all its parameters it is `keyed?k=k1&n=3`, and of that something is");
+    assert_snapshot!(check(folder.path(), &["evict", "keyed?k=k2"]), @"1: error: nothing is stored of `keyed?k=k2`, which with all its parameters is `keyed?k=k2&n=3`");
+    assert_snapshot!(check(folder.path(), &["evict", "keyed?k=k1&n=4"]), @"1: error: nothing is stored of `keyed?k=k1&n=4`");
+    assert!(check(folder.path(), &["evict", "keyed?k=k1&n=3"]).starts_with("0: evicted 1 key"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_is_interrupted_while_it_checks_took_nothing_over() {
+    let folder = folder(0, &sources(&["films"]));
+    // Enough to be at it for a while.
+    let file = folder.path().join("long.jsonl");
+    let header = "{\"wellspring_archive\":1,\"version\":\"0\",\"made_at\":\"2026-01-01T00:00:00Z\"}\n";
+    let key = |number: usize| format!("{{\"key\":\"films?n={number:09}\",\"attempts\":{{}}}}\n");
+    fs::write(&file, header.to_owned() + &(0..2_000_000).map(key).collect::<String>()).unwrap();
+    let child = command(folder.path()).args(["import", "long.jsonl"]).stderr(Stdio::piped()).spawn().unwrap();
+    let opened = format!("/proc/{}/fd", child.id());
+    let is_open =
+        || fs::read_dir(&opened).is_ok_and(|mut all| all.any(|one| fs::read_link(one.unwrap().path()).is_ok_and(|to| to == file)));
+    until("it has begun", async || is_open()).await;
+    crate::support::program::signal(child.id(), "INT");
+    assert_eq!(said(&child.wait_with_output().unwrap(), folder.path()), "1: error: interrupted; nothing was taken over\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_goes_nowhere_is_none() {
+    let folder = folder(0, &sources(&["films", "day"]));
+    fill(folder.path()).await;
+    let shell = |redirection: &str| {
+        let program = command(folder.path()).get_program().display().to_string();
+        let mut shell = std::process::Command::new("sh");
+        shell.current_dir(folder.path()).args(["-c", &format!("exec {program} export - {redirection}")]);
+        said(&output(&mut shell), folder.path())
+    };
+    assert_snapshot!(shell(">&-"), @"1: error: standard output cannot be written (it is closed)");
+    assert_snapshot!(shell(">/dev/full"), @"1: error: No space left on device (os error 28)");
+    // On purpose: whether it can be taken at all.
+    assert_snapshot!(shell(">/dev/null"), @"0: exported 3 keys with 4 revisions to standard output");
+}
+
+/// The store that was named is in use, and the config is another server's.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_store_is_exported_than_the_one_that_was_named() {
+    let folders = [folder(free_port(), &sources(&["films"])), folder(free_port(), &sources(&["films", "day"]))];
+    for folder in &folders {
+        fill(folder.path()).await;
+    }
+    let servers = folders.each_ref().map(|folder| Program::serve(folder.path()));
+    let [one, other] = folders.each_ref().map(TempDir::path);
+    let data = other.join("data").display().to_string();
+    let port = servers[0].address.port().to_string();
+    let words = check(one, &["export", "a.jsonl", "--data", &data]).replace(&port, "PORT").replace(&other.display().to_string(), "OTHER");
+    assert_snapshot!(words, @"1: error: the store `OTHER/data/wellspring.db` is in use, and the server on 127.0.0.1:PORT does not say that it is its own; name the right one with --server URL, or its config with --config FILE");
+    assert_eq!(names(one), ["data", "wellspring.toml"]);
+    let own = one.join("data").display().to_string();
+    assert!(check(one, &["export", "a.jsonl", "--data", &own]).starts_with("0: exported 3 keys"));
+    // Asked for by name, it is meant.
+    let server = servers[1].address.to_string();
+    assert!(check(one, &["export", "b.jsonl", "--data", &own, "--server", &server]).starts_with("0: exported 3 keys"));
 }
 
 /// A server that sends this, once, and closes.

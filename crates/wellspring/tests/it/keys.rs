@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use wellspring::store::memory::MemoryStore;
+use wellspring::store::{Entry, Latest, Retention, Store as _};
+use wellspring_core::snapshot::Attempts;
+
+use crate::store_kit::{key, open, renewal, snapshot, until};
 use crate::support::app::{Builder, TestApp};
 use crate::support::origin::{Answer, Origin};
+use crate::support::program::{Program, write_config};
 
 fn list(origin: &Origin, max_keys: usize) -> String {
     format!(
@@ -103,4 +109,50 @@ async fn readiness_names_twenty_keys_and_counts_the_rest() {
     assert_eq!((reasons.len(), reasons[20].as_str()), (21, Some("and 5 more keys")), "{ready}");
     assert!(reasons[..20].iter().all(|reason| reason.as_str().unwrap().starts_with("list?")), "{ready}");
     app.stop().await;
+}
+
+/// `max_keys` was lowered by far: a refresh is stored meanwhile, and in the end what is past the bound is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_past_the_bound_is_dropped_little_by_little() {
+    const STORED: usize = 3_000;
+    const KEPT: usize = 50;
+    let origin = Origin::start().await;
+    origin.script("/list", Answer::json("[{\"a\": 1}]"));
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[server]\nlisten = \"127.0.0.1:0\"\n[fetch]\nallow_private = true\nrobots = false\n";
+    write_config(folder.path(), &format!("{config}{}", list(&origin, KEPT).replace("max_keys", "warm = false\nmax_keys")));
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let (memory, store) = (MemoryStore::new(Retention::default()), open(&data.join("wellspring.db")).unwrap());
+    for n in 0..STORED {
+        let key = key(&format!("list?n={n}&q=x"));
+        let latest = Latest { snapshot: snapshot(&key, 1, 0), renewal: renewal(n.cast_signed() as i64), fence: 1 };
+        memory.restore(&Entry { key, latest: Some(latest), attempts: Attempts::default() }, &[]).await.unwrap();
+    }
+    memory.copy_to(&store).await.unwrap();
+    store.close().await;
+    let server = Program::serve(folder.path());
+    let line = server.wait_for_log("more keys are stored than `max_keys`");
+    assert!(line.contains("\"keys\":2950") && line.contains("\"max_keys\":50"), "{line}");
+    let refreshed = server.post("/api/list/refresh?n=2999&q=x").await;
+    assert_eq!((refreshed.status.as_u16(), refreshed.degraded()), (200, String::new()));
+    until("what is past the bound is gone", async || {
+        for n in (0..STORED - KEPT).step_by(200) {
+            let history = server.get(&format!("/api/list/history?n={n}&q=x")).await.json();
+            if history["revisions"].as_array().is_none_or(|revisions| !revisions.is_empty()) {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+    assert_eq!(server.log().iter().filter(|line| line.contains("max_keys")).count(), 1);
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(0));
+    let store = open(&data.join("wellspring.db")).unwrap();
+    let left = store.keys().await.unwrap();
+    store.close().await;
+    // A stop leaves to the next start what it finds.
+    assert!(left.len() < KEPT + 512, "{}", left.len());
+    assert!((STORED - KEPT..STORED).all(|n| left.contains(&key(&format!("list?n={n}&q=x")))));
 }

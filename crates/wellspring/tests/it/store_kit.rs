@@ -152,7 +152,8 @@ pub(crate) async fn put(store: &dyn Store, key: &Key, revision: u64) {
     store.release(&lease).await.unwrap();
 }
 
-struct Text(Vec<u8>);
+#[derive(Default)]
+struct Text(Vec<u8>, Vec<String>);
 
 #[async_trait]
 impl Sink for Text {
@@ -160,13 +161,22 @@ impl Sink for Text {
         self.0.extend_from_slice(&piece);
         Ok(())
     }
+
+    fn remark(&mut self, words: String) {
+        self.1.push(words);
+    }
 }
 
 /// All that a store holds, as an archive.
 pub(crate) async fn archived(store: &dyn Store) -> String {
-    let mut text = Text(Vec::new());
+    archived_with_remarks(store).await.0
+}
+
+/// And what is otherwise in it than in the store.
+pub(crate) async fn archived_with_remarks(store: &dyn Store) -> (String, Vec<String>) {
+    let mut text = Text::default();
     archive::write(store, &store.keys().await.unwrap(), wall(0), &mut text).await.unwrap();
-    String::from_utf8(text.0).unwrap()
+    (String::from_utf8(text.0).unwrap(), text.1)
 }
 
 /// Takes an archive over; which keys were, and which stayed as they were.

@@ -5,10 +5,8 @@ use std::time::Duration;
 use ::http::header::{DATE, ETAG, HeaderMap, LAST_MODIFIED, LOCATION, RETRY_AFTER};
 use ::http::{Method, StatusCode};
 use url::Url;
-use wellspring_core::snapshot::Validator;
-
-/// The longest that an upstream's wish is honoured.
-const LONGEST_WISH: Duration = Duration::from_secs(365 * 86_400);
+use wellspring_core::failure::LONGEST_WISH;
+use wellspring_core::snapshot::{LONGEST_VALIDATOR, Validator};
 
 /// True for the statuses that say "go there".
 pub(super) fn is_redirect(status: StatusCode) -> bool {
@@ -32,9 +30,6 @@ pub(super) fn target(from: &Url, headers: &HeaderMap) -> Option<Url> {
     url.set_fragment(None);
     Some(url)
 }
-
-/// The longest validator that is kept, in bytes: it is held and stored for each request of each key, and sent back each time.
-const LONGEST_VALIDATOR: usize = 1 << 10;
 
 /// What the answer can be asked with next time.
 pub(super) fn validator(headers: &HeaderMap) -> Validator {

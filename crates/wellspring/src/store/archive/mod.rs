@@ -7,9 +7,10 @@
 use std::io;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use wellspring_core::key::Key;
+use wellspring_core::moment::believed;
 use wellspring_core::snapshot::{Attempts, Digest, How, Renewal};
 
 use super::StoreError;
@@ -34,8 +35,9 @@ pub const FORMAT: u64 = 1;
 const LONGEST: usize = 97 << 20;
 /// The longest line of anything else, in bytes.
 const LONGEST_HEAD: usize = 8 << 20;
-/// The highest revision and fence that are believed: what JSON numbers carry everywhere, and no counter ever reaches.
-const HIGHEST: u64 = 1 << 53;
+/// The highest revision and fence that are believed: half of what JSON numbers carry everywhere, and no counter ever reaches. What a
+/// store counts on from there is not taken at its word either: [`write`] numbers it anew.
+const HIGHEST: u64 = 1 << 52;
 
 /// How an archive's revision lines begin, which may be long.
 const REVISION: &[u8] = b"{\"revision\":";
@@ -132,6 +134,7 @@ struct KeyLine {
 #[serde(deny_unknown_fields)]
 struct RevisionLine<'a> {
     revision: u64,
+    #[serde(deserialize_with = "written_at")]
     made_at: Timestamp,
     how: How,
     count: u32,
@@ -139,6 +142,10 @@ struct RevisionLine<'a> {
     /// As stored, byte by byte: the digest speaks of them.
     #[serde(borrow)]
     items: &'a RawValue,
+}
+
+fn written_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    Timestamp::deserialize(deserializer).map(believed)
 }
 
 #[derive(Serialize, Deserialize)]

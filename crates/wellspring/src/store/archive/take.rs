@@ -5,12 +5,14 @@ use wellspring_core::snapshot::Snapshot;
 
 use super::{Bad, Head, Piece, Reader};
 use crate::store::copy::{Working, together};
-use crate::store::{Entry, Latest, Retention, Store, StoreError};
+use crate::store::{Entry, Health, Latest, Retention, Store, StoreError};
 
 /// Keys whose restoring may share one commit.
 const AT_ONCE: usize = 256;
-/// How much they may hold together, in bytes of items.
+/// How much they may hold together, in bytes.
 const WEIGHT: u64 = 8 << 20;
+/// What a head or a snapshot holds beside its texts, about, in bytes.
+const BESIDE: u64 = 512;
 
 /// What became of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +88,7 @@ pub async fn take(
         taken.revisions += whole.history.len() as u64;
         taken.pruned += whole.pruned;
         tell(&whole.head.key, Outcome::TakenOver);
-        weight += whole.history.iter().map(size).sum::<u64>();
+        weight += whole.weight();
         batch.push(whole.entry());
         if batch.len() >= AT_ONCE || weight >= WEIGHT {
             restore(store, &batch).await?;
@@ -99,7 +101,12 @@ pub async fn take(
 }
 
 async fn restore(store: &dyn Store, batch: &[(Entry, Vec<Snapshot>)]) -> Result<(), StoreError> {
-    together(batch.iter().map(|(entry, history)| Box::pin(store.restore(entry, history)) as Working<'_>).collect()).await
+    together(batch.iter().map(|(entry, history)| Box::pin(store.restore(entry, history)) as Working<'_>).collect()).await?;
+    // What cannot be written now piles up in memory, and is not taken over.
+    match store.health() {
+        Health::Ok => Ok(()),
+        Health::Degraded(why) => Err(StoreError::Unavailable(why)),
+    }
 }
 
 /// Whether what is stored was confirmed, or where neither ever was, tried later than what is offered.
@@ -125,6 +132,17 @@ impl Coming {
         self.head.latest.as_ref().is_none_or(|(latest, ..)| self.history.last().is_some_and(|last| last.revision == *latest))
     }
 
+    /// What it holds in memory, about, in bytes.
+    fn weight(&self) -> u64 {
+        let Head { key, latest, attempts } = &self.head;
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let validators = latest.iter().flat_map(|(_, renewal, _)| &renewal.validators);
+        let said: usize = validators.map(|(request, one)| request.len() + length(&one.etag) + length(&one.last_modified)).sum();
+        let failed = attempts.last_failure.as_ref().map_or(0, |failure| failure.message.len());
+        let head = BESIDE + (key.as_str().len() + said + failed) as u64;
+        head + self.history.iter().map(|snapshot| BESIDE + size(snapshot)).sum::<u64>()
+    }
+
     fn entry(mut self) -> (Entry, Vec<Snapshot>) {
         let Head { key, latest, attempts } = self.head;
         let snapshot = if latest.is_some() { self.history.pop() } else { None };
@@ -135,4 +153,26 @@ impl Coming {
 
 fn size(snapshot: &Snapshot) -> u64 {
     snapshot.items.json().len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use wellspring_core::rung::Rungs;
+    use wellspring_core::snapshot::{Attempts, Digest, Renewal, Validator};
+
+    use super::*;
+
+    /// Hundreds of keys without items are a batch as those with items are.
+    #[test]
+    fn a_head_weighs_what_it_holds() {
+        let key = Key::parse("films").unwrap();
+        let validator = Validator { etag: Some("x".repeat(1_000)), last_modified: None };
+        let validators = (0..1_000).map(|number| (number.to_string(), validator.clone())).collect();
+        let renewal = Renewal { checked_at: jiff::Timestamp::UNIX_EPOCH, rules: Digest::of(b""), validators, rungs: Rungs::default() };
+        let weight = |latest, history| {
+            Coming { head: Head { key: key.clone(), latest, attempts: Attempts::default() }, history, pruned: 0 }.weight()
+        };
+        assert!((BESIDE..2 * BESIDE).contains(&weight(None, Vec::new())));
+        assert!((1_000_000..1_100_000).contains(&weight(Some((1, renewal, 1)), Vec::new())));
+    }
 }

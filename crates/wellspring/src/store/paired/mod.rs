@@ -386,6 +386,10 @@ impl Store for Paired {
         Figures { errors: self.0.circuit.errors() + shared.errors + local.errors, bytes: local.bytes }
     }
 
+    fn identity(&self) -> Option<String> {
+        self.0.local.identity()
+    }
+
     async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError> {
         self.0.ask(self.0.shared.restore(entry, history)).await?;
         self.0.settled(&entry.key).await;

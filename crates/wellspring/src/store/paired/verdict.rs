@@ -84,7 +84,12 @@ mod tests {
         let items = Items::from_stored(format!("[{content}]"), 1);
         let at = Timestamp::from_second(checked).unwrap();
         let snapshot = Snapshot { key: key.clone(), revision, made_at: at, how: How::default(), digest: items.digest(), items };
-        let renewal = Renewal { checked_at: at, rules: Digest::of(b"rules"), validators: Default::default(), rungs: Default::default() };
+        let renewal = Renewal {
+            checked_at: at,
+            rules: Digest::of(b"rules"),
+            validators: std::collections::BTreeMap::default(),
+            rungs: wellspring_core::rung::Rungs::default(),
+        };
         Entry { key, latest: Some(Latest { snapshot, renewal, fence }), attempts: Attempts::default() }
     }
 

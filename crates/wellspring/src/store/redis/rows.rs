@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wellspring_core::key::Key;
+use wellspring_core::moment::believed;
 use wellspring_core::snapshot::{Attempts, Digest, How, Items, Renewal, Snapshot};
 
 use super::scripts::FORMAT;
@@ -133,7 +134,7 @@ pub(super) fn meta(key: &Key, fields: &HashMap<String, String>) -> Result<(Meta,
     if let (Some(fence), Some(renewal)) = (field("fence"), field("renewal"))
         && sealed("renewal_seal", seal(&[&"renewal", key, &fence, &renewal]))
     {
-        (meta.fence, meta.renewal) = (parse(fence)?, Some(parse(renewal)?));
+        (meta.fence, meta.renewal) = (row::fence(parse(fence)?), Some(parse(renewal)?));
     }
     if let Some(attempts) = field("attempts")
         && sealed("attempts_seal", seal(&[&"attempts", key, &attempts]))
@@ -151,6 +152,6 @@ pub(super) fn line(renewal: &Renewal, fence: u64) -> String {
 /// The version of a key, and the fence of its latest snapshot and when that was confirmed.
 pub(super) fn read_line(line: &str) -> Option<(u64, Option<(u64, Timestamp)>)> {
     let (version, rest) = line.split_once(' ')?;
-    let latest = rest.split_once(' ').and_then(|(fence, checked)| Some((fence.parse().ok()?, checked.parse().ok()?)));
+    let latest = rest.split_once(' ').and_then(|(fence, checked)| Some((row::fence(fence.parse().ok()?), believed(checked.parse().ok()?))));
     Some((version.parse().ok()?, latest))
 }

@@ -194,6 +194,12 @@ pub(super) fn is_held(path: &Path) -> bool {
     lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
+/// What the store at this path is called by whoever holds it and whoever finds it held: both see the same lock. Its device and inode.
+pub(super) fn identity(path: &Path) -> Option<String> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    inode(&beside(&path, ".lock")).map(|(device, inode)| format!("{device:x}-{inode:x}"))
+}
+
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -7,8 +7,8 @@ use wellspring_core::key::Key;
 use wellspring_core::snapshot::{Digest, How, Items, Snapshot};
 
 use super::schema::FORMAT;
+use crate::store::row::{self, Head, json, parse, parse_key, seal};
 pub(super) use crate::store::row::{Bad, Meta};
-use crate::store::row::{Head, json, parse, parse_key, seal};
 use crate::store::{Entry, Retention, Revision};
 
 /// The columns of a snapshot's head, without its items, in the order that [`head`] reads them.
@@ -120,7 +120,7 @@ pub(super) fn meta(row: &Row<'_>) -> Result<Meta, Bad> {
     Ok(Meta {
         key: parse_key(&key)?,
         revision: revision.map(i64::cast_unsigned),
-        fence: fence.cast_unsigned(),
+        fence: row::fence(fence),
         renewal: renewal.as_deref().map(parse).transpose()?,
         attempts: parse(&attempts)?,
     })

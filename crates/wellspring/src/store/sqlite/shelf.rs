@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use wellspring_core::key::Key;
 use wellspring_core::snapshot::Snapshot;
 
-use super::file::{DataFile, is_held};
+use super::file::{self, DataFile, is_held};
 use super::load;
 use super::schema::{self, Fault};
 use crate::store::{Entry, Holdings, Revision, StoreError};
@@ -24,6 +24,11 @@ pub struct Shelf {
 /// Whether somebody uses the store at this path. Nothing is made.
 pub fn is_used(path: &Path) -> bool {
     is_held(path)
+}
+
+/// What [`Store::identity`](crate::store::Store::identity) says of the store at this path.
+pub fn identity(path: &Path) -> Option<String> {
+    file::identity(path)
 }
 
 impl Shelf {

@@ -16,7 +16,7 @@ use wellspring_core::snapshot::Snapshot;
 
 use super::file::{DataFile, Identity};
 use super::schema::{self, Fault};
-use super::{Shared, load, row};
+use super::{Shared, TRIES_AGAIN, load, row};
 use crate::clock::{Clock as _, SystemClock};
 use crate::store::{Entry, Health, Retention, Revision, StoreError};
 
@@ -352,9 +352,9 @@ impl Writer {
     fn degrade(&mut self, fault: &Fault) {
         self.next_try = SystemClock.mono().after(TICK);
         let path = self.file.path().display();
-        let health = Health::Degraded(format!("the store cannot write `{path}` ({}); it tries again every second", fault.why()));
+        let health = Health::Degraded(format!("the store cannot write `{path}` ({}){TRIES_AGAIN}", fault.why()));
         if self.shared.health() != health {
-            tracing::warn!(path = %path, why = fault.why(), keys = self.owed.len(), "the store is not durable; it serves from memory and tries again");
+            tracing::warn!(path = %path, why = fault.why(), keys = self.owed.len(), "the store is not durable: what it could not write is in memory alone");
         }
         self.shared.set_health(health);
     }

@@ -98,6 +98,8 @@ impl Crowd {
             let (stop, address) = (Arc::clone(&stop), addresses[number % addresses.len()]);
             clients.spawn(async move {
                 let mut hits = Hits::of(address).await;
+                // Not all at the same moment.
+                pass(pause * u32::try_from(number).unwrap() / u32::try_from(count).unwrap()).await;
                 while !stop.load(Ordering::Relaxed) {
                     hits.hit("/api/cinema").await;
                     pass(pause).await;
@@ -244,4 +246,57 @@ async fn a_replica_starts_warm_while_redis_is_away() {
     assert_eq!((ready.status.as_u16(), ready.json()["status"].as_str()), (200, Some("degraded")));
     judge("T17", "start without Redis, to the first answer", &ms(took), "served from its own copy", took < Duration::from_secs(10));
     scene.origin.release("/");
+}
+
+/// What a server costs that shares its store, beside one that does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn sharing_costs_a_refresh_little_and_a_hit_nothing() {
+    let (origin, redis) = (Origin::start().await, Redis::start(&[]));
+    origin.script_rising("/", numbered);
+    let quick = |text: String| text.replace("fresh_for = \"1s\"", "fresh_for = \"6d\"\nmin_interval = \"0s\"");
+    let shared = quick(config(&origin, &redis));
+    let alone = shared.replace(&redis.url(), "sqlite:alone.db");
+    let both = [Scene::replica(&alone), Scene::replica(&shared)];
+    let mut refreshes = [Vec::new(), Vec::new()];
+    let mut hits = [Duration::ZERO; 2];
+    for (program, _) in &both {
+        program.until_fresh("cinema").await;
+    }
+    let rounds = if long() { 200 } else { 20 };
+    for _ in 0..rounds {
+        for (place, (program, _)) in both.iter().enumerate() {
+            let begun = SystemClock.mono();
+            assert_eq!(forced(program.address).await, 200);
+            refreshes[place].push(begun.until(SystemClock.mono()));
+        }
+    }
+    for _ in 0..10 {
+        for (place, (program, _)) in both.iter().enumerate() {
+            let mut reader = Hits::of(program.address).await;
+            let before = on_cpu(program.id());
+            for _ in 0..rounds * 10 {
+                reader.hit("/api/cinema").await;
+            }
+            hits[place] += on_cpu(program.id()).saturating_sub(before);
+        }
+    }
+    let [alone, shared] = refreshes.map(|mut took| {
+        took.sort_unstable();
+        took[took.len() / 2]
+    });
+    let more = shared.saturating_sub(alone);
+    let figure = format!("{} beside {}", ms(shared), ms(alone));
+    // An unoptimised build spends twice that on its own side of the calls.
+    let bar = Duration::from_millis(if cfg!(debug_assertions) { 4 } else { 2 });
+    judge_time("T17", "a forced refresh with a shared store, median", &figure, "at most 2 ms more, 4 unoptimised", more <= bar);
+    let ratio = hits[1].as_secs_f64() / hits[0].as_secs_f64();
+    judge_time("T17", "processor time of a hit, times that alone", &format!("{ratio:.2}"), "<= 1.1", ratio <= 1.1);
+}
+
+/// How long the threads of a process have run.
+fn on_cpu(process: u32) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
+    let ran =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok());
+    Duration::from_nanos(ran.sum())
 }
