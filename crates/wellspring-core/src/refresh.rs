@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use crate::failure::{Code, Failure, Kind};
+use crate::failure::{Code, Failure};
 use crate::freshness::{Freshness, Horizon, freshness};
 use crate::moment::{Moment, Mono};
 use crate::period::format_period;
@@ -271,12 +271,7 @@ pub fn step(mut state: State, policy: &Policy, event: Event, now: Moment, seed: 
             state.phase = Phase::Following { trigger };
             Vec::new()
         }
-        (Event::LeaseDenied, Phase::Acquiring { .. } | Phase::Following { .. }) => {
-            // What the other holder brings arrives as `Remote`; this is for when it does not.
-            let until = now.mono.after(policy.backoff(1, &Failure::new(Kind::Cancelled, Code::LeaseLost, ""), seed));
-            state.phase = Phase::BackingOff { until };
-            vec![Effect::WakeAt(until)]
-        }
+        (Event::LeaseDenied, Phase::Acquiring { .. } | Phase::Following { .. }) => state.stand_back(policy, now, seed),
         (Event::Collected { digest }, Phase::Collecting { trigger, deadline }) => state.store(trigger, deadline, Some(digest), now),
         (Event::NotModified, Phase::Collecting { trigger, deadline }) => match state.standing {
             Some(standing) if standing.rules_current => state.store(trigger, deadline, None, now),
@@ -299,9 +294,17 @@ pub fn step(mut state: State, policy: &Policy, event: Event, now: Moment, seed: 
                 seed,
             )
         }
-        (Event::LeaseLost, Phase::Storing { trigger, .. }) if trigger != Trigger::Forced && !state.wants_refresh(now) => {
+        (Event::LeaseLost, Phase::Collecting { trigger, .. } | Phase::Storing { trigger, .. })
+            if trigger != Trigger::Forced && !state.wants_refresh(now) =>
+        {
             // Whoever has taken it over has stored what we wanted, as `Remote` said.
             state.let_go(policy, now)
+        }
+        (Event::LeaseLost, Phase::Collecting { .. }) => {
+            // Whoever has taken it over is at it: nothing has failed.
+            let mut effects = vec![Effect::Release];
+            effects.extend(state.stand_back(policy, now, seed));
+            effects
         }
         (Event::LeaseLost, phase) if phase.trigger().is_some() => {
             state.fail(policy, Failure::retryable(Code::LeaseLost, "another holder took over the lease of this key"), now, seed)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::failure::Kind;
 use crate::policy::RefreshMode;
 use crate::policy::{Fresh, LONGEST_RETRY_AFTER};
 

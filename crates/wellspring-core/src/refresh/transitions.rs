@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Effect, NewStanding, Phase, Standing, State, Trigger};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure, Kind};
 use crate::moment::{Moment, Mono};
 use crate::policy::{Policy, RefreshMode};
 use crate::snapshot::{Attempts, Digest};
@@ -61,6 +61,13 @@ impl State {
     /// What the attempts are after a success: only the forced fetch is remembered. The store writes this with the result.
     pub fn cleared(&self) -> Attempts {
         Attempts { forced_at: self.attempts.forced_at, ..Attempts::default() }
+    }
+
+    /// Leaves the key to another holder for a while. What that brings arrives as `Remote`; this is for when it does not.
+    pub(super) fn stand_back(&mut self, policy: &Policy, now: Moment, seed: u64) -> Vec<Effect> {
+        let until = now.mono.after(policy.backoff(1, &Failure::new(Kind::Cancelled, Code::LeaseLost, ""), seed));
+        self.phase = Phase::BackingOff { until };
+        vec![Effect::WakeAt(until)]
     }
 
     pub(super) fn fail(&mut self, policy: &Policy, failure: Failure, now: Moment, seed: u64) -> Vec<Effect> {

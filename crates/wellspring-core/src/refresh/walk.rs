@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::*;
+use crate::failure::Kind;
 use crate::policy::{Fresh, LONGEST_RETRY_AFTER, RefreshMode, SHORTEST_BACKOFF};
 
 /// Short, so that all times are few whole seconds and the walk comes to its end; the quarter of it makes every backoff a second.

@@ -21,9 +21,10 @@ use super::shared::Shared;
 use crate::store::{Health, Lease, StoreError};
 
 mod follow;
+mod lease;
 
-/// How much longer than the deadline a lease lasts: work times out before its lease does.
-pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(30);
+pub(super) use lease::longest_shared;
+
 /// How long the store may take to make a result durable; less than the margin, so that a lease outlives its last write.
 pub(super) const STORE_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -124,7 +125,7 @@ impl Flight {
         // Whoever had the lease after us left nothing to do.
         let joins = is_lost && {
             let state = &self.cell.lock().state;
-            !state.is_refreshing() && state.degraded().is_none()
+            !state.is_refreshing() && state.next_attempt().is_none() && state.degraded().is_none()
         };
         self.conclude(outcome.or_else(|| joins.then_some(Ok(false))));
         self.joined |= joins;
@@ -146,25 +147,6 @@ impl Flight {
         }
     }
 
-    async fn acquire(&mut self) -> Event {
-        // Its successor is to have the lease.
-        if self.cell.is_retired() {
-            return Event::Cancelled;
-        }
-        let ttl = self.cell.recipe.spec.policy.deadline + LEASE_MARGIN;
-        let seen = self.cell.lock().fence;
-        let acquiring = self.shared.collector.store.acquire(&self.cell.key, seen, ttl, self.shared.clock.now());
-        match timeout(STORE_PATIENCE, acquiring).await.unwrap_or_else(|_| Err(late())) {
-            Ok(Some(lease)) => {
-                self.cell.lock().fence = lease.fence;
-                self.lease = Some(lease);
-                Event::LeaseGranted
-            }
-            Ok(None) => Event::LeaseDenied,
-            Err(error) => Event::Failed(store_failure(&error)),
-        }
-    }
-
     async fn collect(&mut self, conditional: bool, deadline: Mono, place: Option<Permit>) -> Event {
         let known = {
             let inner = self.cell.lock();
@@ -180,10 +162,18 @@ impl Flight {
         let mut progress = self.cell.progress();
         let bounds = self.shared.bounds();
         let collected = tokio::select! {
-            collected = self.shared.collector.collect(&self.cell.recipe, &self.cell.key, &bounds, known, deadline, place) => collected,
-            () = tokio::time::sleep(patience) => return Event::DeadlinePassed,
+            // In this order: what came while this process was stopped past its deadline comes too late.
+            biased;
             _ = progress.wait_for(|p| p.retired) => return Event::Cancelled,
             () = self.shared.cancelled() => return Event::Cancelled,
+            () = tokio::time::sleep(patience) => return Event::DeadlinePassed,
+            () = self.loses_lease() => None,
+            collected = self.shared.collector.collect(&self.cell.recipe, &self.cell.key, &bounds, known, deadline, place) => Some(collected),
+        };
+        let Some(collected) = collected else {
+            // What the one who has it now may have stored already.
+            self.look(None).await;
+            return Event::LeaseLost;
         };
         for asked in collected.tries.iter().flat_map(|tried| &tried.asked) {
             self.asked.requests += 1;
@@ -265,15 +255,6 @@ impl Flight {
             }
             Ok(Err(error)) => Event::Failed(store_failure(&error)),
             Err(_) => Event::Failed(store_failure(&late())),
-        }
-    }
-
-    async fn release(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            let released = timeout(STORE_PATIENCE, self.shared.collector.store.release(&lease)).await;
-            if !matches!(released, Ok(Ok(()))) {
-                warn!(key = %self.cell.key, "the lease could not be given back; it runs out by itself");
-            }
         }
     }
 

@@ -64,7 +64,7 @@ pub struct Finished {
 pub enum Extractor {
     /// In child processes, which can be ended.
     Workers(Workers),
-    /// In a thread of this process: a body that takes for ever takes the thread, and one that ends its process ends this one. For
+    /// In a thread of this process, a small body at once: one that takes for ever takes the thread, and one that ends its process ends this one. For
     /// tests of what stands around it.
     InProcess,
 }
@@ -117,7 +117,10 @@ impl Extractor {
     /// The failure that the refresh ends with.
     pub async fn extract(&self, rules: &Arc<Ruled>, response: Response, setting: &Setting) -> Result<Finished, Failure> {
         match self {
-            Self::InProcess => here(rules, setting, move |compiled, context| finished(compiled.extract(&body(&response), context))).await,
+            Self::InProcess => {
+                let bytes = response.body.len();
+                here(rules, setting, bytes, move |compiled, context| finished(compiled.extract(&body(&response), context))).await
+            }
             Self::Workers(workers) => items(workers.run(rules, setting, Task::Extract(origin(&response)), &response.body).await?).await,
         }
     }
@@ -128,7 +131,10 @@ impl Extractor {
     /// The failure that the refresh ends with.
     pub async fn read(&self, rules: &Arc<Ruled>, response: Response, setting: &Setting) -> Result<Rows, Failure> {
         match self {
-            Self::InProcess => here(rules, setting, move |compiled, context| compiled.read(&body(&response), context)).await,
+            Self::InProcess => {
+                let bytes = response.body.len();
+                here(rules, setting, bytes, move |compiled, context| compiled.read(&body(&response), context)).await
+            }
             Self::Workers(workers) => match workers.run(rules, setting, Task::Read(origin(&response)), &response.body).await? {
                 (Outcome::Rows(fields), rows) => {
                     let rows = off(rows.len(), move || serde_json::from_slice(&rows)).await?;
@@ -148,7 +154,7 @@ impl Extractor {
     /// The failure that the refresh ends with.
     pub async fn finish(&self, rules: &Arc<Ruled>, rows: Rows, setting: &Setting) -> Result<Finished, Failure> {
         match self {
-            Self::InProcess => here(rules, setting, move |compiled, context| finished(compiled.finish(rows, context))).await,
+            Self::InProcess => here(rules, setting, usize::MAX, move |compiled, context| finished(compiled.finish(rows, context))).await,
             Self::Workers(workers) => {
                 let (fields, rows) = (rows.fields, rows.rows);
                 let rows = off(usize::MAX, move || Items::encode(&rows)).await?;
@@ -175,14 +181,15 @@ fn compile(rules: &Rules) -> Result<Compiled, RuleError> {
     })
 }
 
-/// Runs compiled rules in a thread of this process that may be held up.
+/// Runs compiled rules in a thread of this process, one that may be held up where there are many bytes.
 async fn here<T: Send + 'static>(
     rules: &Arc<Ruled>,
     setting: &Setting,
+    bytes: usize,
     work: impl FnOnce(&Compiled, &Context<'_>) -> Result<T, ExtractError> + Send + 'static,
 ) -> Result<T, Failure> {
     let (rules, setting) = (Arc::clone(rules), setting.clone());
-    off(usize::MAX, move || work(&rules.compiled, &setting.context())).await?.map_err(|e| e.failure())
+    off(bytes, move || work(&rules.compiled, &setting.context())).await?.map_err(|e| e.failure())
 }
 
 /// Runs what takes long enough to hold up a thread that answers requests in another, where there are many bytes to it.

@@ -131,6 +131,15 @@ pub enum Forced {
 impl Engine {
     /// An engine without sources; [`Engine::load`] fills it.
     pub fn new(parts: Parts, settings: Settings) -> Self {
+        Self::with(parts, settings, Seeds::default())
+    }
+
+    /// The same, whose jitter follows from a seed: for whoever plays a run again.
+    pub fn seeded(parts: Parts, settings: Settings, seed: u64) -> Self {
+        Self::with(parts, settings, Seeds::of(seed))
+    }
+
+    fn with(parts: Parts, settings: Settings, seeds: Seeds) -> Self {
         let wake = Arc::new(Notify::new());
         // Its own, not `wake`: a collection that waits for a place must not take a wake-up that was meant for the engine.
         let freed = Arc::new(Notify::new());
@@ -147,7 +156,6 @@ impl Engine {
             extractor: parts.extractor,
             clock: Arc::clone(&parts.clock),
         };
-        let seeds = Seeds::new();
         Self(Arc::new(Shared {
             collector,
             clock: parts.clock,
@@ -340,6 +348,7 @@ impl Engine {
             let next = shared.look(now, |cell, place| shared.launch(cell, place)).unwrap_or(Mono::NEVER);
             let nap = shared.clock.mono().until(next).min(LONGEST_SLEEP);
             tokio::select! {
+                biased;
                 () = shared.wake.notified() => {}
                 () = freed => {}
                 () = tokio::time::sleep(nap) => {}

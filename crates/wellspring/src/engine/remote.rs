@@ -15,7 +15,7 @@ use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::refresh::{Effect, Event, Phase, Remote, RemoteLatest, State};
 
 use super::cell::{Cell, Inner};
-use super::execute::{LEASE_MARGIN, STORE_PATIENCE};
+use super::execute::{STORE_PATIENCE, longest_shared};
 use super::hot::Content;
 use super::load::is_key_of;
 use super::shared::{Shared, Stage};
@@ -143,6 +143,8 @@ impl Shared {
                 true
             } else {
                 tokio::select! {
+                    // What is heard first is done first; whether it is time to look at all is asked each time round.
+                    biased;
                     hint = hints.recv() => match hint {
                         Ok(hint) => self.hint(hint, &mut wanted, &mut begun) | self.more_hints(&mut hints, &mut wanted, &mut begun),
                         Err(RecvError::Lagged(_)) => true,
@@ -214,7 +216,7 @@ impl Shared {
         let mut inner = cell.lock();
         // Ours is shown as it is.
         let ours = inner.state.is_refreshing() && !matches!(inner.state.phase, Phase::Following { .. });
-        let until = (begins && !ours).then(|| now.mono.after(cell.recipe.spec.policy.deadline + LEASE_MARGIN));
+        let until = (begins && !ours).then(|| now.mono.after(longest_shared(&cell.recipe.spec.policy)));
         let changes = inner.elsewhere.is_some() != until.is_some();
         // It began when it was first heard of: each look does not prolong it.
         inner.elsewhere = inner.elsewhere.filter(|_| until.is_some()).or(until);

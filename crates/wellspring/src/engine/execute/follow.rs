@@ -7,7 +7,8 @@ use tokio::time::timeout;
 use wellspring_core::moment::Mono;
 use wellspring_core::refresh::{Effect, Event, Trigger};
 
-use super::{Flight, LEASE_MARGIN};
+use super::Flight;
+use super::lease::longest_shared;
 use crate::engine::limits::Permit;
 
 /// How long the store may take to say what it holds of a key.
@@ -33,7 +34,7 @@ impl Flight {
                 }
                 Event::LeaseDenied if self.shared.collector.store.is_shared() => {
                     let now = self.shared.clock.mono();
-                    let longest = self.cell.recipe.spec.policy.deadline + LEASE_MARGIN + LOOK_AGAIN * 2;
+                    let longest = longest_shared(&self.cell.recipe.spec.policy) + LOOK_AGAIN * 2;
                     if gives_up.is_none() {
                         // Others of its host need not wait for another replica.
                         drop(place.take());
@@ -59,6 +60,7 @@ impl Flight {
         let mut progress = self.cell.progress();
         let heard = progress.borrow().heard;
         tokio::select! {
+            biased;
             told = timeout(LOOK_AGAIN, progress.wait_for(|p| p.retired || p.heard != heard)) => {
                 matches!(told, Ok(Ok(p)) if p.retired).then_some(Event::Cancelled)
             }
@@ -97,6 +99,7 @@ impl Flight {
         let wait = Duration::from_millis(self.shared.seeds.next() % millis.saturating_add(1));
         let mut progress = self.cell.progress();
         tokio::select! {
+            biased;
             () = tokio::time::sleep(wait) => {}
             _ = progress.wait_for(|p| p.retired) => {}
             () = self.shared.cancelled() => {}

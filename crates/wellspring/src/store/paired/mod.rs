@@ -339,13 +339,7 @@ impl Store for Paired {
     }
 
     async fn extend(&self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError> {
-        let held = self.0.held(lease);
-        match held.world {
-            World::Shared => self.0.ask(self.0.shared.extend(lease, ttl, now)).await?,
-            World::Local => self.0.local.extend(lease, ttl, now).await?,
-        }
-        self.0.books().leases.insert(lease.owner, Held { ends: now.mono.after(ttl), ..held });
-        Ok(())
+        self.0.extend(lease, ttl, now).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {

@@ -54,6 +54,7 @@ pub(super) fn tend(pair: &Arc<Pair>) {
                 AGAIN
             };
             tokio::select! {
+                biased;
                 () = pair.kick.notified() => {}
                 () = sleep(nap) => {}
             }

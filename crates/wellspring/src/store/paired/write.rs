@@ -54,6 +54,20 @@ impl Pair {
         books.leases.insert(lease.owner, Held { world, ends: now.mono.after(ttl) });
     }
 
+    /// While the shared store is away its holder goes on by itself: that nobody stopped it is what the time of its lease is for here.
+    pub(super) async fn extend(&self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        let held = self.held(lease);
+        match held.world {
+            World::Shared => match self.ask(self.shared.extend(lease, ttl, now)).await {
+                Err(StoreError::Unavailable(_)) if now.mono < held.ends => {}
+                answered => answered?,
+            },
+            World::Local => self.local.extend(lease, ttl, now).await?,
+        }
+        self.book(lease, held.world, ttl, now);
+        Ok(())
+    }
+
     pub(super) async fn put(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
         let held = self.held(lease);
         if held.world == World::Local {

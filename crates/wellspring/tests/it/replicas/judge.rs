@@ -10,8 +10,8 @@ use crate::support::faults::pass;
 
 /// How soon all hold the same when all is whole again.
 const TOGETHER: Duration = Duration::from_secs(5);
-/// A lease that nobody gives back lasts so long.
-const LEASE: Duration = Duration::from_secs(36);
+/// A lease that nobody gives back lasts so long, and is looked for every second.
+const LEASE: Duration = Duration::from_secs(16);
 /// Where clocks disagree, what another replica confirmed counts from when it was last looked at.
 const LOOKS: Duration = Duration::from_secs(11);
 /// A look at all heads that hangs is given up after so long.

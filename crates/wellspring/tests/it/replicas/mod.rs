@@ -12,16 +12,17 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
 
 use crate::trust::{judge as hold, long};
-use story::{Control, Told, play};
+use story::{Control, Played, Told, play};
 
-fn one(seed: u64, control: Control) -> Result<Told, Vec<String>> {
+fn one(seed: u64, control: Control) -> Played {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let played = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(play(seed, control))));
-    played.unwrap_or_else(|_| Err(vec!["the simulation itself panicked".to_owned()]))
+    let panicked = |_| Played { told: Told::default(), wrong: vec!["the simulation itself panicked".to_owned()], lines: Vec::new() };
+    played.unwrap_or_else(panicked)
 }
 
 /// All of them, on both cores.
-fn all(seeds: Range<u64>, control: Control) -> (Told, Vec<(u64, Vec<String>)>) {
+fn all(seeds: Range<u64>, control: Control) -> (Told, Vec<(u64, Played)>) {
     let found = Mutex::new((Told::default(), Vec::new()));
     let lanes = 2;
     #[expect(clippy::disallowed_methods, reason = "threads that end with the test")]
@@ -32,9 +33,9 @@ fn all(seeds: Range<u64>, control: Control) -> (Told, Vec<(u64, Vec<String>)>) {
                 for seed in seeds.filter(|seed| seed % lanes == lane) {
                     let played = one(seed, control);
                     let mut found = found.lock().unwrap();
-                    match played {
-                        Ok(told) => found.0.add(&told),
-                        Err(wrong) => found.1.push((seed, wrong)),
+                    found.0.add(&played.told);
+                    if !played.wrong.is_empty() {
+                        found.1.push((seed, played));
                     }
                 }
             });
@@ -62,8 +63,8 @@ fn simulated_replicas_keep_their_promises() {
     let seeds = asked_for().map_or(0..count(), |seed| seed..seed + 1);
     let total = seeds.end - seeds.start;
     let (told, broken) = all(seeds, Control::None);
-    for (seed, wrong) in broken.iter().take(3) {
-        println!("seed {seed}: {}\n", wrong.join("\n  "));
+    for (seed, Played { wrong, lines, .. }) in broken.iter().take(3) {
+        println!("seed {seed}: {}\n  {}\n", wrong.join("\n  "), lines.join("\n  "));
     }
     println!("broken: {:?}", broken.iter().map(|(seed, _)| seed).collect::<Vec<_>>());
     println!("{told:?}");
@@ -75,7 +76,7 @@ fn simulated_replicas_keep_their_promises() {
 #[track_caller]
 fn fails(control: Control, seeds: u64, words: &str) {
     let (_, broken) = all(0..seeds, control);
-    let found = broken.iter().filter(|(_, wrong)| wrong.iter().any(|wrong| wrong.contains(words))).count();
+    let found = broken.iter().filter(|(_, played)| played.wrong.iter().any(|wrong| wrong.contains(words))).count();
     assert!(found > 0, "{control:?}: none of {seeds} seeds says `{words}`; {} are broken", broken.len());
 }
 
@@ -87,4 +88,23 @@ fn a_store_that_hides_what_changed_is_found_out() {
 #[test]
 fn a_store_that_takes_what_an_old_holder_writes_is_found_out() {
     fails(Control::TakesOldLeases, 150, "old over new");
+}
+
+#[test]
+fn a_lease_that_is_not_prolonged_is_found_out() {
+    fails(Control::ProlongsNothing, 150, "fetched again");
+}
+
+/// What is drawn, is drawn from the seed: whoever plays one again that broke sees the same.
+#[test]
+fn a_seed_tells_the_same_story_twice() {
+    let differ: Vec<String> = (0..200)
+        .filter_map(|seed| {
+            let (first, second) = (one(seed, Control::None).lines, one(seed, Control::None).lines);
+            let at = first.iter().zip(&second).position(|(first, second)| first != second);
+            let at = at.or_else(|| (first.len() != second.len()).then_some(first.len().min(second.len())))?;
+            Some(format!("seed {seed}, line {at}: {:?} and {:?}", first.get(at), second.get(at)))
+        })
+        .collect();
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
 }

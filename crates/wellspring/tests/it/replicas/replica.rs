@@ -85,7 +85,8 @@ impl Fetcher for Upstream {
         let source = url.host_str().unwrap().split('.').next().unwrap().to_owned();
         let alone = self.paired.lock().unwrap().as_ref().is_some_and(|paired| paired.is_alone());
         let fetch = self.log.fetches(self.name, &source, alone);
-        pass(Duration::from_millis(20 + self.dice.below(1_500))).await;
+        let takes = if self.dice.below(16) == 0 { 15_100 + self.dice.below(4_000) } else { 20 + self.dice.below(1_500) };
+        pass(Duration::from_millis(takes)).await;
         if self.link.dead.load(Ordering::Relaxed) {
             return std::future::pending().await;
         }
@@ -128,7 +129,7 @@ impl Replica {
         let parts =
             Parts { store: paired.clone(), fetcher: Arc::new(upstream), clock: clock.clone(), extractor: Arc::new(Extractor::InProcess) };
         let (recipes, settings) = recipes();
-        let engine = Engine::new(parts, settings.clone());
+        let engine = Engine::seeded(parts, settings.clone(), shared.dice.next());
         engine.load(recipes.clone()).await.unwrap();
         let took = shared.clock.passed().saturating_sub(begun);
         if took > Duration::from_secs(5) {

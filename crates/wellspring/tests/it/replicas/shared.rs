@@ -284,6 +284,9 @@ impl Store for Handle {
         })
     }
     async fn extend(&self, lease: &Lease, ttl: Duration, _: Moment) -> Result<(), StoreError> {
+        if self.shared.control == Control::ProlongsNothing {
+            return Ok(());
+        }
         let now = self.shared.clock.clone();
         call!(self, store, lease = lease.clone() => store.extend(&lease, ttl, now.moment()).await)
     }
