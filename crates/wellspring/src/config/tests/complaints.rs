@@ -104,6 +104,7 @@ fn of_the_server() {
       |               ^^^^^^^^^^
       = help: anyone could show it: set it, or remove the line to allow local refreshes only
     "#);
+    assert_snapshot!(refused("[server]\nreplica = \"the second\"\n"), @"");
     assert_snapshot!(refused("[server]\ntimezone = \"Asia/Jakrta\"\n"), @r#"
     error: there is no time zone `Asia/Jakrta`
       --> wellspring.toml:2:12
@@ -149,7 +150,7 @@ fn of_the_server() {
       |
     2 | hosts = ["${SECRET}"]
       |          ^^^^^^^^^^^
-      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, proxy, url, user_agent
+      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, own, proxy, replica, url, user_agent
     "#);
 }
 
