@@ -11,7 +11,8 @@ use crate::diagnostic::{Diagnostic, nearest};
 
 /// Keys whose `${NAME}` are read, with all that stands in them. Anywhere else they would stand as they are, which nobody means but in
 /// a description.
-const VARIABLES_IN: [&str; 10] = ["admin_token", "body", "cookies", "form", "headers", "json", "listen", "proxy", "url", "user_agent"];
+const VARIABLES_IN: [&str; 12] =
+    ["admin_token", "body", "cookies", "form", "headers", "json", "listen", "own", "proxy", "replica", "url", "user_agent"];
 
 /// A TOML file by name and text.
 #[derive(Clone, Copy)]

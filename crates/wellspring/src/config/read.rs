@@ -125,7 +125,7 @@ fn read_main(file: &File, environment: Environment<'_>, memory: Option<u64>) -> 
 /// Where a key belongs that stands above all sections.
 fn section_of(key: &str) -> Option<&'static str> {
     Some(match key {
-        "listen" | "admin_token" | "timezone" | "hosts" | "cors_origins" | "access_log" => "server",
+        "listen" | "replica" | "admin_token" | "timezone" | "hosts" | "cors_origins" | "access_log" => "server",
         "allow_private" | "proxy" | "timeout" | "deadline" | "max_body" | "per_host" | "gap" | "at_once" | "user_agent" | "robots" => {
             "fetch"
         }

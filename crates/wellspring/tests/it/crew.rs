@@ -189,3 +189,20 @@ async fn a_redis_without_memory_is_away_once() {
     until("it is back", async || ready(&app).await["status"] == "ok").await;
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_there_is_no_condition_of_sharing() {
+    let (origin, redis) = (Origin::start().await, Server::start(&[]));
+    origin.script("/cinema", tix::films(&["Dune"]));
+    let () = ask(&redis.url(), &["SET", "ws:replicas", "other"]).await;
+    let (one, two) = (replica("replica-1", &redis, &origin).await, replica("replica-2", &redis, &origin).await);
+    one.get("/api/cinema").await;
+    // Taken over at its hint, after a look at all that failed to say who is there.
+    two.until("cinema", |status| status["refreshed_by"] == "replica-1").await;
+    for app in [&one, &two] {
+        let told = ready(app).await;
+        assert_eq!((&told["status"], &told["replicas"]), (&json!("ok"), &json!([])), "{told}");
+    }
+    one.stop().await;
+    two.stop().await;
+}

@@ -229,7 +229,7 @@ fn texts_are_put_together_from_what_is_there() {
     'always'  `compose` puts nothing together
         write {name} where a field, a parameter or a capture goes; a value that never changes is a default
     '${KEY}'  `${…}` is not read in `compose`
-        variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, proxy, url, user_agent
+        variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, own, proxy, replica, url, user_agent
     '{d}'  `{d}` names no field, parameter or capture
         known here: page, a, rows
     _a  all these fields are hidden

@@ -106,7 +106,7 @@ fn what_a_browser_does_can_be_done() {
     'sometimes'  `sometimes` is not known here
         it is one of: never, auto, always
     '${KEY}'  `${…}` is not read in `wait_for`
-        variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, proxy, url, user_agent
+        variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, own, proxy, replica, url, user_agent
     waitfor  unknown key `waitfor`
         did you mean `wait_for`?
     "#);

@@ -126,7 +126,7 @@ fn addresses_are_tried_before_they_are_needed() {
       |
     5 | items = "li.${KEY}"
       |         ^^^^^^^^^^^
-      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, proxy, url, user_agent
+      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, own, proxy, replica, url, user_agent
     "#);
 }
 
@@ -170,7 +170,7 @@ fn a_source_has_an_address_or_alternatives() {
       |
     5 | when_env = "${KEY}"
       |            ^^^^^^^^
-      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, proxy, url, user_agent
+      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, own, proxy, replica, url, user_agent
     "#);
 }
 

@@ -218,12 +218,33 @@ mod tests {
             findings.extend(names(seen));
             told(&findings)
         };
-        insta::assert_snapshot!(all(&seen), @"");
+        insta::assert_snapshot!(all(&seen), @"
+        warn  redis  redis.internal:6379, database 0: Redis 6.2.14, answers in 12.3 ms  → each refresh asks it some five times: bring it nearer to the replicas, or see what keeps it busy (`SLOWLOG GET`)
+        FAIL  redis  it is too old: scripts of this kind run from Redis 7 on  → upgrade it, or use Valkey
+        FAIL  redis  it is part of a cluster, which is not supported  → use one server, or one with replicas behind sentinels
+        ok    redis  the user may do all that is needed
+        warn  redis  95 MB of memory used of 100 MB (`maxmemory`): nearly full  → raise `maxmemory`, or lower `keep_revisions` and `keep_bytes` under [store]
+        ok    redis  it logs what changes (`appendonly`)
+        warn  redis  its clock is 61 s behind this machine's  → set both by NTP: where replicas were apart, the later result stands, by their clocks
+        FAIL  redis  Redis holds a list that is not ours under `ws:0`  → remove it, or choose another database
+        FAIL  redis  Redis holds a list that is not ours under `ws:1`  → remove it, or choose another database
+        FAIL  redis  Redis holds a list that is not ours under `ws:2`  → remove it, or choose another database
+        FAIL  redis  Redis holds a list that is not ours under `ws:3`  → remove it, or choose another database
+        FAIL  redis  Redis holds a list that is not ours under `ws:4`  → remove it, or choose another database
+        FAIL  redis  and 2 more such names  → choose another database
+        ok    redis  what lies there could not be seen; of its many names, 50000 were looked at
+        ");
         // A managed one, which tells nearly nothing.
         seen.product = None;
         (seen.runs_scripts, seen.is_cluster, seen.is_replica) = (None, None, None);
         (seen.permissions, seen.memory, seen.log, seen.snapshots) = (Permissions::Unseen, None, None, None);
         (seen.round_trip, seen.ahead, seen.foreign, seen.looked_at) = (Duration::from_micros(840), None, Vec::new(), None);
-        insta::assert_snapshot!(all(&seen), @"");
+        insta::assert_snapshot!(all(&seen), @"
+        ok    redis  redis.internal:6379, database 0: of a version that it does not tell, answers in 0.8 ms
+        ok    redis  what the user may do could not be seen
+        ok    redis  its memory could not be seen
+        ok    redis  whether it keeps anything on disk could not be seen
+        ok    redis  what lies there could not be seen
+        ");
     }
 }

@@ -104,6 +104,14 @@ fn of_the_server() {
       |               ^^^^^^^^^^
       = help: anyone could show it: set it, or remove the line to allow local refreshes only
     "#);
+    assert_snapshot!(refused("[server]\nreplica = \"the second\"\n"), @r#"
+    error: `replica` is no name for a server
+      --> wellspring.toml:2:11
+      |
+    2 | replica = "the second"
+      |           ^^^^^^^^^^^^
+      = help: write letters, digits and signs of ASCII without spaces, at most 64, as in replica-2 or ${HOSTNAME}
+    "#);
     assert_snapshot!(refused("[server]\ntimezone = \"Asia/Jakrta\"\n"), @r#"
     error: there is no time zone `Asia/Jakrta`
       --> wellspring.toml:2:12
@@ -149,7 +157,7 @@ fn of_the_server() {
       |
     2 | hosts = ["${SECRET}"]
       |          ^^^^^^^^^^^
-      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, proxy, url, user_agent
+      = help: variables of the environment are read in admin_token, body, cookies, form, headers, json, listen, own, proxy, replica, url, user_agent
     "#);
 }
 

@@ -487,3 +487,15 @@ fn the_reference_loads_as_written() {
         assert!(shown, "the reference does not show `{key}`");
     }
 }
+
+#[test]
+fn a_server_is_called_what_it_is_told_or_what_its_machine_is() {
+    let named = |lines: &str| {
+        good(&format!("[server]\n{lines}\n[source.a]\nurl = \"https://a.example/\"\nfresh_for = \"1h\"\nformat = \"feed\"\n"))
+            .server
+            .replica
+    };
+    assert_eq!(named("replica = \"replica-${LISTEN_PORT}\""), "replica-8080");
+    let machine = named("");
+    assert!(!machine.is_empty() && machine.len() <= 64, "{machine}");
+}

@@ -402,7 +402,12 @@ impl Store for Paired {
     }
 
     async fn present(&self, me: &Replica) -> Result<Vec<Replica>, StoreError> {
-        self.0.ask(self.0.shared.present(me)).await
+        if let Some(away) = self.0.circuit.away() {
+            return Err(StoreError::Unavailable(away.why));
+        }
+        // What it cannot say of who is there is no reason to do without it.
+        let late = |_| StoreError::Unavailable("no answer in time".to_owned());
+        timeout(PATIENCE, self.0.shared.present(me)).await.map_err(late)?
     }
 
     fn figures(&self) -> Figures {
