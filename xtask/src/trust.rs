@@ -46,6 +46,8 @@ enum Proof {
         target: &'static str,
         filter: &'static str,
     },
+    /// Tests that count by the million with `--long`: in the release profile there.
+    Many { package: &'static str, target: &'static str, filter: &'static str },
     /// A command of `cargo xtask` that says such lines itself.
     Xtask(&'static str),
     /// One that takes long: with `--long` only.
@@ -56,7 +58,7 @@ impl Proof {
     /// In a few words.
     fn name(&self) -> String {
         match self {
-            Self::Tests { package, filter, .. } => format!("the tests `{filter}` of {package}"),
+            Self::Tests { package, filter, .. } | Self::Many { package, filter, .. } => format!("the tests `{filter}` of {package}"),
             Self::Xtask(words) | Self::Slow(words) => format!("`cargo xtask {words}`"),
         }
     }
@@ -66,8 +68,11 @@ impl Proof {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(steps::root()).stdin(Stdio::null());
         match self {
-            Self::Tests { package, target, filter } => {
+            Self::Tests { package, target, filter } | Self::Many { package, target, filter } => {
                 cargo.args(["test", "--quiet", "-p", package]).args(target.split(' '));
+                if long && matches!(self, Self::Many { .. }) {
+                    cargo.arg("--release");
+                }
                 // One at a time: what is measured is not to be measured against its neighbours.
                 cargo.args(["--", filter, "--nocapture", "--test-threads=1"]);
             }

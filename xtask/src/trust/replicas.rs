@@ -6,7 +6,7 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
     id: "T17",
     name: "replicas",
     proofs: &[
-        Proof::Tests { package: "wellspring", target: "--test it", filter: "replicas::simulated" },
+        Proof::Many { package: "wellspring", target: "--test it", filter: "replicas::simulated" },
         Proof::Tests { package: "wellspring", target: "--test it", filter: "trust::replicas::" },
     ],
 }];

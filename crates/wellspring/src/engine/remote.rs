@@ -52,9 +52,10 @@ impl Seen {
         version != 0 && self.version.load(Ordering::Relaxed) == version
     }
 
-    /// This version was read at this moment, or seen to be the same still. Without a moment: not in the store that others write to.
+    /// This version was read at this moment, or seen to be the same still. Without a moment: not in the store that others write to, so
+    /// that it may be an older one.
     pub(super) fn set(&self, version: u64, at: Option<Mono>) {
-        self.version.store(version, Ordering::Relaxed);
+        self.version.store(if at.is_some() { version } else { 0 }, Ordering::Relaxed);
         if let Some(at) = at {
             self.at.store(at.as_nanos(), Ordering::Relaxed);
         }

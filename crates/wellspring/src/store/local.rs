@@ -212,8 +212,11 @@ fn version(entry: &Entry) -> u64 {
     if let Some(latest) = &entry.latest {
         (latest.fence, latest.snapshot.revision, latest.renewal.checked_at).hash(&mut hasher);
     }
-    // It has string keys and finite numbers only: encoding it cannot fail.
-    serde_json::to_vec(&entry.attempts).unwrap_or_default().hash(&mut hasher);
+    // Those of most keys are empty.
+    if entry.attempts != Attempts::default() {
+        // It has string keys and finite numbers only: encoding it cannot fail.
+        serde_json::to_vec(&entry.attempts).unwrap_or_default().hash(&mut hasher);
+    }
     hasher.finish()
 }
 

@@ -304,7 +304,7 @@ async fn a_rescan_sees_what_changed(kind: Kind) {
 }
 
 async fn a_copy_is_whole(kind: Kind) {
-    for other in [Kind::Memory, Kind::Sqlite, Kind::Redis] {
+    for other in [Kind::Memory, Kind::Sqlite, Kind::Redis, Kind::Paired] {
         let (from, to) = (Subject::new(kind), Subject::new(other));
         for number in 0..100 {
             let key = key(&format!("source_{number}"));
@@ -355,7 +355,7 @@ async fn an_archive_carries_everything(kind: Kind) {
     }
     let text = archived(&*from.store).await;
     assert_eq!(archived(&*from.store).await, text, "two archives of one state are equal");
-    for other in [Kind::Memory, Kind::Sqlite, Kind::Redis] {
+    for other in [Kind::Memory, Kind::Sqlite, Kind::Redis, Kind::Paired] {
         let to = Subject::new(other);
         let (taken, over, _) = taken_over(&text, &*to.store, Retention::default(), false).await;
         assert_eq!((taken.keys, taken.revisions, taken.kept, taken.pruned, over.len()), (40, 60, 0, 0, 40));
@@ -507,6 +507,7 @@ macro_rules! on_every_store {
     ($($property:ident),* $(,)?) => {
         mod memory { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $property() { super::$property(super::Kind::Memory).await; })* }
         mod sqlite { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $property() { super::$property(super::Kind::Sqlite).await; })* }
+        mod paired { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $property() { super::$property(super::Kind::Paired).await; })* }
         mod redis { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $property() { super::$property(super::Kind::Redis).await; })* }
     };
 }

@@ -9,8 +9,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
+use wellspring::clock::SystemClock;
 use wellspring::store::archive::{self, Counts, Outcome, Reader, Sink, Taken};
 use wellspring::store::memory::MemoryStore;
+use wellspring::store::paired::Paired;
 use wellspring::store::sqlite::SqliteStore;
 use wellspring::store::{Entry, Lease, Retention, Store, StoreError};
 use wellspring_core::failure::{Code, Failure};
@@ -28,6 +30,8 @@ pub(crate) enum Kind {
     Memory,
     Sqlite,
     Redis,
+    /// Of two in memory.
+    Paired,
 }
 
 /// A store and the folder it lives in.
@@ -53,6 +57,7 @@ impl Subject {
             Kind::Memory => Arc::new(MemoryStore::new(retention)),
             Kind::Sqlite => Arc::new(SqliteStore::open(&folder.path().join("wellspring.db"), retention).unwrap()),
             Kind::Redis => Arc::new(redis::Timed::open(&url_in(&folder), retention)),
+            Kind::Paired => Arc::new(paired(retention)),
         };
         Self { store, kind, retention, folder }
     }
@@ -74,13 +79,20 @@ impl Subject {
         if kind == Kind::Redis {
             redis::pass(&url_in(&self.folder), "*", TTL).await;
         }
-        if kind != Kind::Memory {
+        if !matches!(kind, Kind::Memory | Kind::Paired) {
             return Self::within(kind, retention, self.closed().await);
         }
         let next = Self::with(kind, retention);
         self.store.copy_to(&*next.store).await.unwrap();
         next
     }
+}
+
+/// On the threads of a runtime that has several.
+fn paired(retention: Retention) -> Paired {
+    let (shared, local) = (Arc::new(MemoryStore::new(retention)), Arc::new(MemoryStore::new(retention)));
+    let opening = Paired::open(shared, local, Arc::new(SystemClock));
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(opening))
 }
 
 /// The database in Redis that belongs to a folder.

@@ -20,12 +20,7 @@ const HANGS: Duration = Duration::from_secs(6);
 /// All was whole since then: a key is fetched when its period is over, by one of them.
 pub(super) fn is_once_a_period(world: &World, since: Duration) {
     let fetched = world.log.fetched.lock().unwrap();
-    let least = match (world.skewed, since.is_zero()) {
-        (true, _) => PERIOD.saturating_sub(LOOKS + HANGS),
-        (false, true) => PERIOD,
-        // What was confirmed on one side is learned of later on the other.
-        (false, false) => PERIOD.saturating_sub(Duration::from_secs(2)),
-    };
+    let least = if world.skewed { PERIOD.saturating_sub(LOOKS + HANGS) } else { PERIOD };
     for source in SOURCES {
         let of: Vec<&Fetch> = fetched.iter().filter(|fetch| fetch.source == source && fetch.begun >= since).collect();
         for pair in of.windows(2) {

@@ -52,15 +52,18 @@ fn asked_for() -> Option<u64> {
     std::env::var("WELLSPRING_SEED").ok()?.parse().ok()
 }
 
-fn count() -> u64 {
+/// `WELLSPRING_SEEDS=500`, or `WELLSPRING_SEEDS=500..1000`.
+fn seeds() -> Range<u64> {
     #[expect(clippy::disallowed_methods, reason = "whoever runs the test says how many seeds")]
-    let asked = std::env::var("WELLSPRING_SEEDS").ok().and_then(|count| count.parse().ok());
-    asked.unwrap_or(if long() { 1_000_000 } else { 10_000 })
+    let asked = std::env::var("WELLSPRING_SEEDS").unwrap_or_default();
+    let (from, to) = asked.split_once("..").unwrap_or(("0", &asked));
+    let most = if long() { 1_000_000 } else { 10_000 };
+    from.parse().unwrap_or(0)..to.parse().unwrap_or(most)
 }
 
 #[test]
 fn simulated_replicas_keep_their_promises() {
-    let seeds = asked_for().map_or(0..count(), |seed| seed..seed + 1);
+    let seeds = asked_for().map_or_else(seeds, |seed| seed..seed + 1);
     let total = seeds.end - seeds.start;
     let (told, broken) = all(seeds, Control::None);
     for (seed, Played { wrong, lines, .. }) in broken.iter().take(3) {
