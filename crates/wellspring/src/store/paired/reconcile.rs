@@ -78,23 +78,24 @@ impl Pair {
                 Some(_) => {}
             }
         }
-        if !missing.is_empty() && (!behind.is_empty() || self.is_empty().await?) {
+        let is_emptied = !missing.is_empty() && behind.is_empty() && self.is_emptied().await?;
+        if is_emptied || !behind.is_empty() {
             // It was emptied, or comes from an old backup. One key alone that is gone was evicted elsewhere.
             behind.append(&mut missing);
         }
         for key in behind {
             self.wait(key, None).await;
         }
+        if is_emptied {
+            // Not before: it may be written, and the answer lost.
+            self.reach(PATIENCE, self.shared.note(FILLED, Some("filled"))).await?;
+        }
         Ok(())
     }
 
-    async fn is_empty(&self) -> Result<bool, StoreError> {
+    async fn is_emptied(&self) -> Result<bool, StoreError> {
         let notes = self.reach(PATIENCE, self.shared.notes()).await?;
-        if notes.iter().any(|(name, _)| name == FILLED) {
-            return Ok(false);
-        }
-        self.reach(PATIENCE, self.shared.note(FILLED, Some("filled"))).await?;
-        Ok(true)
+        Ok(notes.iter().all(|(name, _)| name != FILLED))
     }
 
     /// Makes both hold the same of a key, unless it is being refreshed.
