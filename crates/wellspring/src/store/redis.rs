@@ -253,7 +253,7 @@ impl Shared {
             }
             return Ok(());
         }
-        Err(StoreError::Unavailable(format!("`{key}` was written by others all the while")))
+        Err(StoreError::Unfit(format!("`{key}` was written by others all the while")))
     }
 }
 
@@ -265,7 +265,7 @@ async fn written(snapshot: Snapshot, fence: u64) -> Result<(String, Vec<u8>), St
         let packing = lifecycle::blocking(move || rows::written(&snapshot, fence));
         packing.await.map_err(|_| StoreError::from(Fault::Closed))?
     };
-    written.map_err(|bad| StoreError::Unavailable(bad.to_string()))
+    written.map_err(|bad| StoreError::Unfit(bad.to_string()))
 }
 
 /// A lease as it lies in Redis.

@@ -32,7 +32,11 @@ impl Pair {
         let unreleased = std::mem::take(&mut self.books().unreleased);
         for lease in unreleased {
             // It runs out by itself else.
-            self.reach(PATIENCE, self.shared.release(&lease)).await?;
+            match self.reach_of(&lease.key, self.shared.release(&lease)).await {
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                // It is over, or of a key that cannot be used.
+                _ => {}
+            }
         }
         let told = self.tell_all().await?;
         self.circuit.close();
@@ -56,8 +60,10 @@ impl Pair {
 
     /// One that fails does not end the others, which would leave their leases behind.
     async fn tell(&self, key: &Key, failed: &Mutex<Option<StoreError>>) -> Result<(), StoreError> {
-        if let Err(error) = self.settle(key).await {
-            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        match self.settle(key).await {
+            // The others are told all the same.
+            Ok(()) | Err(StoreError::Unfit(_)) => {}
+            Err(error) => drop(failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error)),
         }
         Ok(())
     }
@@ -109,9 +115,9 @@ impl Pair {
     }
 
     async fn settle_shared(&self, key: &Key, seen: u64, now: Moment) -> Result<(), StoreError> {
-        let Some(lease) = self.reach(PATIENCE, self.shared.acquire(key, seen, LEASE, now)).await? else { return Ok(()) };
+        let Some(lease) = self.reach_of(key, self.shared.acquire(key, seen, LEASE, now)).await? else { return Ok(()) };
         let settled = self.settle_under(&lease).await;
-        if let Err(error) = self.reach(PATIENCE, self.shared.release(&lease)).await {
+        if let Err(error) = self.reach_of(key, self.shared.release(&lease)).await {
             self.books().unreleased.push(lease);
             return Err(error);
         }
@@ -124,7 +130,8 @@ impl Pair {
     /// The same under a lease of the shared store.
     pub(super) async fn settle_under(&self, lease: &Lease) -> Result<(), StoreError> {
         let key = &lease.key;
-        let shared = self.reach(PATIENCE, self.shared.get(key)).await?;
+        let shared = self.reach_of(key, self.shared.get(key)).await?;
+        self.fits(key);
         let ours = self.local.get(key).await?;
         let base = self.books().waiting.get(key).copied();
         match judge(shared.as_ref(), ours.as_ref(), base.is_some(), base.flatten()) {
@@ -136,12 +143,12 @@ impl Pair {
             }
             Verdict::Put(new) => {
                 let (snapshot, renewal, attempts) = *new;
-                self.reach(PATIENCE, self.shared.put_if(lease, &snapshot, &renewal, &attempts)).await?;
+                self.reach_of(key, self.shared.put_if(lease, &snapshot, &renewal, &attempts)).await?;
                 self.copy(lease, snapshot, &renewal, &attempts).await;
             }
             Verdict::Touch(new) => {
                 let (renewal, attempts) = *new;
-                self.reach(PATIENCE, self.shared.touch_if(lease, &renewal, &attempts)).await?;
+                self.reach_of(key, self.shared.touch_if(lease, &renewal, &attempts)).await?;
                 if let Some(Entry { latest: Some(Latest { snapshot, .. }), .. }) = shared {
                     self.copy(lease, snapshot, &renewal, &attempts).await;
                 }
