@@ -229,8 +229,10 @@ async fn retention_limits_bytes(kind: Kind) {
 async fn changes_are_hinted(kind: Kind) {
     let Subject { store, .. } = &Subject::new(kind);
     let cinema = key("cinema");
-    put(&**store, &cinema, 1).await;
     let mut hints = store.watch();
+    put(&**store, &cinema, 1).await;
+    // Hints may come a moment later.
+    while hints.recv().await != Ok(Change::Ended(cinema.clone())) {}
     let held = lease(&**store, &cinema).await;
     store.put_if(&held, &snapshot(&cinema, 2, 0), &renewal(1), &Attempts::default()).await.unwrap();
     store.touch_if(&held, &renewal(2), &Attempts::default()).await.unwrap();
