@@ -179,11 +179,11 @@ impl Pair {
     }
 
     /// Notes what the shared store was seen to hold of a key, where that is not what is here.
-    async fn compare(&self, key: &Key, shared: Option<&Entry>) {
+    /// `ours` was read before: else what we write between the two looks as if the shared one had fallen behind.
+    async fn compare(&self, key: &Key, shared: Option<&Entry>, ours: Option<&Entry>) {
         let is_waiting = self.books().waiting.contains_key(key);
         let Some(shared) = shared.filter(|_| !is_waiting) else { return };
-        let Ok(ours) = self.local.get(key).await else { return };
-        match judge(Some(shared), ours.as_ref(), false, None) {
+        match judge(Some(shared), ours, false, None) {
             Verdict::Same => {}
             Verdict::Adopt => self.keep(shared).await,
             // The shared one has fallen behind.
@@ -278,9 +278,12 @@ impl Store for Paired {
         if self.0.books().waiting.contains_key(key) {
             return self.0.local.get(key).await;
         }
+        let ours = self.0.local.get(key).await;
         let Ok(entry) = self.0.ask_of(key, self.0.shared.get(key)).await else { return self.0.local.get(key).await };
         self.0.fits(key);
-        self.0.compare(key, entry.as_ref()).await;
+        if let Ok(ours) = ours {
+            self.0.compare(key, entry.as_ref(), ours.as_ref()).await;
+        }
         Ok(entry)
     }
 
@@ -305,8 +308,9 @@ impl Store for Paired {
     }
 
     async fn heads(&self, now: Moment) -> Result<Vec<Head>, StoreError> {
+        let ours = self.0.local.heads(now).await?;
         let heads = self.0.ask_within(self.0.heads_patience(), self.0.shared.heads(now)).await?;
-        self.0.note_heads(&heads, now).await?;
+        self.0.note_heads(&heads, &ours).await?;
         Ok(heads)
     }
 

@@ -27,8 +27,9 @@ impl Pair {
             return Err(StoreError::Unavailable(why));
         }
         let now = self.clock.now();
+        let ours = self.local.heads(now).await?;
         let heads = self.reach(self.heads_patience(), self.shared.heads(now)).await?;
-        self.note_heads(&heads, now).await?;
+        self.note_heads(&heads, &ours).await?;
         let unreleased = std::mem::take(&mut self.books().unreleased);
         for lease in unreleased {
             // It runs out by itself else.
@@ -38,6 +39,7 @@ impl Pair {
                 _ => {}
             }
         }
+        self.books().rest();
         let told = self.tell_all().await?;
         self.circuit.close();
         self.hint(Change::Missed);
@@ -46,7 +48,7 @@ impl Pair {
 
     /// Tells the keys that wait, and how many that were. Those that somebody refreshes right now wait on.
     pub(super) async fn tell_all(&self) -> Result<usize, StoreError> {
-        let waiting: Vec<Key> = self.books().waiting.keys().cloned().collect();
+        let waiting = self.books().due(self.clock.mono());
         let failed = Mutex::new(None);
         for some in waiting.chunks(ABREAST) {
             copy::together(some.iter().map(|key| Box::pin(self.tell(key, &failed)) as copy::Working<'_>).collect()).await?;
@@ -62,15 +64,16 @@ impl Pair {
     async fn tell(&self, key: &Key, failed: &Mutex<Option<StoreError>>) -> Result<(), StoreError> {
         match self.settle(key).await {
             // The others are told all the same.
-            Ok(()) | Err(StoreError::Unfit(_)) => {}
+            Ok(()) => {}
+            Err(StoreError::Unfit(_)) => self.books().told(key, self.clock.mono()),
             Err(error) => drop(failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error)),
         }
         Ok(())
     }
 
-    /// Compares what the shared store holds with what is here.
-    pub(super) async fn note_heads(&self, heads: &[Head], now: Moment) -> Result<(), StoreError> {
-        let ours = self.local.heads(now).await?;
+    /// Compares what the shared store holds with what is here, which was read before: what we write between the two is no sign that
+    /// the shared one has fallen behind.
+    pub(super) async fn note_heads(&self, heads: &[Head], ours: &[Head]) -> Result<(), StoreError> {
         let shared: HashMap<&Key, &Head> = heads.iter().map(|head| (&head.key, head)).collect();
         let (mut behind, mut missing) = (BTreeSet::new(), BTreeSet::new());
         for head in ours.iter().filter(|head| head.latest.is_some()) {
@@ -139,6 +142,10 @@ impl Pair {
             Verdict::Adopt => {
                 if let Some(shared) = &shared {
                     self.keep(shared).await;
+                    if base.is_some() {
+                        // While it waited, it was served as it was here.
+                        self.hint(Change::Touched(key.clone()));
+                    }
                 }
             }
             Verdict::Put(new) => {
@@ -155,6 +162,7 @@ impl Pair {
             }
         }
         self.settled(key).await;
+        self.books().told(key, self.clock.mono());
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
 use super::{Base, Held, Pair, World};
-use crate::store::{Entry, Latest, Lease, StoreError};
+use crate::store::{Entry, Latest, Lease, StoreError, row};
 
 /// How long a result is written here whose shared lease cannot be used.
 const ALONE: Duration = Duration::from_secs(20);
@@ -16,7 +16,7 @@ impl Pair {
     pub(super) async fn acquire(&self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Result<Option<Lease>, StoreError> {
         // None is lower than what is here: a shared store that was emptied gives no fence again.
         let here = self.local.get(key).await.ok().flatten().and_then(|entry| entry.latest).map_or(0, |latest| latest.fence);
-        let seen = seen.max(here);
+        let seen = seen.max(row::sound(here));
         match self.ask_of(key, self.shared.acquire(key, seen, ttl, now)).await {
             Ok(None) => return Ok(None),
             Ok(Some(lease)) => {
@@ -127,7 +127,7 @@ impl Pair {
     /// What was written under a lease is kept here too.
     pub(super) async fn copy(&self, lease: &Lease, snapshot: Snapshot, renewal: &Renewal, attempts: &Attempts) {
         self.books().versions.remove(&lease.key);
-        let latest = Latest { snapshot, renewal: renewal.clone(), fence: lease.fence };
+        let latest = Latest { snapshot, renewal: renewal.clone(), fence: row::sound(lease.fence) };
         self.keep(&Entry { key: lease.key.clone(), latest: Some(latest), attempts: attempts.clone() }).await;
     }
 
