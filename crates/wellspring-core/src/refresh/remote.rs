@@ -72,8 +72,12 @@ impl State {
     }
 
     /// True where what is stored takes the place of what we have.
+    /// A confirmation under a later lease that was made when ours was is the same one, told once more: it makes nothing fresher.
     pub fn is_newer(&self, new: &RemoteLatest) -> bool {
-        self.standing.is_none_or(|s| new.revision > s.revision || (new.revision == s.revision && new.digest == s.digest && new.is_later))
+        self.standing.is_none_or(|s| {
+            let is_told_again = new.checked_at == s.checked_at && (new.rules == self.rules) == s.rules_current;
+            new.revision > s.revision || (new.revision == s.revision && new.digest == s.digest && new.is_later && !is_told_again)
+        })
     }
 
     /// When another replica was forced, where that is news: never before what we knew was written.

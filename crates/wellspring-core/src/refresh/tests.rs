@@ -236,6 +236,21 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     proptest::collection::vec(act, 1..120)
 }
 
+#[test]
+fn what_is_told_again_makes_nothing_fresher() {
+    let policy = policy(60);
+    let told = |at: Moment, since: Moment| {
+        let latest = RemoteLatest { revision: 1, digest: digest(1), checked_at: at.wall, rules: rules(), is_later: true };
+        Event::Remote(Box::new(Remote { latest: Some(latest), attempts: Attempts::default(), since: since.mono }))
+    };
+    let (state, _) = run(empty(&policy), &policy, start(), [told(start(), start())]);
+    let then = later(start(), Duration::from_secs(100));
+    let (state, _) = run(state, &policy, then, [told(start(), then)]);
+    assert_eq!(state.freshness(then.mono), Freshness::Stale, "confirmed when it was");
+    let (state, _) = run(state, &policy, then, [told(then, then)]);
+    assert_eq!(state.freshness(then.mono), Freshness::Fresh, "confirmed anew");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
 
+use super::row::sound;
 use super::{Admission, FULL, Lease, Slot, StoreError};
 
 /// Who may refresh what, and the fences given out so far.
@@ -27,14 +28,14 @@ struct Held {
 impl Leases {
     /// Makes every later fence lie above this one.
     pub(super) fn rise_above(&mut self, fence: u64) {
-        self.highest = self.highest.max(fence);
+        self.highest = self.highest.max(sound(fence));
     }
 
     pub(super) fn acquire(&mut self, key: &Key, (seen, version): (u64, u64), ttl: Duration, now: Moment) -> Option<Lease> {
         if self.held.get(key).is_some_and(|held| now.mono < held.ends) {
             return None;
         }
-        self.highest = self.highest.max(seen).saturating_add(1);
+        self.highest = self.highest.max(sound(seen)).saturating_add(1);
         let lease = Lease { key: key.clone(), owner: token(), fence: self.highest, version };
         self.held.insert(key.clone(), Held { owner: lease.owner, fence: lease.fence, ends: now.mono.after(ttl) });
         Some(lease)

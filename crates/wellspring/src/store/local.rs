@@ -136,7 +136,8 @@ impl Local {
         let before = self.entries.get(&entry.key).and_then(|entry| entry.latest.as_ref());
         let after = entry.latest.as_ref();
         let adopted = match (before, after) {
-            (Some(before), Some(after)) if before.fence > after.fence => return Adopted::Older,
+            // One of no fence that counts is what others go on from all the same.
+            (Some(before), Some(after)) if before.fence > after.fence && after.fence > 0 => return Adopted::Older,
             (Some(before), Some(after)) if before.snapshot.revision < after.snapshot.revision => Adopted::Rises,
             (Some(before), Some(after))
                 if before.snapshot.digest == after.snapshot.digest && before.snapshot.revision == after.snapshot.revision =>

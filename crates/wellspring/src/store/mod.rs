@@ -214,6 +214,10 @@ pub enum StoreError {
     /// The store cannot be used now: retryable.
     #[error("{0}")]
     Unavailable(String),
+    /// What is stored of what this call is about is not ours, or of a newer format, or makes no sense; the rest can be used. Says what
+    /// to do.
+    #[error("{0}")]
+    Unfit(String),
     /// The store cannot be opened as it is: permanent. Says what to do.
     #[error("{0}")]
     Unusable(String),

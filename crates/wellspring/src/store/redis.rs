@@ -35,13 +35,15 @@ use self::link::Link;
 use self::scripts::{ACQUIRE, Call, EVICT, EXTEND, PRESENT, PUT, RECORD, RELEASE, RESTORE, SLOT, Script, TOUCH};
 use super::lease::token;
 use super::local::restored_history;
-use super::{Admission, Change, Entry, FULL, Figures, Head, Health, Lease, Replica, Retention, Revision, Slot, Store, StoreError};
+use super::{Admission, Change, Entry, FULL, Figures, Head, Health, Lease, Replica, Retention, Revision, Slot, Store, StoreError, row};
 use crate::lifecycle;
 
 /// How often a restore is tried over what others write meanwhile.
 const TRIES: u32 = 16;
 /// A server of which nothing was heard for so long is not there.
 const FORGOTTEN: Duration = Duration::from_secs(30);
+/// The longest that a lease lasts, unless a longer one is asked for: servers prolong theirs, which are of some seconds.
+const LONGEST: Duration = Duration::from_secs(600);
 /// Items from this size on, in bytes, are compressed off the async threads.
 const LARGE: usize = 256 << 10;
 
@@ -186,7 +188,7 @@ impl Shared {
     async fn acquire(&self, key: &Key, seen: u64, ttl: Duration) -> Result<Option<Lease>, StoreError> {
         let owner = token();
         let mut call = self.call(&ACQUIRE, key);
-        call.arg(seen).arg(format!("{owner:032x}")).arg(milliseconds(ttl));
+        call.arg(seen).arg(format!("{owner:032x}")).arg(milliseconds(ttl)).arg(milliseconds(LONGEST));
         let answer = self.link.script(&call).await;
         if let Err(Fault::Away(_)) = answer {
             // It may have been granted all the same.
@@ -195,6 +197,11 @@ impl Shared {
         let reply = answer?.judged(key, 0)?;
         if reply.text(0) != "ok" {
             return Ok(None);
+        }
+        let odd = reply.text(3);
+        if !odd.is_empty() {
+            // Once: it is replaced by what is ours.
+            tracing::warn!(%key, odd, "what no server of ours wrote lay in Redis in its place, and counts as none");
         }
         self.link.hint(Change::Started(key.clone()));
         Ok(Some(Lease { key: key.clone(), owner, fence: reply.number(1), version: reply.number(2) }))
@@ -213,7 +220,7 @@ impl Shared {
         let key = entry.key.clone();
         let sizes = history.iter().map(|snapshot| snapshot.items.json().len() as u64);
         let kept = self.retention.kept(sizes).min(history.len());
-        let given = entry.latest.as_ref().map_or(0, |latest| latest.fence);
+        let given = entry.latest.as_ref().map_or(0, |latest| row::sound(latest.fence));
         let mut packed = Vec::new();
         for snapshot in history.into_iter().take(kept) {
             let revision = snapshot.revision;
@@ -253,7 +260,7 @@ impl Shared {
             }
             return Ok(());
         }
-        Err(StoreError::Unavailable(format!("`{key}` was written by others all the while")))
+        Err(StoreError::Unfit(format!("`{key}` was written by others all the while")))
     }
 }
 
@@ -265,7 +272,7 @@ async fn written(snapshot: Snapshot, fence: u64) -> Result<(String, Vec<u8>), St
         let packing = lifecycle::blocking(move || rows::written(&snapshot, fence));
         packing.await.map_err(|_| StoreError::from(Fault::Closed))?
     };
-    written.map_err(|bad| StoreError::Unavailable(bad.to_string()))
+    written.map_err(|bad| StoreError::Unfit(bad.to_string()))
 }
 
 /// A lease as it lies in Redis.

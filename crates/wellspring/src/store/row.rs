@@ -12,12 +12,20 @@ use wellspring_core::snapshot::{Attempts, Digest, How, Renewal, Snapshot};
 
 use super::{Entry, Latest, Revision};
 
-/// The highest revision and fence that are believed of a row: none that counts up from it ever runs out.
+/// The highest revision that is believed of a row: none that counts up from it ever runs out.
 const HIGHEST: i64 = i64::MAX / 2;
+/// The highest fence that is believed, which an archive holds too; the scripts in Redis know it by itself. Fences there begin with
+/// the clock, in microseconds, and come to it in the year 2112.
+const HIGHEST_FENCE: u64 = 1 << 52;
 
-/// A fence as it is stored; one that is out of all bounds is taken for the highest.
+/// A fence as it is stored; one that is out of all bounds was given out by nobody, and counts as none.
 pub(super) fn fence(stored: i64) -> u64 {
-    if (0..=HIGHEST).contains(&stored) { stored.cast_unsigned() } else { HIGHEST.cast_unsigned() }
+    u64::try_from(stored).map_or(0, sound)
+}
+
+/// The same of one that a caller knows.
+pub(super) fn sound(fence: u64) -> u64 {
+    if fence <= HIGHEST_FENCE { fence } else { 0 }
 }
 
 /// Why a row is skipped.

@@ -43,6 +43,7 @@ mod steps;
 mod store_contract;
 mod store_damage;
 mod store_faults;
+mod store_foreign;
 mod store_formats;
 mod store_kit;
 mod store_model;

@@ -52,6 +52,11 @@ impl Circuit {
         self.state().errors
     }
 
+    /// One more call that came to nothing.
+    pub(super) fn count(&self) {
+        self.state().errors += 1;
+    }
+
     pub(super) fn close(&self) {
         self.state().away = None;
     }
@@ -60,7 +65,7 @@ impl Circuit {
     pub(super) async fn reach<T>(&self, within: Duration, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let answered = timeout(within, call).await.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {within:?}"))));
         match answered {
-            Err(StoreError::Unavailable(why) | StoreError::Unusable(why)) => {
+            Err(StoreError::Unavailable(why) | StoreError::Unusable(why) | StoreError::Unfit(why)) => {
                 self.state().errors += 1;
                 Err(StoreError::Unavailable(why))
             }

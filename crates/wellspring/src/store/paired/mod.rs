@@ -1,7 +1,7 @@
 //! A store that is shared, and a copy of it that is our own: what is served is there from the start whether or not the shared one is,
 //! and what is refreshed while it is away is kept here and told to it when it is back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{debug, info, warn};
 use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
@@ -18,12 +18,14 @@ use super::{Admission, Change, Entry, Figures, Head, Health, Latest, Lease, Part
 use crate::clock::Clock;
 use crate::lifecycle;
 
+mod books;
 mod circuit;
 mod reconcile;
 mod tender;
 mod verdict;
 mod write;
 
+use books::{Books, Held, World};
 use circuit::{Circuit, PATIENCE};
 use verdict::{Base, Verdict, judge};
 
@@ -53,39 +55,6 @@ struct Pair {
     /// Tells the tender that there is something to do.
     kick: Notify,
     books: Mutex<Books>,
-}
-
-#[derive(Debug, Default)]
-struct Books {
-    /// Leases that were given out, by their owner.
-    leases: HashMap<u128, Held>,
-    /// At which version what is shared of a key was what is here.
-    versions: HashMap<Key, u64>,
-    /// Keys that were refreshed alone and are to be told; with what was shared before, where that is known.
-    waiting: BTreeMap<Key, Option<Base>>,
-    /// Leases of the shared store that could not be given back.
-    unreleased: Vec<Lease>,
-    closed: bool,
-}
-
-impl Books {
-    /// True where both hold the same of a key, at this version.
-    fn knows(&self, key: &Key, version: u64) -> bool {
-        !self.waiting.contains_key(key) && self.versions.get(key) == Some(&version)
-    }
-}
-
-/// A lease is used in the world where it was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Held {
-    world: World,
-    ends: Mono,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum World {
-    Shared,
-    Local,
 }
 
 impl Paired {
@@ -143,14 +112,47 @@ impl Pair {
 
     /// Calls it even so.
     async fn reach<T>(&self, within: Duration, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let answered = self.circuit.reach(within, call).await;
-        if let Err(StoreError::Unavailable(why)) = &answered
-            && self.circuit.open(why, self.clock.now().wall)
-        {
-            warn!(why, "{ALONE}");
-            self.kick.notify_one();
+        match self.circuit.reach(within, call).await {
+            Err(StoreError::Unavailable(why)) => {
+                if self.circuit.open(&why, self.clock.now().wall) {
+                    warn!(why, "{ALONE}");
+                    self.kick.notify_one();
+                }
+                Err(StoreError::Unavailable(why))
+            }
+            answered => answered,
         }
-        answered
+    }
+
+    /// Calls it about one key, unless it is known to be away. What is wrong with what it holds of that key is no reason to do without
+    /// the rest.
+    async fn ask_of<T>(&self, key: &Key, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        if let Some(away) = self.circuit.away() {
+            return Err(StoreError::Unavailable(away.why));
+        }
+        self.reach_of(key, call).await
+    }
+
+    /// Calls it even so.
+    async fn reach_of<T>(&self, key: &Key, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        match self.reach(PATIENCE, apart(call)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(why)) => {
+                self.circuit.count();
+                if self.books().is_unfit(key, &why) {
+                    warn!(%key, why, "what the shared store holds of a key cannot be used: it is refreshed here alone");
+                }
+                Err(StoreError::Unfit(why))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the shared store holds of a key was read or written: a lease alone shows nothing.
+    fn fits(&self, key: &Key) {
+        if self.books().is_fit(key) {
+            info!(%key, "what the shared store holds of a key can be used again");
+        }
     }
 
     fn heads_patience(&self) -> Duration {
@@ -160,7 +162,7 @@ impl Pair {
 
     /// Gives a lease of the shared store back; where it cannot be reached, once it can.
     async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
-        let given = self.ask(self.shared.release(lease)).await;
+        let given = self.ask_of(&lease.key, self.shared.release(lease)).await;
         if given.is_err() {
             self.books().unreleased.push(lease.clone());
         }
@@ -177,11 +179,11 @@ impl Pair {
     }
 
     /// Notes what the shared store was seen to hold of a key, where that is not what is here.
-    async fn compare(&self, key: &Key, shared: Option<&Entry>) {
+    /// `ours` was read before: else what we write between the two looks as if the shared one had fallen behind.
+    async fn compare(&self, key: &Key, shared: Option<&Entry>, ours: Option<&Entry>) {
         let is_waiting = self.books().waiting.contains_key(key);
         let Some(shared) = shared.filter(|_| !is_waiting) else { return };
-        let Ok(ours) = self.local.get(key).await else { return };
-        match judge(Some(shared), ours.as_ref(), false, None) {
+        match judge(Some(shared), ours, false, None) {
             Verdict::Same => {}
             Verdict::Adopt => self.keep(shared).await,
             // The shared one has fallen behind.
@@ -221,9 +223,18 @@ impl Pair {
     }
 
     async fn settled(&self, key: &Key) {
-        if self.books().waiting.remove(key).is_some() {
+        let was_waiting = self.books().waiting.remove(key).is_some();
+        if was_waiting {
             let _ = self.local.note(&format!("{WAITS}{key}"), None).await;
         }
+    }
+}
+
+/// What concerns one key or host alone, apart from what concerns the whole store.
+async fn apart<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<Result<T, String>, StoreError> {
+    match call.await {
+        Err(StoreError::Unfit(why)) => Ok(Err(why)),
+        answered => answered.map(Ok),
     }
 }
 
@@ -267,8 +278,12 @@ impl Store for Paired {
         if self.0.books().waiting.contains_key(key) {
             return self.0.local.get(key).await;
         }
-        let Ok(entry) = self.0.ask(self.0.shared.get(key)).await else { return self.0.local.get(key).await };
-        self.0.compare(key, entry.as_ref()).await;
+        let ours = self.0.local.get(key).await;
+        let Ok(entry) = self.0.ask_of(key, self.0.shared.get(key)).await else { return self.0.local.get(key).await };
+        self.0.fits(key);
+        if let Ok(ours) = ours {
+            self.0.compare(key, entry.as_ref(), ours.as_ref()).await;
+        }
         Ok(entry)
     }
 
@@ -287,14 +302,15 @@ impl Store for Paired {
     }
 
     async fn record(&self, key: &Key, attempts: &Attempts) -> Result<(), StoreError> {
-        let shared = self.0.ask(self.0.shared.record(key, attempts)).await;
+        let shared = self.0.ask_of(key, self.0.shared.record(key, attempts)).await;
         let kept = self.0.local.record(key, attempts).await;
         if shared.is_ok() { Ok(()) } else { kept }
     }
 
     async fn heads(&self, now: Moment) -> Result<Vec<Head>, StoreError> {
+        let ours = self.0.local.heads(now).await?;
         let heads = self.0.ask_within(self.0.heads_patience(), self.0.shared.heads(now)).await?;
-        self.0.note_heads(&heads, now).await?;
+        self.0.note_heads(&heads, &ours).await?;
         Ok(heads)
     }
 
@@ -307,21 +323,21 @@ impl Store for Paired {
     }
 
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, StoreError> {
-        match self.0.ask(self.0.shared.revisions(key)).await {
+        match self.0.ask_of(key, self.0.shared.revisions(key)).await {
             Ok(all) if !all.is_empty() => Ok(all),
             _ => self.0.local.revisions(key).await,
         }
     }
 
     async fn revision(&self, key: &Key, revision: u64) -> Result<Option<Snapshot>, StoreError> {
-        match self.0.ask(self.0.shared.revision(key, revision)).await {
+        match self.0.ask_of(key, self.0.shared.revision(key, revision)).await {
             Ok(Some(snapshot)) => Ok(Some(snapshot)),
             _ => self.0.local.revision(key, revision).await,
         }
     }
 
     async fn as_of(&self, key: &Key, at: Timestamp) -> Result<Option<Snapshot>, StoreError> {
-        match self.0.ask(self.0.shared.as_of(key, at)).await {
+        match self.0.ask_of(key, self.0.shared.as_of(key, at)).await {
             Ok(Some(snapshot)) => Ok(Some(snapshot)),
             _ => self.0.local.as_of(key, at).await,
         }
@@ -329,7 +345,7 @@ impl Store for Paired {
 
     async fn evict(&self, key: &Key) -> Result<(), StoreError> {
         self.0.settled(key).await;
-        let shared = self.0.ask(self.0.shared.evict(key)).await;
+        let shared = self.0.ask_of(key, self.0.shared.evict(key)).await;
         self.0.local.evict(key).await?;
         shared
     }
@@ -352,16 +368,22 @@ impl Store for Paired {
     }
 
     async fn slot(&self, host: &str, at_once: u32, gap: Duration, ttl: Duration, now: Moment) -> Result<Admission, StoreError> {
-        match self.0.ask(self.0.shared.slot(host, at_once, gap, ttl, now)).await {
+        // One host's places that cannot be used are no reason to do without the rest either.
+        match self.0.ask(apart(self.0.shared.slot(host, at_once, gap, ttl, now))).await {
+            Ok(Ok(admission)) => Ok(admission),
+            Ok(Err(why)) => {
+                debug!(host, why, "the requests of other replicas to a host are not known");
+                self.0.local.slot(host, at_once, gap, ttl, now).await
+            }
             Err(StoreError::Unavailable(_)) => self.0.local.slot(host, at_once, gap, ttl, now).await,
-            answered => answered,
+            Err(error) => Err(error),
         }
     }
 
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
         // It is known in one of them; the other leaves it alone.
         self.0.local.leave(slot).await?;
-        self.0.ask(self.0.shared.leave(slot)).await
+        self.0.ask(apart(self.0.shared.leave(slot))).await.map(drop)
     }
 
     async fn notes(&self) -> Result<Vec<(String, String)>, StoreError> {
@@ -381,9 +403,9 @@ impl Store for Paired {
 
     fn health(&self) -> Health {
         let Some(away) = self.0.circuit.away() else {
-            return match self.0.shared.health() {
-                Health::Ok => self.0.local.health(),
-                degraded @ Health::Degraded(_) => degraded,
+            return match (self.0.shared.health(), self.0.local.health()) {
+                (Health::Ok, Health::Ok) => self.0.books().tell_unfit().map_or(Health::Ok, Health::Degraded),
+                (Health::Ok, degraded) | (degraded, _) => degraded,
             };
         };
         let waiting = self.0.books().waiting.len();
@@ -420,7 +442,7 @@ impl Store for Paired {
     }
 
     async fn restore(&self, entry: &Entry, history: &[Snapshot]) -> Result<(), StoreError> {
-        self.0.ask(self.0.shared.restore(entry, history)).await?;
+        self.0.ask_of(&entry.key, self.0.shared.restore(entry, history)).await?;
         self.0.settled(&entry.key).await;
         self.0.local.restore(entry, history).await
     }

@@ -27,13 +27,19 @@ impl Pair {
             return Err(StoreError::Unavailable(why));
         }
         let now = self.clock.now();
+        let ours = self.local.heads(now).await?;
         let heads = self.reach(self.heads_patience(), self.shared.heads(now)).await?;
-        self.note_heads(&heads, now).await?;
+        self.note_heads(&heads, &ours).await?;
         let unreleased = std::mem::take(&mut self.books().unreleased);
         for lease in unreleased {
             // It runs out by itself else.
-            self.reach(PATIENCE, self.shared.release(&lease)).await?;
+            match self.reach_of(&lease.key, self.shared.release(&lease)).await {
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                // It is over, or of a key that cannot be used.
+                _ => {}
+            }
         }
+        self.books().rest();
         let told = self.tell_all().await?;
         self.circuit.close();
         self.hint(Change::Missed);
@@ -42,7 +48,7 @@ impl Pair {
 
     /// Tells the keys that wait, and how many that were. Those that somebody refreshes right now wait on.
     pub(super) async fn tell_all(&self) -> Result<usize, StoreError> {
-        let waiting: Vec<Key> = self.books().waiting.keys().cloned().collect();
+        let waiting = self.books().due(self.clock.mono());
         let failed = Mutex::new(None);
         for some in waiting.chunks(ABREAST) {
             copy::together(some.iter().map(|key| Box::pin(self.tell(key, &failed)) as copy::Working<'_>).collect()).await?;
@@ -56,15 +62,18 @@ impl Pair {
 
     /// One that fails does not end the others, which would leave their leases behind.
     async fn tell(&self, key: &Key, failed: &Mutex<Option<StoreError>>) -> Result<(), StoreError> {
-        if let Err(error) = self.settle(key).await {
-            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        match self.settle(key).await {
+            // The others are told all the same.
+            Ok(()) => {}
+            Err(StoreError::Unfit(_)) => self.books().told(key, self.clock.mono()),
+            Err(error) => drop(failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error)),
         }
         Ok(())
     }
 
-    /// Compares what the shared store holds with what is here.
-    pub(super) async fn note_heads(&self, heads: &[Head], now: Moment) -> Result<(), StoreError> {
-        let ours = self.local.heads(now).await?;
+    /// Compares what the shared store holds with what is here, which was read before: what we write between the two is no sign that
+    /// the shared one has fallen behind.
+    pub(super) async fn note_heads(&self, heads: &[Head], ours: &[Head]) -> Result<(), StoreError> {
         let shared: HashMap<&Key, &Head> = heads.iter().map(|head| (&head.key, head)).collect();
         let (mut behind, mut missing) = (BTreeSet::new(), BTreeSet::new());
         for head in ours.iter().filter(|head| head.latest.is_some()) {
@@ -109,9 +118,9 @@ impl Pair {
     }
 
     async fn settle_shared(&self, key: &Key, seen: u64, now: Moment) -> Result<(), StoreError> {
-        let Some(lease) = self.reach(PATIENCE, self.shared.acquire(key, seen, LEASE, now)).await? else { return Ok(()) };
+        let Some(lease) = self.reach_of(key, self.shared.acquire(key, seen, LEASE, now)).await? else { return Ok(()) };
         let settled = self.settle_under(&lease).await;
-        if let Err(error) = self.reach(PATIENCE, self.shared.release(&lease)).await {
+        if let Err(error) = self.reach_of(key, self.shared.release(&lease)).await {
             self.books().unreleased.push(lease);
             return Err(error);
         }
@@ -124,7 +133,8 @@ impl Pair {
     /// The same under a lease of the shared store.
     pub(super) async fn settle_under(&self, lease: &Lease) -> Result<(), StoreError> {
         let key = &lease.key;
-        let shared = self.reach(PATIENCE, self.shared.get(key)).await?;
+        let shared = self.reach_of(key, self.shared.get(key)).await?;
+        self.fits(key);
         let ours = self.local.get(key).await?;
         let base = self.books().waiting.get(key).copied();
         match judge(shared.as_ref(), ours.as_ref(), base.is_some(), base.flatten()) {
@@ -132,22 +142,27 @@ impl Pair {
             Verdict::Adopt => {
                 if let Some(shared) = &shared {
                     self.keep(shared).await;
+                    if base.is_some() {
+                        // While it waited, it was served as it was here.
+                        self.hint(Change::Touched(key.clone()));
+                    }
                 }
             }
             Verdict::Put(new) => {
                 let (snapshot, renewal, attempts) = *new;
-                self.reach(PATIENCE, self.shared.put_if(lease, &snapshot, &renewal, &attempts)).await?;
+                self.reach_of(key, self.shared.put_if(lease, &snapshot, &renewal, &attempts)).await?;
                 self.copy(lease, snapshot, &renewal, &attempts).await;
             }
             Verdict::Touch(new) => {
                 let (renewal, attempts) = *new;
-                self.reach(PATIENCE, self.shared.touch_if(lease, &renewal, &attempts)).await?;
+                self.reach_of(key, self.shared.touch_if(lease, &renewal, &attempts)).await?;
                 if let Some(Entry { latest: Some(Latest { snapshot, .. }), .. }) = shared {
                     self.copy(lease, snapshot, &renewal, &attempts).await;
                 }
             }
         }
         self.settled(key).await;
+        self.books().told(key, self.clock.mono());
         Ok(())
     }
 }

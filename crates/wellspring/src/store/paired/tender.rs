@@ -8,13 +8,12 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
 use super::Pair;
+use super::books::AGAIN;
 use crate::lifecycle;
 use crate::store::Change;
 
 /// How often it is looked whether it is back.
 const PROBE: Duration = Duration::from_millis(500);
-/// How soon keys are told again that could not be told because somebody refreshed them.
-const AGAIN: Duration = Duration::from_millis(200);
 /// How often a task looks whether it is wanted still.
 const LOOK: Duration = Duration::from_secs(30);
 

@@ -45,9 +45,10 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, waits: bool, b
         return if revision < before {
             // Whoever has seen the higher number must not see it fall.
             Verdict::Put(Box::new((own.snapshot, renewal, attempts)))
-        } else if follows && theirs == own && shared.map(|e| &e.attempts) == ours.map(|e| &e.attempts) {
+        } else if theirs == own && shared.map(|e| &e.attempts) == ours.map(|e| &e.attempts) {
             Verdict::Same
-        } else if follows {
+        } else if follows || (theirs.fence >= own.fence && !later(&own, &theirs)) {
+            // Whether or not it waits: there is nothing to tell.
             Verdict::Adopt
         } else {
             Verdict::Touch(Box::new((renewal, attempts)))
@@ -116,6 +117,9 @@ mod tests {
         // Its ordinary way.
         check(Some((3, 1, 20, 6)), Some((3, 1, 10, 5)), None, "adopt");
         check(Some((4, 2, 20, 6)), Some((3, 1, 10, 5)), None, "adopt");
+        // The same on both sides, though it waits: nothing is written there.
+        check(Some((3, 1, 10, 5)), Some((3, 1, 10, 5)), Some(None), "same");
+        check(Some((3, 1, 20, 6)), Some((3, 1, 10, 5)), Some(None), "adopt");
         // Refreshed alone, and nobody else has.
         check(Some((3, 1, 10, 5)), Some((4, 2, 5, 6)), Some(Some((5, 10))), "put 4 [2]");
         check(Some((3, 1, 10, 5)), Some((3, 1, 20, 6)), Some(Some((5, 10))), "touch 20");

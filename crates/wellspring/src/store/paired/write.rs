@@ -7,7 +7,7 @@ use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
 use super::{Base, Held, Pair, World};
-use crate::store::{Entry, Latest, Lease, StoreError};
+use crate::store::{Entry, Latest, Lease, StoreError, row};
 
 /// How long a result is written here whose shared lease cannot be used.
 const ALONE: Duration = Duration::from_secs(20);
@@ -16,8 +16,8 @@ impl Pair {
     pub(super) async fn acquire(&self, key: &Key, seen: u64, ttl: Duration, now: Moment) -> Result<Option<Lease>, StoreError> {
         // None is lower than what is here: a shared store that was emptied gives no fence again.
         let here = self.local.get(key).await.ok().flatten().and_then(|entry| entry.latest).map_or(0, |latest| latest.fence);
-        let seen = seen.max(here);
-        match self.ask(self.shared.acquire(key, seen, ttl, now)).await {
+        let seen = seen.max(row::sound(here));
+        match self.ask_of(key, self.shared.acquire(key, seen, ttl, now)).await {
             Ok(None) => return Ok(None),
             Ok(Some(lease)) => {
                 self.book(&lease, World::Shared, ttl, now);
@@ -26,6 +26,10 @@ impl Pair {
                 }
                 // What is stored may have fallen behind what we have; under this lease it is put right before it is built upon.
                 match self.settle_under(&lease).await {
+                    Err(StoreError::Unfit(_)) => {
+                        self.books().leases.remove(&lease.owner);
+                        let _it_runs_out_by_itself = self.give_back(&lease).await;
+                    }
                     Err(StoreError::Unavailable(_)) => {
                         let mut books = self.books();
                         books.leases.remove(&lease.owner);
@@ -35,7 +39,7 @@ impl Pair {
                     Ok(()) => return Ok(Some(lease)),
                 }
             }
-            Err(StoreError::Unavailable(_)) => {}
+            Err(StoreError::Unavailable(_) | StoreError::Unfit(_)) => {}
             Err(error) => return Err(error),
         }
         let lease = self.local.acquire(key, seen, ttl, now).await?;
@@ -58,8 +62,8 @@ impl Pair {
     pub(super) async fn extend(&self, lease: &Lease, ttl: Duration, now: Moment) -> Result<(), StoreError> {
         let held = self.held(lease);
         match held.world {
-            World::Shared => match self.ask(self.shared.extend(lease, ttl, now)).await {
-                Err(StoreError::Unavailable(_)) if now.mono < held.ends => {}
+            World::Shared => match self.ask_of(&lease.key, self.shared.extend(lease, ttl, now)).await {
+                Err(StoreError::Unavailable(_) | StoreError::Unfit(_)) if now.mono < held.ends => {}
                 answered => answered?,
             },
             World::Local => self.local.extend(lease, ttl, now).await?,
@@ -73,12 +77,13 @@ impl Pair {
         if held.world == World::Local {
             return self.put_alone(lease, snapshot, renewal, attempts).await;
         }
-        match self.ask(self.shared.put_if(lease, snapshot, renewal, attempts)).await {
+        match self.ask_of(&lease.key, self.shared.put_if(lease, snapshot, renewal, attempts)).await {
             Ok(()) => {
+                self.fits(&lease.key);
                 self.copy(lease, snapshot.clone(), renewal, attempts).await;
                 Ok(())
             }
-            Err(StoreError::Unavailable(_)) => {
+            Err(StoreError::Unavailable(_) | StoreError::Unfit(_)) => {
                 let alone = self.alone(lease, held).await?;
                 let kept = self.put_alone(&alone, snapshot, renewal, attempts).await;
                 self.local.release(&alone).await?;
@@ -94,8 +99,9 @@ impl Pair {
             return self.touch_alone(lease, renewal, attempts).await;
         }
         let ours = self.local.get(&lease.key).await.ok().flatten().and_then(|entry| entry.latest);
-        match self.ask(self.shared.touch_if(lease, renewal, attempts)).await {
+        match self.ask_of(&lease.key, self.shared.touch_if(lease, renewal, attempts)).await {
             Ok(()) => {
+                self.fits(&lease.key);
                 if let Some(ours) = ours {
                     self.copy(lease, ours.snapshot, renewal, attempts).await;
                 }
@@ -104,11 +110,11 @@ impl Pair {
             Err(StoreError::Outdated { .. }) if ours.is_some() => {
                 // It was emptied, or the key was evicted elsewhere: what still holds is stored anew.
                 let Some(ours) = ours else { return Ok(()) };
-                self.ask(self.shared.put_if(lease, &ours.snapshot, renewal, attempts)).await?;
+                self.ask_of(&lease.key, self.shared.put_if(lease, &ours.snapshot, renewal, attempts)).await?;
                 self.copy(lease, ours.snapshot, renewal, attempts).await;
                 Ok(())
             }
-            Err(StoreError::Unavailable(_)) => {
+            Err(StoreError::Unavailable(_) | StoreError::Unfit(_)) => {
                 let alone = self.alone(lease, held).await?;
                 let kept = self.touch_alone(&alone, renewal, attempts).await;
                 self.local.release(&alone).await?;
@@ -121,7 +127,7 @@ impl Pair {
     /// What was written under a lease is kept here too.
     pub(super) async fn copy(&self, lease: &Lease, snapshot: Snapshot, renewal: &Renewal, attempts: &Attempts) {
         self.books().versions.remove(&lease.key);
-        let latest = Latest { snapshot, renewal: renewal.clone(), fence: lease.fence };
+        let latest = Latest { snapshot, renewal: renewal.clone(), fence: row::sound(lease.fence) };
         self.keep(&Entry { key: lease.key.clone(), latest: Some(latest), attempts: attempts.clone() }).await;
     }
 

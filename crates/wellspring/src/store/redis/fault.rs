@@ -73,6 +73,7 @@ impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Unusable(why) => Self::Unusable(why),
+            Fault::Failed(why) => Self::Unfit(why),
             other => Self::Unavailable(other.why().to_owned()),
         }
     }
@@ -101,7 +102,7 @@ impl Reply {
                 let stored = self.text(1).parse().unwrap_or(u64::MAX);
                 Err(StoreError::Outdated { key: key.clone(), offered, stored })
             }
-            "newer" => Err(StoreError::Unusable(newer(&format!("`{key}`"), self.text(1)))),
+            "newer" => Err(StoreError::Unfit(newer(&format!("`{key}`"), self.text(1)))),
             _ => self.sound(),
         }
     }
@@ -110,8 +111,8 @@ impl Reply {
     pub(super) fn sound(self) -> Result<Self, StoreError> {
         match self.text(0) {
             "ok" | "held" | "again" | "none" | "full" | "after" => Ok(self),
-            "foreign" => Err(StoreError::Unavailable(foreign(self.text(1), self.text(2)))),
-            other => Err(StoreError::Unavailable(format!("Redis gave an answer that makes no sense (`{}`)", other.escape_debug()))),
+            "foreign" => Err(StoreError::Unfit(foreign(self.text(1), self.text(2)))),
+            other => Err(StoreError::Unfit(format!("Redis gave an answer that makes no sense (`{}`)", other.escape_debug()))),
         }
     }
 }

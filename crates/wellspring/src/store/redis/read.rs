@@ -183,7 +183,7 @@ async fn understood(link: &Link, key: &Key, reply: Reply) -> Result<Option<Entry
             meta
         }
         Err(Bad::Format(format, _)) => {
-            return Err(StoreError::Unusable(fault::newer(&format!("`{key}`"), &format.to_string())));
+            return Err(StoreError::Unfit(fault::newer(&format!("`{key}`"), &format.to_string())));
         }
         Err(bad) => {
             skip(key, &bad);
@@ -197,7 +197,7 @@ async fn understood(link: &Link, key: &Key, reply: Reply) -> Result<Option<Entry
     if let Some(revision) = fields.get("revision") {
         let is_newer = revision.parse().is_ok_and(|number| matches!(rows::head(key, number, &head), Err(Bad::Format(..))));
         if is_newer {
-            return Err(StoreError::Unusable(fault::newer(&format!("`{key}`"), "a later kind")));
+            return Err(StoreError::Unfit(fault::newer(&format!("`{key}`"), "a later kind")));
         }
         // So that the next revision is one above what stands in.
         let mut mend = Call::of(&MEND, key, &link.speaker);

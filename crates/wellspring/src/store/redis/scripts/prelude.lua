@@ -44,8 +44,14 @@ local function stored()
   return latest
 end
 
+-- A fence that we may have given out: up to 2^52, as in the program. Any other counts as none.
+local function sound(text)
+  local fence = number(text or '')
+  if fence and not above(fence, '4503599627370496') then return fence end
+end
+
 local function fence_of_entry()
-  return number(redis.call('HGET', ENTRY, 'fence') or '') or '0'
+  return sound(redis.call('HGET', ENTRY, 'fence') or '') or '0'
 end
 
 local function in_force(lease)

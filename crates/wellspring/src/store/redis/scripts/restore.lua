@@ -5,7 +5,7 @@ local before = redis.call('HGET', ENTRY, 'version')
 local had = redis.call('DEL', LEASE) == 1
 redis.call('DEL', ENTRY, HEADS, ITEMS)
 if before then redis.call('HSET', ENTRY, 'version', before) end
-if not above(number(redis.call('GET', FENCES) or '') or '0', ARGV[6]) then redis.call('SET', FENCES, ARGV[6]) end
+if not above(sound(redis.call('GET', FENCES) or '') or '0', ARGV[6]) then redis.call('SET', FENCES, ARGV[6]) end
 local at = 10
 for _ = 1, tonumber(ARGV[9]) do
   redis.call('HSET', HEADS, ARGV[at], ARGV[at + 1])
