@@ -12,6 +12,8 @@ use wellspring_core::key::Key;
 use crate::store_kit::{TTL, at, key, lease, put, until};
 use crate::support::redis::{ask, database};
 
+type Words = &'static [&'static [&'static str]];
+
 async fn redis(url: &str) -> RedisStore {
     RedisStore::open(url, Retention::default()).await.unwrap()
 }
@@ -28,7 +30,7 @@ async fn revision(store: &dyn Store, key: &Key) -> u64 {
 #[tokio::test]
 async fn what_is_wrong_with_a_key_stays_with_it() {
     let (long, plain) = (key("long"), key("plain"));
-    let spoilt: [(&[&[&str]], &[&[&str]]); 2] = [
+    let spoilt: [(Words, Words); 2] = [
         (&[&["DEL", "ws:{long}:f"], &["RPUSH", "ws:{long}:f", "x"]], &[&["DEL", "ws:{long}:f"]]),
         (&[&["HSET", "ws:{long}:e:long", "format", "99"]], &[&["HSET", "ws:{long}:e:long", "format", "1"]]),
     ];
@@ -100,4 +102,58 @@ async fn a_lease_that_never_ends_is_replaced() {
         assert_eq!(store.acquire(&cinema, 0, TTL, at(0)).await, Ok(None), "one of ours is left alone");
         store.release(&held).await.unwrap();
     }
+}
+
+/// Whoever removes names and lines by hand takes from nobody's sight what they stand for.
+#[tokio::test]
+async fn lines_and_names_that_were_removed_are_put_back() {
+    let (long, other) = (key("long"), key("long?a=1"));
+    let spoilt: [&[&[&str]]; 4] = [
+        &[&["DEL", "ws:{long}:m"]],
+        &[&["SREM", "ws:sources", "long"]],
+        &[&["DEL", "ws:sources"]],
+        &[&["HDEL", "ws:{long}:m", "long?a=1"], &["DEL", "ws:sources"]],
+    ];
+    for restarts in [false, true] {
+        for spoil in spoilt {
+            let url = database();
+            let local: Arc<dyn Store> = Arc::new(MemoryStore::new(Retention::default()));
+            let open = async || Paired::open(Arc::new(redis(&url).await), Arc::clone(&local), Arc::new(SystemClock)).await;
+            let first = open().await;
+            for key in [&long, &other] {
+                put(&first, key, 1).await;
+            }
+            first.heads(at(0)).await.unwrap();
+            let stays = (!restarts).then_some(first);
+            for words in spoil {
+                let () = ask(&url, words).await;
+            }
+            let pair = if let Some(pair) = stays { pair } else { open().await };
+            let reader = redis(&url).await;
+            until("all are listed again", async || {
+                pair.heads(at(0)).await.unwrap();
+                reader.keys().await.unwrap() == [long.clone(), other.clone()]
+            })
+            .await;
+            assert_eq!(reader.list().await.unwrap().len(), 2, "{spoil:?}");
+            assert_eq!(pair.partner().unwrap().waiting, 0, "nothing was written anew for it");
+        }
+    }
+}
+
+/// What was evicted elsewhere stays away.
+#[tokio::test]
+async fn what_was_evicted_elsewhere_is_not_put_back() {
+    let (url, long, other) = (database(), key("long"), key("other"));
+    let (pair, reader) = (pair(&url).await, redis(&url).await);
+    for key in [&long, &other] {
+        put(&pair, key, 1).await;
+    }
+    pair.heads(at(0)).await.unwrap();
+    reader.evict(&long).await.unwrap();
+    for _ in 0..3 {
+        pair.heads(at(0)).await.unwrap();
+        assert_eq!(pair.partner().unwrap().waiting, 0, "it is not told again");
+    }
+    assert_eq!(reader.keys().await.unwrap(), [other]);
 }
