@@ -151,6 +151,9 @@ pub struct State {
     pub attempts: Attempts,
     /// The rules in force.
     rules: Digest,
+    /// What is stored was read by them at some time since: where it no longer is, other replicas have other rules, and what they read
+    /// stands for its period. Else replicas that do not agree on their rules would ask the upstream in turn, without end.
+    rules_applied: bool,
     /// `attempts.forced_at` on the monotonic clock.
     forced: Option<Mono>,
     /// What `attempts.forced_at` was before the flight that was forced here: so old news of it is not taken for another's.

@@ -169,11 +169,32 @@ fn trap_failures_back_off_and_retry_well_before_the_next_period() {
 #[test]
 fn what_was_read_by_other_rules_is_taken_over_as_stale() {
     let policy = policy(100);
-    let state = refreshed(empty(&policy), &policy, start(), 1);
+    let older = Remembered { revision: 1, digest: digest(1), checked_at: start().wall, rules: Digest::of(b"older rules") };
+    let (state, _) = State::restore(Some(older), Attempts::default(), rules(), &policy, start());
     let news = |rules| remote(2, digest(2), start().wall, rules, false);
     let freshness = |rules| run(state.clone(), &policy, start(), [news(rules)]).0.freshness(start().mono);
     assert_eq!((freshness(rules()), freshness(Digest::of(b"older rules"))), (Freshness::Fresh, Freshness::Stale));
     let (_, effects) = run(state, &policy, start(), [news(Digest::of(b"older rules")), Event::Nudged, Event::LeaseGranted]);
+    assert!(matches!(effects[..], [Effect::Acquire, Effect::Collect { conditional: false, .. }]), "{effects:?}");
+}
+
+/// Replicas that do not agree on their rules ask once a period all the same, not each after the other.
+#[test]
+fn what_a_replica_of_other_rules_reads_stands_for_its_period() {
+    let policy = policy(100);
+    let state = refreshed(empty(&policy), &policy, start(), 1);
+    let now = later(start(), Duration::from_secs(100));
+    let news = remote(2, digest(2), now.wall, Digest::of(b"other rules"), true);
+    let (state, _) = run(state, &policy, now, [news.clone()]);
+    assert_eq!((state.freshness(now.mono), state.wants_refresh(now)), (Freshness::Fresh, false));
+    let now = later(now, Duration::from_secs(100));
+    let (mut state, effects) = run(state, &policy, now, [Event::Nudged]);
+    assert_eq!(effects, [Effect::Acquire]);
+    (state, _) = run(state, &policy, now, [Event::HeldElsewhere]);
+    let news = remote(3, digest(3), now.wall, Digest::of(b"other rules"), true);
+    let (state, effects) = run(state, &policy, now, [news]);
+    assert!(!state.is_refreshing() && effects.contains(&Effect::Release), "{effects:?}");
+    let (_, effects) = run(state, &policy, later(now, Duration::from_secs(100)), [Event::Nudged, Event::LeaseGranted]);
     assert!(matches!(effects[..], [Effect::Acquire, Effect::Collect { conditional: false, .. }]), "{effects:?}");
 }
 
