@@ -218,10 +218,12 @@ pub struct RemoteLatest {
     pub digest: Digest,
     /// When it was last confirmed, by the clock of whoever did.
     pub checked_at: Timestamp,
-    /// The rules it was read by: one by others than ours is stale at once.
+    /// The rules it was read by: one by others than ours is stale at once, where none was read by ours since they are in force.
     pub rules: Digest,
-    /// It was written under a later lease than what we have.
+    /// It was written under a later lease than what we have, or later under the same one.
     pub is_later: bool,
+    /// It was told when it was over for long, by a replica that had been alone: when it was confirmed is known by its clock only.
+    pub told_late: bool,
 }
 
 /// What to do about it, in this order.

@@ -137,8 +137,9 @@ impl State {
     }
 
     fn stand_as(&mut self, policy: &Policy, new: Option<RemoteLatest>, since: Mono, now: Moment) -> Vec<Effect> {
-        let Some(RemoteLatest { revision, digest, checked_at, rules, .. }) = new else { return Vec::new() };
-        let age = now.mono.since(clamped(checked_at, since, now));
+        let Some(RemoteLatest { revision, digest, checked_at, rules, told_late, .. }) = new else { return Vec::new() };
+        let confirmed = if told_late { now.mono_of(checked_at).min(now.mono) } else { clamped(checked_at, since, now) };
+        let age = now.mono.since(confirmed);
         let confirmed = now.wall.checked_sub(age).unwrap_or(checked_at);
         self.stand(policy, NewStanding { revision, digest, checked_at }, confirmed, rules == self.rules, now)
     }

@@ -41,7 +41,7 @@ fn digest(n: u8) -> Digest {
 }
 
 fn remote(revision: u64, digest: Digest, checked_at: Timestamp, rules: Digest, is_later: bool) -> Event {
-    let latest = Some(RemoteLatest { revision, digest, checked_at, rules, is_later });
+    let latest = Some(RemoteLatest { revision, digest, checked_at, rules, is_later, told_late: false });
     Event::Remote(Box::new(Remote { latest, attempts: Attempts::default(), since: Mono::from_nanos(i64::MIN) }))
 }
 
@@ -248,7 +248,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
                 forced_at: forced.then_some(at),
                 rules: Some(rules()),
             };
-            let latest = RemoteLatest { revision, digest: digest(1), checked_at: at, rules: rules(), is_later: true };
+            let latest = RemoteLatest { revision, digest: digest(1), checked_at: at, rules: rules(), is_later: true, told_late: false };
             Event::Remote(Box::new(Remote { latest: (revision > 2).then_some(latest), attempts, since: start().mono }))
         }),
         1 => Just(Event::HeldElsewhere),
@@ -261,7 +261,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 fn what_is_told_again_makes_nothing_fresher() {
     let policy = policy(60);
     let told = |at: Moment, since: Moment| {
-        let latest = RemoteLatest { revision: 1, digest: digest(1), checked_at: at.wall, rules: rules(), is_later: true };
+        let latest = RemoteLatest { revision: 1, digest: digest(1), checked_at: at.wall, rules: rules(), is_later: true, told_late: false };
         Event::Remote(Box::new(Remote { latest: Some(latest), attempts: Attempts::default(), since: since.mono }))
     };
     let (state, _) = run(empty(&policy), &policy, start(), [told(start(), start())]);

@@ -126,7 +126,7 @@ impl Node {
         let (long_ago, now) = (start().wall, self.now.wall);
         let told = |latest, attempts| Event::Remote(Box::new(Remote { latest, attempts, since: Mono::from_nanos(i64::MIN) }));
         let stored = |revision, digest, checked_at, rules, is_later| {
-            told(Some(RemoteLatest { revision, digest, checked_at, rules, is_later }), Attempts::default())
+            told(Some(RemoteLatest { revision, digest, checked_at, rules, is_later, told_late: false }), Attempts::default())
         };
         let news = |revision, digest, checked_at, is_later| stored(revision, digest, checked_at, Digest::of(b"rules"), is_later);
         let others = |forced| Attempts {

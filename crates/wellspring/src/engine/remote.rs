@@ -88,7 +88,8 @@ impl Shared {
             digest: snapshot.digest,
             checked_at: renewal.checked_at,
             rules: renewal.rules,
-            is_later: *fence > inner.stood,
+            is_later: (*fence, Some(renewal.checked_at)) > (inner.stood, inner.state.standing.map(|standing| standing.checked_at)),
+            told_late: renewal.told_late,
         });
         if let (Some(latest), Some(told)) = (latest, &told) {
             inner.fence = inner.fence.max(latest.fence);
