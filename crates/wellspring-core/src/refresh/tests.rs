@@ -272,6 +272,19 @@ fn what_is_told_again_makes_nothing_fresher() {
     assert_eq!(state.freshness(then.mono), Freshness::Fresh, "confirmed anew");
 }
 
+/// A replica that was alone for an hour tells of it: that is an hour old, though others looked a moment ago.
+#[test]
+fn what_is_told_late_is_as_old_as_it_is() {
+    let policy = policy(60);
+    let (then, now) = (later(start(), Duration::from_secs(3_600)), later(start(), Duration::from_secs(3_605)));
+    let told = |told_late| {
+        let latest = RemoteLatest { revision: 1, digest: digest(1), checked_at: start().wall, rules: rules(), is_later: true, told_late };
+        let told = Remote { latest: Some(latest), attempts: Attempts::default(), since: then.mono };
+        run(empty(&policy), &policy, now, [Event::Remote(Box::new(told))]).0.freshness(now.mono)
+    };
+    assert_eq!((told(false), told(true)), (Freshness::Fresh, Freshness::Stale));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 

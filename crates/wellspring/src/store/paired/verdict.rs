@@ -135,4 +135,16 @@ mod tests {
         check(Some((2, 4, 30, 2)), Some((4, 3, 20, 6)), None, "put 5 [4]");
         check(Some((2, 3, 30, 2)), Some((4, 3, 20, 6)), None, "put 4 [3]");
     }
+
+    /// A clock that is ahead lets nothing stand over what was made of it.
+    #[test]
+    fn what_is_in_the_history_of_the_other_gives_way_to_it() {
+        let (shared, ours) = (entry((4, 2, 20, 6)), entry((3, 1, 90, 5)));
+        let told = |is_past| match judge(Some(&shared), Some(&ours), true, None, is_past) {
+            Verdict::Put(new) => new.0.items.json().to_owned(),
+            Verdict::Touch(new) => format!("touch {}", new.0.checked_at.as_second()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((told(false), told(true)), ("[1]".to_owned(), "touch 20".to_owned()));
+    }
 }
