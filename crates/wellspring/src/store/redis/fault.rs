@@ -28,6 +28,9 @@ pub(super) enum Fault {
 
 impl Fault {
     pub(super) fn of(error: &RedisError) -> Self {
+        // Of many commands in one round trip the first that failed says why: the error of all of them has no code of its own.
+        let first = error.clone().into_server_errors().and_then(|all| all.first().cloned());
+        let error = &first.map_or_else(|| error.clone(), |(_, first)| RedisError::from(first));
         let detail = || error.detail().unwrap_or_default().trim();
         if error.kind() == ErrorKind::AuthenticationFailed {
             return Self::Refused("Redis refuses the user or the password".to_owned());
