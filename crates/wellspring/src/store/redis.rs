@@ -7,6 +7,7 @@
 
 mod address;
 mod fault;
+mod index;
 pub mod inspect;
 mod link;
 mod names;
@@ -18,7 +19,7 @@ mod watchman;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -56,7 +57,7 @@ pub struct RedisStore {
 struct Shared {
     link: Arc<Link>,
     retention: Retention,
-    /// Sources that are named among the sources.
+    /// Sources that we know to be named among the sources.
     named: Mutex<HashSet<String>>,
     /// It has said that it is there.
     is_told: AtomicBool,
@@ -110,30 +111,6 @@ impl Shared {
 
     async fn run(&self, call: &Call, key: &Key, offered: u64) -> Result<Reply, StoreError> {
         self.link.script(call).await?.judged(key, offered)
-    }
-
-    /// Runs a script that writes the line of a key, whose source must be found again.
-    async fn write(&self, call: &Call, key: &Key, offered: u64) -> Result<Reply, StoreError> {
-        let source = key.source();
-        if !self.named().contains(source) {
-            self.name(source).await?;
-        }
-        let reply = self.run(call, key, offered).await?;
-        // Somebody emptied it meanwhile.
-        if reply.text(1) == "first" {
-            self.name(source).await?;
-        }
-        Ok(reply)
-    }
-
-    async fn name(&self, source: &str) -> Result<(), StoreError> {
-        self.link.change(cmd("SADD").arg(names::SOURCES).arg(source)).await?;
-        self.named().insert(source.to_owned());
-        Ok(())
-    }
-
-    fn named(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who is there; `told` is what this one says of itself, nothing where it leaves.
@@ -308,11 +285,22 @@ impl Store for RedisStore {
     }
 
     async fn each(&self, show: &mut (dyn for<'e> FnMut(&'e Entry) + Send)) -> Result<(), StoreError> {
-        read::each(self.link(), show).await
+        read::each(&self.shared, show).await
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        read::entry(self.link(), key).await
+        let (entry, is_listed) = read::entry(self.link(), key).await?;
+        if let Some(entry) = &entry {
+            let (shared, entry) = (Arc::clone(&self.shared), entry.clone());
+            if !is_listed || !shared.names(key.source()) {
+                let listing = async move {
+                    shared.list_again(&entry, is_listed).await;
+                    Ok(())
+                };
+                self.whole(listing).await?;
+            }
+        }
+        Ok(entry)
     }
 
     async fn put_if(&self, lease: &Lease, snapshot: &Snapshot, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
@@ -332,11 +320,11 @@ impl Store for RedisStore {
     }
 
     async fn keys(&self) -> Result<Vec<Key>, StoreError> {
-        read::keys(self.link()).await
+        read::keys(&self.shared).await
     }
 
     async fn heads(&self, _now: Moment) -> Result<Vec<Head>, StoreError> {
-        read::heads(self.link()).await
+        read::heads(&self.shared).await
     }
 
     fn is_shared(&self) -> bool {

@@ -6,11 +6,13 @@ use wellspring::clock::SystemClock;
 use wellspring::store::memory::MemoryStore;
 use wellspring::store::paired::Paired;
 use wellspring::store::redis::RedisStore;
-use wellspring::store::{Health, Retention, Store, StoreError};
+use wellspring::store::{Health, Retention, Store};
 use wellspring_core::key::Key;
 
 use crate::store_kit::{TTL, at, key, lease, put, until};
-use crate::support::redis::{Server, ask, database};
+use crate::support::redis::{ask, database};
+
+type Words = &'static [&'static [&'static str]];
 
 async fn redis(url: &str) -> RedisStore {
     RedisStore::open(url, Retention::default()).await.unwrap()
@@ -28,7 +30,7 @@ async fn revision(store: &dyn Store, key: &Key) -> u64 {
 #[tokio::test]
 async fn what_is_wrong_with_a_key_stays_with_it() {
     let (long, plain) = (key("long"), key("plain"));
-    let spoilt: [(&[&[&str]], &[&[&str]]); 2] = [
+    let spoilt: [(Words, Words); 2] = [
         (&[&["DEL", "ws:{long}:f"], &["RPUSH", "ws:{long}:f", "x"]], &[&["DEL", "ws:{long}:f"]]),
         (&[&["HSET", "ws:{long}:e:long", "format", "99"]], &[&["HSET", "ws:{long}:e:long", "format", "1"]]),
     ];
@@ -102,62 +104,56 @@ async fn a_lease_that_never_ends_is_replaced() {
     }
 }
 
-/// What is put there while it runs is noticed, nothing is written beside it, and when it is gone all is as before.
+/// Whoever removes names and lines by hand takes from nobody's sight what they stand for.
 #[tokio::test]
-async fn what_is_foreign_in_the_whole_is_noticed_and_over_when_it_is_gone() {
-    let long = key("long");
-    let away = |health: Health| if let Health::Degraded(why) = health { why } else { String::new() };
-    let newer = "the store in Redis is of format 99, which a newer version wrote; upgrade this one, or choose another database";
-    let foreign =
-        |kind: &str, name: &str| format!("Redis holds a {kind} that is not ours under `{name}`; remove it, or choose another database");
-    let cases = [
-        ("ws:format", ["SET", "ws:format", "99"], newer.to_owned()),
-        ("ws:format", ["RPUSH", "ws:format", "x"], foreign("list", "ws:format")),
-        ("ws:sources", ["SET", "ws:sources", "x"], foreign("string", "ws:sources")),
-        ("ws:notes", ["SADD", "ws:notes", "x"], foreign("set", "ws:notes")),
+async fn lines_and_names_that_were_removed_are_put_back() {
+    let (long, other) = (key("long"), key("long?a=1"));
+    let spoilt: [&[&[&str]]; 4] = [
+        &[&["DEL", "ws:{long}:m"]],
+        &[&["SREM", "ws:sources", "long"]],
+        &[&["DEL", "ws:sources"]],
+        &[&["HDEL", "ws:{long}:m", "long?a=1"], &["DEL", "ws:sources"]],
     ];
-    for (name, spoil, why) in cases {
-        let url = database();
-        let (pair, direct) = (pair(&url).await, redis(&url).await);
-        put(&pair, &long, 1).await;
-        direct.note("who", Some("we")).await.unwrap();
-        let () = ask(&url, &["RENAME", name, "kept"]).await;
-        let () = ask(&url, &spoil).await;
-        until("it is noticed", async || away(direct.health()) == why && away(pair.health()).contains(&why)).await;
-        let before: Vec<String> = ask(&url, &["HKEYS", "ws:{long}:h:long"]).await;
-        put(&pair, &long, 2).await;
-        assert!(pair.is_alone() && away(pair.health()).contains(&why), "{:?}", pair.health());
-        assert!(matches!(direct.get(&long).await, Err(StoreError::Unusable(told)) if told == why));
-        assert!(matches!(direct.acquire(&long, 0, TTL, at(0)).await, Err(StoreError::Unusable(_))));
-        assert_eq!(ask::<Vec<String>>(&url, &["HKEYS", "ws:{long}:h:long"]).await, before, "nothing is written");
-        let () = ask(&url, &["RENAME", "kept", name]).await;
-        until("it is well", async || pair.health() == Health::Ok && direct.health() == Health::Ok).await;
-        assert_eq!(revision(&direct, &long).await, 2, "what was refreshed meanwhile is told");
+    for restarts in [false, true] {
+        for spoil in spoilt {
+            let url = database();
+            let local: Arc<dyn Store> = Arc::new(MemoryStore::new(Retention::default()));
+            let open = async || Paired::open(Arc::new(redis(&url).await), Arc::clone(&local), Arc::new(SystemClock)).await;
+            let first = open().await;
+            for key in [&long, &other] {
+                put(&first, key, 1).await;
+            }
+            first.heads(at(0)).await.unwrap();
+            let stays = (!restarts).then_some(first);
+            for words in spoil {
+                let () = ask(&url, words).await;
+            }
+            let pair = if let Some(pair) = stays { pair } else { open().await };
+            let reader = redis(&url).await;
+            until("all are listed again", async || {
+                pair.heads(at(0)).await.unwrap();
+                reader.keys().await.unwrap() == [long.clone(), other.clone()]
+            })
+            .await;
+            assert_eq!(reader.list().await.unwrap().len(), 2, "{spoil:?}");
+            assert_eq!(pair.partner().unwrap().waiting, 0, "nothing was written anew for it");
+        }
     }
 }
 
-/// What is told is why it is away now.
+/// What was evicted elsewhere stays away.
 #[tokio::test]
-async fn the_latest_reason_is_told_since_the_first_moment() {
-    let server = Server::start(&[]);
-    let said = |pair: &Paired| if let Health::Degraded(why) = pair.health() { why } else { String::new() };
-    let since = |told: &str| told.split_once(" since ").unwrap().1.split(' ').next().unwrap().to_owned();
-    server.kill();
-    let pair = pair(&server.url()).await;
-    assert!(said(&pair).contains("(Redis cannot be reached: "), "{}", said(&pair));
-    server.revive();
-    until("it is back", async || pair.health() == Health::Ok).await;
-
-    server.kill();
-    let _away = pair.get(&key("long")).await;
-    let first = said(&pair);
-    until("nobody listens there", async || said(&pair).contains("connection refused")).await;
-    server.revive_with(&["--requirepass", "anders"]);
-    until("it is refused", async || said(&pair).contains("(Redis refuses the user or the password)")).await;
-    server.kill();
-    server.revive_with(&["--replicaof", "127.0.0.1 1"]);
-    until("it takes no writes", async || said(&pair).contains("(Redis is a read-only replica)")).await;
-    assert_eq!(since(&said(&pair)), since(&first));
-    let () = ask(&server.url(), &["REPLICAOF", "NO", "ONE"]).await;
-    until("it is well", async || pair.health() == Health::Ok).await;
+async fn what_was_evicted_elsewhere_is_not_put_back() {
+    let (url, long, other) = (database(), key("long"), key("other"));
+    let (pair, reader) = (pair(&url).await, redis(&url).await);
+    for key in [&long, &other] {
+        put(&pair, key, 1).await;
+    }
+    pair.heads(at(0)).await.unwrap();
+    reader.evict(&long).await.unwrap();
+    for _ in 0..3 {
+        pair.heads(at(0)).await.unwrap();
+        assert_eq!(pair.partner().unwrap().waiting, 0, "it is not told again");
+    }
+    assert_eq!(reader.keys().await.unwrap(), [other]);
 }

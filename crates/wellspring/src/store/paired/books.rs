@@ -1,6 +1,6 @@
 //! What a pair keeps in mind: who has a lease of which store, what waits, and which keys the shared store cannot be used for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use wellspring_core::key::Key;
@@ -30,6 +30,9 @@ pub(super) struct Books {
     pub(super) unreleased: Vec<Lease>,
     /// Keys of which the shared store holds what is of no use to this version, and why.
     unfit: BTreeMap<Key, String>,
+    /// Keys that are here, and in the shared store at the last look were not among all; those of them that are to be looked for by name.
+    missed: HashSet<Key>,
+    pub(super) sought: Vec<Key>,
     /// How often a key was told of late, and when it may be told again.
     paces: HashMap<Key, (u32, Mono)>,
     pub(super) closed: bool,
@@ -52,6 +55,20 @@ impl Books {
     /// True where both hold the same of a key, at this version.
     pub(super) fn knows(&self, key: &Key, version: u64) -> bool {
         !self.waiting.contains_key(key) && self.versions.get(key) == Some(&version)
+    }
+
+    /// These were not among all that is shared. Each is to be looked for by name, once; true where one is.
+    pub(super) fn misses<'a>(&mut self, keys: impl Iterator<Item = &'a Key>) -> bool {
+        let missed: HashSet<Key> = keys.cloned().collect();
+        self.sought = missed.difference(&self.missed).cloned().chain(self.sought.drain(..).filter(|key| missed.contains(key))).collect();
+        self.missed = missed;
+        !self.sought.is_empty()
+    }
+
+    /// Looking failed: all are looked for again that are missed at the next look.
+    pub(super) fn seeks_anew(&mut self) {
+        self.missed.clear();
+        self.sought.clear();
     }
 
     /// The keys that wait and may be told now; they are not before a pause, which grows each time.

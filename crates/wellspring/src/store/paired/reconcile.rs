@@ -21,7 +21,7 @@ const FILLED: &str = "paired";
 impl Pair {
     /// Finds out whether the shared store is there, and what it and ours do not both hold; how many keys it was told.
     pub(super) async fn come_back(&self) -> Result<usize, StoreError> {
-        self.reach(PATIENCE, self.shared.notes()).await?;
+        let is_marked = !self.is_emptied().await?;
         // One that answers and takes no writes (a read-only replica, no memory left) would be back and away again with each refresh.
         if let Health::Degraded(why) = self.shared.health() {
             return Err(StoreError::Unavailable(why));
@@ -30,13 +30,14 @@ impl Pair {
         let ours = self.local.heads(now).await?;
         let heads = self.reach(self.heads_patience(), self.shared.heads(now)).await?;
         self.note_heads(&heads, &ours).await?;
+        if !is_marked {
+            self.mark().await?;
+        }
         let unreleased = std::mem::take(&mut self.books().unreleased);
         for lease in unreleased {
-            // It runs out by itself else.
-            match self.reach_of(&lease.key, self.shared.release(&lease)).await {
-                Err(error @ StoreError::Unavailable(_)) => return Err(error),
-                // It is over, or of a key that cannot be used.
-                _ => {}
+            // Else it is over, or of a key that cannot be used and runs out by itself.
+            if let Err(error @ StoreError::Unavailable(_)) = self.reach_of(&lease.key, self.shared.release(&lease)).await {
+                return Err(error);
             }
         }
         self.books().rest();
@@ -89,22 +90,44 @@ impl Pair {
         }
         let is_emptied = !missing.is_empty() && behind.is_empty() && self.is_emptied().await?;
         if is_emptied || !behind.is_empty() {
-            // It was emptied, or comes from an old backup. One key alone that is gone was evicted elsewhere.
+            // It was emptied, or comes from an old backup.
             behind.append(&mut missing);
+        }
+        // One key alone that is gone was evicted elsewhere, or has lost its line there: which of them, is seen by its name.
+        if self.books().misses(missing.into_iter()) {
+            self.kick.notify_one();
         }
         for key in behind {
             self.wait(key, None).await;
         }
-        if is_emptied {
-            // Not before: it may be written, and the answer lost.
-            self.reach(PATIENCE, self.shared.note(FILLED, Some("filled"))).await?;
-        }
-        Ok(())
+        // Not before: it may be written, and the answer lost.
+        if is_emptied { self.mark().await } else { Ok(()) }
+    }
+
+    /// From now on, what is gone from there was evicted by somebody.
+    async fn mark(&self) -> Result<(), StoreError> {
+        self.reach(PATIENCE, self.shared.note(FILLED, Some("filled"))).await
     }
 
     async fn is_emptied(&self) -> Result<bool, StoreError> {
         let notes = self.reach(PATIENCE, self.shared.notes()).await?;
         Ok(notes.iter().all(|(name, _)| name != FILLED))
+    }
+
+    /// Looks for keys by their names that were missed among all: what is found there is listed again.
+    pub(super) async fn seek(&self) -> Result<(), StoreError> {
+        loop {
+            let some = {
+                let mut books = self.books();
+                let rest = books.sought.len().saturating_sub(ABREAST);
+                books.sought.split_off(rest)
+            };
+            if some.is_empty() {
+                return Ok(());
+            }
+            let looking = |key| async move { self.reach_of(key, self.shared.get(key)).await.map(drop).or_else(of_one_key) };
+            copy::together(some.iter().map(|key| Box::pin(looking(key)) as copy::Working<'_>).collect()).await?;
+        }
     }
 
     /// Makes both hold the same of a key, unless it is being refreshed.
@@ -165,4 +188,9 @@ impl Pair {
         self.books().told(key, self.clock.mono());
         Ok(())
     }
+}
+
+/// What is wrong with one key alone was said, and keeps nobody from the next.
+fn of_one_key(error: StoreError) -> Result<(), StoreError> {
+    if matches!(error, StoreError::Unfit(_)) { Ok(()) } else { Err(error) }
 }

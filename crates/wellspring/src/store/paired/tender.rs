@@ -41,6 +41,12 @@ pub(super) fn tend(pair: &Arc<Pair>) {
     let weak = Arc::downgrade(pair);
     lifecycle::detach(async move {
         while let Some(pair) = alive(&weak) {
+            if pair.circuit.is_closed()
+                && let Err(error) = pair.seek().await
+            {
+                pair.books().seeks_anew();
+                debug!(%error, "what is missed could not be looked for");
+            }
             let nap = if !pair.circuit.is_closed() {
                 look(&pair).await;
                 PROBE

@@ -11,7 +11,7 @@ use super::fault::{Fault, Reply};
 use super::link::Link;
 use super::names::{self, Names};
 use super::scripts::{Call, MEND, READ};
-use super::{fault, rows};
+use super::{Shared, fault, rows};
 use crate::store::row::{Bad, Meta};
 use crate::store::{Entry, Head, Revision, StoreError};
 
@@ -24,17 +24,20 @@ const WEIGHT: u64 = 4 << 20;
 /// What a page of lines weighs at most, in bytes.
 const PAGE: u64 = 1 << 20;
 
-/// One key.
-pub(super) async fn entry(link: &Link, key: &Key) -> Result<Option<Entry>, StoreError> {
+/// One key, and whether it has its line.
+pub(super) async fn entry(link: &Link, key: &Key) -> Result<(Option<Entry>, bool), StoreError> {
     let reply = link.scripts(&[Call::of(&READ, key, &link.speaker)], WEIGHT).await?.pop();
-    let Some(reply) = reply else { return Ok(None) };
-    understood(link, key, reply.judged(key, 0)?).await
+    let Some(reply) = reply else { return Ok((None, true)) };
+    let reply = reply.judged(key, 0)?;
+    let is_listed = reply.text(1) == "listed";
+    Ok((understood(link, key, reply).await?, is_listed))
 }
 
 /// Shows every entry, source by source.
-pub(super) async fn each(link: &Link, show: &mut (dyn for<'e> FnMut(&'e Entry) + Send)) -> Result<(), StoreError> {
+pub(super) async fn each(shared: &Shared, show: &mut (dyn for<'e> FnMut(&'e Entry) + Send)) -> Result<(), StoreError> {
+    let link = &*shared.link;
     let mut shown = 0_usize;
-    for source in sources(link).await? {
+    for source in shared.sources().await? {
         let keys: BTreeSet<Key> = lines(link, &source).await?.into_keys().collect();
         let keys: Vec<Key> = keys.into_iter().collect();
         for some in keys.chunks(SNAPSHOTS) {
@@ -62,9 +65,10 @@ pub(super) async fn each(link: &Link, show: &mut (dyn for<'e> FnMut(&'e Entry) +
 }
 
 /// Every key that has a line, in order.
-pub(super) async fn keys(link: &Link) -> Result<Vec<Key>, StoreError> {
+pub(super) async fn keys(shared: &Shared) -> Result<Vec<Key>, StoreError> {
+    let link = &*shared.link;
     let mut keys = Vec::new();
-    for source in sources(link).await? {
+    for source in shared.sources().await? {
         keys.extend(lines(link, &source).await?.into_keys());
     }
     keys.sort_unstable();
@@ -72,9 +76,10 @@ pub(super) async fn keys(link: &Link) -> Result<Vec<Key>, StoreError> {
 }
 
 /// What a rescan looks at.
-pub(super) async fn heads(link: &Link) -> Result<Vec<Head>, StoreError> {
+pub(super) async fn heads(shared: &Shared) -> Result<Vec<Head>, StoreError> {
+    let link = &*shared.link;
     let mut heads = Vec::new();
-    for source in sources(link).await? {
+    for source in shared.sources().await? {
         let lines: Vec<_> = lines(link, &source).await?.into_iter().collect();
         for some in lines.chunks(LINES) {
             let mut held = cmd("MGET");
@@ -130,12 +135,6 @@ pub(super) async fn notes(link: &Link) -> Result<Vec<(String, String)>, StoreErr
     Ok(notes)
 }
 
-async fn sources(link: &Link) -> Result<Vec<String>, Fault> {
-    let mut sources: Vec<String> = link.look(cmd("SMEMBERS").arg(names::SOURCES), PAGE).await?;
-    sources.sort_unstable();
-    Ok(sources)
-}
-
 /// The lines of a source. One that is there all the while is found; some may be met twice.
 async fn lines(link: &Link, source: &str) -> Result<HashMap<Key, String>, Fault> {
     let mut lines = HashMap::new();
@@ -168,7 +167,7 @@ async fn understood(link: &Link, key: &Key, reply: Reply) -> Result<Option<Entry
     if reply.text(0) == "none" {
         return Ok(None);
     }
-    let mut pieces = reply.0.into_iter().skip(1).map(Option::unwrap_or_default);
+    let mut pieces = reply.0.into_iter().skip(2).map(Option::unwrap_or_default);
     let (head, items) = (pieces.next().unwrap_or_default(), pieces.next().unwrap_or_default());
     let mut fields = HashMap::new();
     let text = |bytes| String::from_utf8(bytes).unwrap_or_default();

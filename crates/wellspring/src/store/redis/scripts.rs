@@ -41,8 +41,8 @@ macro_rules! scripts {
 
 /// The texts of all scripts.
 #[cfg(test)]
-pub(super) fn texts() -> [&'static str; 12] {
-    [&ACQUIRE, &EXTEND, &RELEASE, &PUT, &TOUCH, &RECORD, &EVICT, &RESTORE, &MEND, &READ, &SLOT, &PRESENT].map(|script| script.text)
+pub(super) fn texts() -> [&'static str; 13] {
+    [&ACQUIRE, &EXTEND, &RELEASE, &PUT, &TOUCH, &RECORD, &EVICT, &RESTORE, &MEND, &LIST, &READ, &SLOT, &PRESENT].map(|script| script.text)
 }
 
 // Without flags a script is refused as a whole on a replica and where memory is full; what frees memory is allowed there.
@@ -56,6 +56,7 @@ scripts! {
     EVICT: " flags=allow-oom", false, "scripts/prelude.lua" "scripts/evict.lua";
     RESTORE: "", true, "scripts/prelude.lua" "scripts/restore.lua";
     MEND: " flags=allow-oom", false, "scripts/prelude.lua" "scripts/mend.lua";
+    LIST: "", false, "scripts/prelude.lua" "scripts/list.lua";
     READ: " flags=no-writes", false, "scripts/prelude.lua" "scripts/read.lua";
     SLOT: "", true, "scripts/slot.lua";
     PRESENT: "", false, "scripts/present.lua";
