@@ -1,6 +1,6 @@
 //! What a server looks for in its Redis while it runs, and what it says of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use wellspring::clock::SystemClock;
 use wellspring::store::memory::MemoryStore;
@@ -78,4 +78,49 @@ async fn the_latest_reason_is_told_since_the_first_moment() {
     assert_eq!(since(&said(&pair)), since(&first));
     let () = ask(&server.url(), &["REPLICAOF", "NO", "ONE"]).await;
     until("it is well", async || pair.health() == Health::Ok).await;
+}
+
+/// What was logged by this thread.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Logged {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Each replica meets it every few seconds, and it may be of any length.
+#[tokio::test]
+async fn what_others_wrote_is_logged_once_and_in_part() {
+    let logged = Logged::default();
+    let writer = logged.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).with_max_level(tracing::Level::WARN).finish();
+    let _until_it_ends = tracing::subscriber::set_default(log);
+    let url = database();
+    let (store, long) = (redis(&url).await, key("long"));
+    put(&store, &long, 1).await;
+    let lines = || String::from_utf8(logged.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
+    let theirs = format!("\u{1b}[2J{}", "x".repeat(10_000));
+    let () = ask(&url, &["HSET", "ws:{long}:m", &theirs, &theirs, "other", "1"]).await;
+    for _ in 0..3 {
+        assert_eq!(store.heads(at(0)).await.unwrap().len(), 1);
+    }
+    assert!(lines().len() == 1 && lines()[0].contains("is left out of its index in Redis"), "{:#?}", lines());
+    let () = ask(&url, &["HDEL", "ws:{long}:m", &theirs, "other"]).await;
+    store.heads(at(0)).await.unwrap();
+    let () = ask(&url, &["HSET", "ws:{long}:m", "other", "1"]).await;
+    store.heads(at(0)).await.unwrap();
+    assert_eq!(lines().len(), 2, "it is news again: {:#?}", lines());
+    let () = ask(&url, &["HSET", "ws:{long}:h:long", &theirs, "{}"]).await;
+    assert_eq!(store.revisions(&long).await.unwrap().len(), 1);
+    assert!(lines().len() == 3 && lines()[2].contains("is skipped"), "{:#?}", lines());
+    assert!(lines().iter().all(|line| line.len() < 400 && !line.contains('\u{1b}')), "{:#?}", lines());
+    // What is no text takes nothing else with it.
+    let () = ask(&url, &["EVAL", r"redis.call('HSET', 'ws:{long}:m', '\255', '\255')", "0"]).await;
+    assert_eq!(store.keys().await.unwrap(), [long]);
 }

@@ -5,6 +5,9 @@ use wellspring_core::key::Key;
 
 use crate::store::StoreError;
 
+/// So many characters are told of what others wrote: it may be of any length.
+const SHOWN: usize = 120;
+
 /// Why a call came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -115,19 +118,41 @@ impl Reply {
         match self.text(0) {
             "ok" | "held" | "again" | "none" | "full" | "after" => Ok(self),
             "foreign" => Err(StoreError::Unfit(foreign(self.text(1), self.text(2)))),
-            other => Err(StoreError::Unfit(format!("Redis gave an answer that makes no sense (`{}`)", other.escape_debug()))),
+            other => Err(StoreError::Unfit(format!("Redis gave an answer that makes no sense (`{}`)", shown(other)))),
         }
     }
 }
 
+/// What somebody else wrote, so that it can be told: without what steers a terminal, and not all of it where that is long.
+pub(super) fn shown(foreign: &str) -> String {
+    let mut shown: String = foreign.escape_debug().take(SHOWN).collect();
+    if foreign.escape_debug().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// What to do about what a newer version wrote.
 pub(super) fn newer(what: &str, format: &str) -> String {
-    let format = format.escape_debug();
+    let format = shown(format);
     format!("{what} in Redis is of format {format}, which a newer version wrote; upgrade this one, or choose another database")
 }
 
 /// What to do about what somebody else wrote.
 pub(super) fn foreign(name: &str, kind: &str) -> String {
-    let (name, kind) = (name.escape_debug(), kind.escape_debug());
+    let (name, kind) = (shown(name), shown(kind));
     format!("Redis holds a {kind} that is not ours under `{name}`; remove it, or choose another database")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHOWN, shown};
+
+    #[test]
+    fn what_others_wrote_is_told_in_part_and_steers_nothing() {
+        assert_eq!(shown("plain"), "plain");
+        assert_eq!(shown("\u{1b}[2J\nline"), r"\u{1b}[2J\nline");
+        assert_eq!(shown(&"x".repeat(SHOWN)), "x".repeat(SHOWN));
+        assert_eq!(shown(&"x".repeat(1 << 20)), format!("{}…", "x".repeat(SHOWN)));
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Only the task in [`super::watchman`] connects. A call uses what is there; where nothing is, it fails at once and says why.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,9 @@ const PACE: u64 = 8 << 20;
 /// Hints that a slow watcher may fall behind before it is told that it missed some.
 const HINTS: usize = 1_024;
 
+/// So many sources are remembered of which something is left out; of more nothing is said.
+const STRANGE: usize = 1_024;
+
 /// What the calls, the task that connects and the one that listens share.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -42,6 +46,8 @@ pub(super) struct Link {
     errors: AtomicU64,
     /// Leases that may have been granted in answers that never came: to be given back.
     orphans: Mutex<Vec<(Key, u128)>>,
+    /// Sources of which it was said that something is left out.
+    strange: Mutex<HashSet<String>>,
 }
 
 /// How the connection is.
@@ -105,6 +111,7 @@ impl Link {
             carried: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             orphans: Mutex::default(),
+            strange: Mutex::default(),
         }
     }
 
@@ -301,6 +308,21 @@ impl Link {
 
     pub(super) fn orphans(&self) -> MutexGuard<'_, Vec<(Key, u128)>> {
         self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True where it is news that something of a source is left out.
+    pub(super) fn complains(&self, source: &str) -> bool {
+        let mut strange = self.strange();
+        strange.len() < STRANGE && strange.insert(source.to_owned())
+    }
+
+    /// Nothing of it is.
+    pub(super) fn forgive(&self, source: &str) {
+        self.strange().remove(source);
+    }
+
+    fn strange(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.strange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why there is no connection, where one was tried in vain.
