@@ -75,6 +75,15 @@ impl Fault {
     }
 }
 
+/// Why a store cannot be opened, and what to do.
+pub(super) fn unusable(fault: &Fault) -> StoreError {
+    let why = fault.why();
+    StoreError::Unusable(match fault {
+        Fault::Refused(_) => format!("{why}; mend them in its address, or the user in Redis (`wellspring doctor` tells what is needed)"),
+        _ => why.to_owned(),
+    })
+}
+
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {

@@ -15,6 +15,9 @@ use super::{Shared, fault, rows};
 use crate::store::row::{Bad, Meta};
 use crate::store::{Entry, Head, Revision, StoreError};
 
+/// A page of an index: where the next one begins, and what stands in this one.
+type Page = (String, Vec<(Vec<u8>, Vec<u8>)>);
+
 /// Lines of an index that are asked for at a time.
 const LINES: usize = 1_000;
 /// Snapshots that are asked for at a time: they are in memory together.
@@ -142,7 +145,7 @@ async fn lines(link: &Link, source: &str) -> Result<HashMap<Key, String>, Fault>
     loop {
         let mut scan = cmd("HSCAN");
         scan.arg(names::index(source)).arg(&cursor).arg("COUNT").arg(LINES);
-        let (next, found): (String, Vec<(Vec<u8>, Vec<u8>)>) = match link.look(&scan, PAGE).await {
+        let (next, found): Page = match link.look(&scan, PAGE).await {
             Err(Fault::Failed(why)) => {
                 leave_out(link, source, &format!("a source in Redis is left out of what is read: {why}"));
                 return Ok(lines);
