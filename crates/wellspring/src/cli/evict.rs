@@ -82,7 +82,7 @@ async fn evict(config: &Config, options: &Options) -> Result<String, String> {
     Ok(match before.zip(after) {
         Some((before, after)) => format!("evicted {done}; {shown} takes {}, {} before", size(after), size(before)),
         // What it takes is not known of one that is shared.
-        None => format!("evicted {done} from {shown}"),
+        None => format!("evicted {done} from {shown}; servers that run go on with their own copies until they refresh them"),
     })
 }
 

@@ -186,7 +186,8 @@ enum Command {
     },
     /// Forget what is stored of sources
     ///
-    /// No server may run on a file meanwhile; on Redis servers may, and take over what changes there. What is still configured is fetched anew. Exit code 0: done. 1: it could not be. 2: the config or the command line is wrong.
+    /// No server may run on a file meanwhile. On Redis servers may: each goes on with its own copy until it refreshes it. What is still
+    /// configured is fetched anew. Exit code 0: done. 1: it could not be. 2: the config or the command line is wrong.
     Evict {
         /// Sources, or keys such as 'holidays?country=ID'
         #[arg(value_name = "SOURCE", required_unless_present = "unconfigured")]

@@ -53,7 +53,7 @@ async fn commands_on_a_shared_store_say_where_it_is_and_what_to_do() {
     assert_snapshot!(told(&one, &["evict", "cinema"]), @"
     exit code 0
     --- stdout
-    evicted 1 key from Redis at SOCKET, database 0
+    evicted 1 key from Redis at SOCKET, database 0; servers that run go on with their own copies until they refresh them
     ");
     assert_eq!(store.keys().await, Ok(vec![]));
     put(&store, &key("cinema"), 1).await;
