@@ -151,6 +151,9 @@ pub struct State {
     pub attempts: Attempts,
     /// The rules in force.
     rules: Digest,
+    /// What is stored was read by them at some time since: where it no longer is, other replicas have other rules, and what they read
+    /// stands for its period. Else replicas that do not agree on their rules would ask the upstream in turn, without end.
+    rules_applied: bool,
     /// `attempts.forced_at` on the monotonic clock.
     forced: Option<Mono>,
     /// What `attempts.forced_at` was before the flight that was forced here: so old news of it is not taken for another's.
@@ -215,10 +218,12 @@ pub struct RemoteLatest {
     pub digest: Digest,
     /// When it was last confirmed, by the clock of whoever did.
     pub checked_at: Timestamp,
-    /// The rules it was read by: one by others than ours is stale at once.
+    /// The rules it was read by: one by others than ours is stale at once, where none was read by ours since they are in force.
     pub rules: Digest,
-    /// It was written under a later lease than what we have.
+    /// It was written under a later lease than what we have, or later under the same one.
     pub is_later: bool,
+    /// It was told when it was over for long, by a replica that had been alone: when it was confirmed is known by its clock only.
+    pub told_late: bool,
 }
 
 /// What to do about it, in this order.

@@ -219,6 +219,9 @@ pub struct Renewal {
     /// Which replica did it, where several share a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Arc<str>>,
+    /// It was told to the store that replicas share when it was over for long: whoever hears of it must not take it for made just now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told_late: bool,
 }
 
 /// What is remembered of a key's attempts, so that a restart neither forgets a backoff nor repeats a forced fetch.

@@ -79,6 +79,7 @@ fn entry(spec: &SourceSpec, id: u64, bytes: usize) -> Result<Entry, Box<dyn Erro
         validators: std::collections::BTreeMap::default(),
         rungs: wellspring_core::rung::Rungs::default(),
         by: None,
+        told_late: false,
     };
     Ok(Entry { key, latest: Some(Latest { snapshot, renewal, fence: id + 1 }), attempts: Attempts::default() })
 }

@@ -37,7 +37,9 @@ impl State {
                 // Judged with the new snapshot in its place.
                 let stands = self.stand_as(policy, newer, since, now);
                 let is_fresh = !self.wants_refresh(now);
-                let brought = matches!(before, Phase::Following { .. }) && (failed || newer.is_some_and(|new| new.rules == self.rules));
+                // Whoever forces one wants what his rules read.
+                let stays = |new: RemoteLatest| new.rules == self.rules || (self.rules_applied && trigger != Trigger::Forced);
+                let brought = matches!(before, Phase::Following { .. }) && (failed || newer.is_some_and(stays));
                 let done = match trigger {
                     Trigger::Forced => brought || forced.is_some_and(|at| now.mono < at.after(policy.min_interval)),
                     _ => brought || is_fresh || until.is_some() || is_final,
@@ -78,6 +80,11 @@ impl State {
             let is_told_again = new.checked_at == s.checked_at && (new.rules == self.rules) == s.rules_current;
             new.revision > s.revision || (new.revision == s.revision && new.digest == s.digest && new.is_later && !is_told_again)
         })
+    }
+
+    /// True where a replica that has other rules has read this since it was read by ours.
+    pub fn is_of_other_rules(&self, new: &RemoteLatest) -> bool {
+        self.rules_applied && new.rules != self.rules
     }
 
     /// When another replica was forced, where that is news: never before what we knew was written.
@@ -130,8 +137,9 @@ impl State {
     }
 
     fn stand_as(&mut self, policy: &Policy, new: Option<RemoteLatest>, since: Mono, now: Moment) -> Vec<Effect> {
-        let Some(RemoteLatest { revision, digest, checked_at, rules, .. }) = new else { return Vec::new() };
-        let age = now.mono.since(clamped(checked_at, since, now));
+        let Some(RemoteLatest { revision, digest, checked_at, rules, told_late, .. }) = new else { return Vec::new() };
+        let confirmed = if told_late { now.mono_of(checked_at).min(now.mono) } else { clamped(checked_at, since, now) };
+        let age = now.mono.since(confirmed);
         let confirmed = now.wall.checked_sub(age).unwrap_or(checked_at);
         self.stand(policy, NewStanding { revision, digest, checked_at }, confirmed, rules == self.rules, now)
     }

@@ -43,6 +43,7 @@ impl State {
         now: Moment,
     ) -> (Self, Vec<Effect>) {
         let ahead = |at: Timestamp| Duration::try_from(at.duration_since(now.wall)).unwrap_or_default();
+        let mut rules_applied = false;
         let standing = remembered.map(|r| {
             let by_age = confirmed.and_then(|confirmed| now.wall.checked_sub(now.mono.since(confirmed)).ok());
             // Nobody knows how old it is: as old as what has just turned stale.
@@ -53,13 +54,14 @@ impl State {
             };
             let mut horizon = policy.horizon(by_age.unwrap_or(written_at), now);
             let rules_current = r.rules == rules;
+            rules_applied = rules_current;
             if !rules_current {
                 horizon.stale_at = horizon.stale_at.min(now.mono);
             }
             Standing { revision: r.revision, digest: r.digest, checked_at: written_at, horizon, rules_current }
         });
         let forced = attempts.forced_at.filter(|at| ahead(*at) <= policy.min_interval).map(|at| now.mono_of(at));
-        let mut state = Self { phase: Phase::Idle, standing, attempts, rules, forced, forced_before: None };
+        let mut state = Self { phase: Phase::Idle, standing, attempts, rules, rules_applied, forced, forced_before: None };
         if state.attempts.rules.is_some_and(|failed| failed != rules) {
             state.attempts = state.cleared();
         }
@@ -80,7 +82,7 @@ impl State {
 
     /// True where nothing but start-up or a reload would fetch this key: it has no snapshot, or one read by other rules.
     pub fn wants_warm_up(&self) -> bool {
-        self.phase == Phase::Idle && self.standing.is_none_or(|s| !s.rules_current)
+        self.phase == Phase::Idle && self.standing.is_none_or(|s| self.is_misread(&s))
     }
 }
 

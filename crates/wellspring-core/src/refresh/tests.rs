@@ -41,7 +41,7 @@ fn digest(n: u8) -> Digest {
 }
 
 fn remote(revision: u64, digest: Digest, checked_at: Timestamp, rules: Digest, is_later: bool) -> Event {
-    let latest = Some(RemoteLatest { revision, digest, checked_at, rules, is_later });
+    let latest = Some(RemoteLatest { revision, digest, checked_at, rules, is_later, told_late: false });
     Event::Remote(Box::new(Remote { latest, attempts: Attempts::default(), since: Mono::from_nanos(i64::MIN) }))
 }
 
@@ -169,11 +169,32 @@ fn trap_failures_back_off_and_retry_well_before_the_next_period() {
 #[test]
 fn what_was_read_by_other_rules_is_taken_over_as_stale() {
     let policy = policy(100);
-    let state = refreshed(empty(&policy), &policy, start(), 1);
+    let older = Remembered { revision: 1, digest: digest(1), checked_at: start().wall, rules: Digest::of(b"older rules") };
+    let (state, _) = State::restore(Some(older), Attempts::default(), rules(), &policy, start());
     let news = |rules| remote(2, digest(2), start().wall, rules, false);
     let freshness = |rules| run(state.clone(), &policy, start(), [news(rules)]).0.freshness(start().mono);
     assert_eq!((freshness(rules()), freshness(Digest::of(b"older rules"))), (Freshness::Fresh, Freshness::Stale));
     let (_, effects) = run(state, &policy, start(), [news(Digest::of(b"older rules")), Event::Nudged, Event::LeaseGranted]);
+    assert!(matches!(effects[..], [Effect::Acquire, Effect::Collect { conditional: false, .. }]), "{effects:?}");
+}
+
+/// Replicas that do not agree on their rules ask once a period all the same, not each after the other.
+#[test]
+fn what_a_replica_of_other_rules_reads_stands_for_its_period() {
+    let policy = policy(100);
+    let state = refreshed(empty(&policy), &policy, start(), 1);
+    let now = later(start(), Duration::from_secs(100));
+    let news = remote(2, digest(2), now.wall, Digest::of(b"other rules"), true);
+    let (state, _) = run(state, &policy, now, [news.clone()]);
+    assert_eq!((state.freshness(now.mono), state.wants_refresh(now)), (Freshness::Fresh, false));
+    let now = later(now, Duration::from_secs(100));
+    let (mut state, effects) = run(state, &policy, now, [Event::Nudged]);
+    assert_eq!(effects, [Effect::Acquire]);
+    (state, _) = run(state, &policy, now, [Event::HeldElsewhere]);
+    let news = remote(3, digest(3), now.wall, Digest::of(b"other rules"), true);
+    let (state, effects) = run(state, &policy, now, [news]);
+    assert!(!state.is_refreshing() && effects.contains(&Effect::Release), "{effects:?}");
+    let (_, effects) = run(state, &policy, later(now, Duration::from_secs(100)), [Event::Nudged, Event::LeaseGranted]);
     assert!(matches!(effects[..], [Effect::Acquire, Effect::Collect { conditional: false, .. }]), "{effects:?}");
 }
 
@@ -227,7 +248,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
                 forced_at: forced.then_some(at),
                 rules: Some(rules()),
             };
-            let latest = RemoteLatest { revision, digest: digest(1), checked_at: at, rules: rules(), is_later: true };
+            let latest = RemoteLatest { revision, digest: digest(1), checked_at: at, rules: rules(), is_later: true, told_late: false };
             Event::Remote(Box::new(Remote { latest: (revision > 2).then_some(latest), attempts, since: start().mono }))
         }),
         1 => Just(Event::HeldElsewhere),
@@ -240,7 +261,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 fn what_is_told_again_makes_nothing_fresher() {
     let policy = policy(60);
     let told = |at: Moment, since: Moment| {
-        let latest = RemoteLatest { revision: 1, digest: digest(1), checked_at: at.wall, rules: rules(), is_later: true };
+        let latest = RemoteLatest { revision: 1, digest: digest(1), checked_at: at.wall, rules: rules(), is_later: true, told_late: false };
         Event::Remote(Box::new(Remote { latest: Some(latest), attempts: Attempts::default(), since: since.mono }))
     };
     let (state, _) = run(empty(&policy), &policy, start(), [told(start(), start())]);

@@ -10,7 +10,12 @@ use crate::snapshot::{Attempts, Digest};
 
 impl State {
     pub(super) fn wants_refresh(&self, now: Moment) -> bool {
-        self.freshness(now.mono).wants_refresh() || self.standing.is_some_and(|s| !s.rules_current)
+        self.freshness(now.mono).wants_refresh() || self.standing.is_some_and(|s| self.is_misread(&s))
+    }
+
+    /// True of what was read by other rules, where it was never read by these.
+    pub(super) fn is_misread(&self, standing: &Standing) -> bool {
+        !standing.rules_current && !self.rules_applied
     }
 
     pub(super) fn start(&mut self, trigger: Trigger) -> Vec<Effect> {
@@ -29,7 +34,7 @@ impl State {
     pub(super) fn due(&mut self, policy: &Policy, now: Moment) -> Vec<Effect> {
         match self.standing {
             None => self.start(Trigger::WarmUp),
-            Some(standing) if !standing.rules_current => self.start(Trigger::WarmUp),
+            Some(standing) if self.is_misread(&standing) => self.start(Trigger::WarmUp),
             Some(standing) if policy.mode == RefreshMode::Always => {
                 if standing.horizon.freshness(now.mono).wants_refresh() {
                     return self.start(Trigger::Stale);
@@ -103,7 +108,8 @@ impl State {
     ) -> Vec<Effect> {
         let NewStanding { revision, digest, checked_at } = new;
         let mut horizon = policy.horizon(confirmed, now);
-        if !rules_current {
+        self.rules_applied |= rules_current;
+        if !self.rules_applied {
             horizon.stale_at = horizon.stale_at.min(now.mono);
         }
         self.standing = Some(Standing { revision, digest, checked_at, horizon, rules_current });

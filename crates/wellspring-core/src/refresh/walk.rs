@@ -44,7 +44,7 @@ struct Seen {
     phase: &'static str,
     ends: Duration,
     result: Option<(i64, bool, Duration)>,
-    stands: Option<(Duration, bool)>,
+    stands: Option<(Duration, bool, bool)>,
     failures: u32,
     degraded: bool,
     forced: Duration,
@@ -107,7 +107,7 @@ impl Node {
             phase: if let Phase::Following { .. } = state.phase { "following" } else { state.phase.as_str() },
             ends,
             result,
-            stands: state.standing.map(|s| (now.mono.until(s.horizon.stale_at), s.rules_current)),
+            stands: state.standing.map(|s| (now.mono.until(s.horizon.stale_at), s.rules_current, state.rules_applied)),
             failures: state.attempts.failures.min(FAILURES),
             degraded: state.degraded().is_some(),
             forced: state.forced.map_or(Duration::ZERO, |at| now.mono.until(at.after(policy.min_interval))),
@@ -126,7 +126,7 @@ impl Node {
         let (long_ago, now) = (start().wall, self.now.wall);
         let told = |latest, attempts| Event::Remote(Box::new(Remote { latest, attempts, since: Mono::from_nanos(i64::MIN) }));
         let stored = |revision, digest, checked_at, rules, is_later| {
-            told(Some(RemoteLatest { revision, digest, checked_at, rules, is_later }), Attempts::default())
+            told(Some(RemoteLatest { revision, digest, checked_at, rules, is_later, told_late: false }), Attempts::default())
         };
         let news = |revision, digest, checked_at, is_later| stored(revision, digest, checked_at, Digest::of(b"rules"), is_later);
         let others = |forced| Attempts {

@@ -214,7 +214,8 @@ impl Flight {
             Harvest::Items { items, how, validators, rungs } => (Some((items, how)), validators, rungs),
             Harvest::NotModified { validators, rungs } => (None, validators, rungs),
         };
-        let renewal = Renewal { checked_at: standing.checked_at, rules: spec.rules, validators, rungs, by: self.shared.by() };
+        let renewal =
+            Renewal { checked_at: standing.checked_at, rules: spec.rules, validators, rungs, by: self.shared.by(), told_late: false };
         let snapshot = fresh.filter(|_| self.new_revision).map(|(items, how)| Snapshot {
             key: self.cell.key.clone(),
             revision: standing.revision,

@@ -123,6 +123,7 @@ impl Lab {
                 validators: Default::default(),
                 rungs: Default::default(),
                 by: None,
+                told_late: false,
             };
             block_on(async {
                 let lease = store.acquire(&snapshot.key, 0, HOUR, clock.now()).await.unwrap().unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::timeout;
-use tracing::debug;
+use tracing::{debug, warn};
 use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::refresh::{Effect, Event, Phase, Remote, RemoteLatest, State};
@@ -21,6 +21,9 @@ use super::load::is_key_of;
 use super::shared::{Shared, Stage};
 use crate::store::{Change, Entry, Head, Latest};
 
+/// What the log says, once a source.
+const OTHER_RULES: &str =
+    "a server on the same store reads this source by other rules: what is served follows whoever refreshes it; give all of them one config";
 /// How often all heads are looked at, and by how many milliseconds more: replicas that were started together do not do it together.
 const LOOK_AT_ALL: Duration = Duration::from_secs(8);
 const LOOK_AT_ALL_SPREAD: u64 = 2_000;
@@ -85,14 +88,19 @@ impl Shared {
             digest: snapshot.digest,
             checked_at: renewal.checked_at,
             rules: renewal.rules,
-            is_later: *fence > inner.stood,
+            is_later: (*fence, Some(renewal.checked_at)) > (inner.stood, inner.state.standing.map(|standing| standing.checked_at)),
+            told_late: renewal.told_late,
         });
         if let (Some(latest), Some(told)) = (latest, &told) {
             inner.fence = inner.fence.max(latest.fence);
             if inner.state.is_newer(told) {
+                let of_other_rules = inner.state.is_of_other_rules(told);
                 hold(&mut inner, latest);
-                if let Some(source) = self.catalog.load().source(cell.key.source()) {
-                    source.tally.count_taken();
+                if let Some(source) = self.catalog.load().source(cell.key.source())
+                    && source.tally.count_taken(of_other_rules)
+                {
+                    let by = latest.renewal.by.as_deref().unwrap_or("another server");
+                    warn!(key = %cell.key, by, "{OTHER_RULES}");
                 }
             }
         }

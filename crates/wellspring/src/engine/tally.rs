@@ -31,6 +31,8 @@ pub struct Counted {
     pub told: BTreeMap<&'static str, u64>,
     /// Results of other replicas that were taken over.
     pub taken: u64,
+    /// One of them was read by other rules than ours.
+    pub of_other_rules: bool,
 }
 
 /// How durations are spread: how many were no longer than each bound.
@@ -70,7 +72,13 @@ impl Default for Tally {
     /// Nothing counted yet. What is usual stands there from the start, so that a rate over it has a beginning.
     fn default() -> Self {
         let outcomes = [("confirmed", 0), ("stored", 0)].into();
-        Self(Mutex::new(Counted { outcomes, took: Spread::new(REFRESH_BOUNDS), told: [("delivered", 0), ("failed", 0)].into(), taken: 0 }))
+        Self(Mutex::new(Counted {
+            outcomes,
+            took: Spread::new(REFRESH_BOUNDS),
+            told: [("delivered", 0), ("failed", 0)].into(),
+            taken: 0,
+            of_other_rules: false,
+        }))
     }
 }
 
@@ -90,8 +98,13 @@ impl Tally {
     }
 
     /// Counts a result of another replica that is served from now on.
-    pub fn count_taken(&self) {
-        self.lock().taken += 1;
+    /// `of_other_rules`: read by a replica that has other rules; true where none was before.
+    pub fn count_taken(&self, of_other_rules: bool) -> bool {
+        let mut counted = self.lock();
+        counted.taken += 1;
+        let is_news = of_other_rules && !counted.of_other_rules;
+        counted.of_other_rules |= of_other_rules;
+        is_news
     }
 
     /// All so far.

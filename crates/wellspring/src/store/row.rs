@@ -121,7 +121,14 @@ impl Meta {
 /// Of what nobody knows when it was confirmed.
 pub(super) fn unconfirmed(snapshot: &Snapshot) -> Renewal {
     let rungs = Rungs::of(snapshot.how.rung);
-    Renewal { checked_at: snapshot.made_at, rules: Digest::of(b""), validators: std::collections::BTreeMap::default(), rungs, by: None }
+    Renewal {
+        checked_at: snapshot.made_at,
+        rules: Digest::of(b""),
+        validators: std::collections::BTreeMap::default(),
+        rungs,
+        by: None,
+        told_late: false,
+    }
 }
 
 /// The digest of all columns. None contains a line feed: keys are percent-encoded, JSON escapes it.

@@ -78,6 +78,38 @@ async fn replicas_see_each_other_and_who_refreshed_what() {
     one.stop().await;
 }
 
+/// A server that was given a new config, beside one that was not yet: each asks once by its own rules, and from then on they ask once a
+/// period together.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_of_two_configs_ask_once_a_period() {
+    let (origin, redis) = (Origin::start().await, Server::start(&[]));
+    origin.script_rising("/cinema", |_, number| tix::films(&[&format!("Film {number}")]));
+    let one = replica("replica-1", &redis, &origin).await;
+    one.get("/api/cinema").await;
+    one.until_attempts("cinema", 1).await;
+    let newer = source(&origin, "warm = false").replace("[source.cinema.fields]", "[source.cinema.fields]\nsame = \"h3\"");
+    assert_ne!(newer, source(&origin, "warm = false"));
+    let two = Builder::new().with_server("replica = \"replica-2\"").with_redis(&redis.url()).with_source(&newer).start().await;
+    for (period, fetches) in [2, 3, 4].into_iter().enumerate() {
+        if period > 0 {
+            for app in [&one, &two] {
+                app.clock.pass(Duration::from_secs(3_601));
+            }
+        }
+        for _ in 0..20 {
+            for app in [&one, &two] {
+                app.get("/api/cinema").await;
+                app.until("cinema", |status| status["phase"] == "idle" && status["freshness"] == "fresh").await;
+            }
+            until("both serve the same", async || one.status("cinema").await["revision"] == two.status("cinema").await["revision"]).await;
+        }
+        assert_eq!(origin.count("/cinema"), fetches, "period {period}");
+    }
+    for app in [one, two] {
+        app.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_away_is_told_and_nothing_is_said_to_be_lost() {
     let (origin, redis) = (Origin::start().await, Server::start(&["--appendonly", "yes"]));

@@ -145,6 +145,7 @@ pub(crate) fn renewal(seconds: i64) -> Renewal {
         validators: [("request".to_owned(), validator)].into(),
         rungs,
         by: None,
+        told_late: false,
     }
 }
 

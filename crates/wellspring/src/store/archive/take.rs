@@ -168,8 +168,14 @@ mod tests {
         let key = Key::parse("films").unwrap();
         let validator = Validator { etag: Some("x".repeat(1_000)), last_modified: None };
         let validators = (0..1_000).map(|number| (number.to_string(), validator.clone())).collect();
-        let renewal =
-            Renewal { checked_at: jiff::Timestamp::UNIX_EPOCH, rules: Digest::of(b""), validators, rungs: Rungs::default(), by: None };
+        let renewal = Renewal {
+            checked_at: jiff::Timestamp::UNIX_EPOCH,
+            rules: Digest::of(b""),
+            validators,
+            rungs: Rungs::default(),
+            by: None,
+            told_late: false,
+        };
         let weight = |latest, history| {
             Coming { head: Head { key: key.clone(), latest, attempts: Attempts::default() }, history, pruned: 0 }.weight()
         };

@@ -183,7 +183,7 @@ impl Pair {
     async fn compare(&self, key: &Key, shared: Option<&Entry>, ours: Option<&Entry>) {
         let is_waiting = self.books().waiting.contains_key(key);
         let Some(shared) = shared.filter(|_| !is_waiting) else { return };
-        match judge(Some(shared), ours, false, None) {
+        match judge(Some(shared), ours, false, None, false) {
             Verdict::Same => {}
             Verdict::Adopt => self.keep(shared).await,
             // The shared one has fallen behind.

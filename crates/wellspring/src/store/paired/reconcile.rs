@@ -153,6 +153,17 @@ impl Pair {
         }
     }
 
+    /// True where what is shared was made of what is here, whatever their clocks say of the two.
+    async fn is_past(&self, shared: Option<&Entry>, ours: Option<&Entry>) -> Result<bool, StoreError> {
+        let latest = |entry: Option<&Entry>| entry?.latest.as_ref().map(|latest| (latest.snapshot.revision, latest.snapshot.digest));
+        let (Some(entry), Some(theirs), Some(own)) = (shared, latest(shared), latest(ours)) else { return Ok(false) };
+        if theirs.0 <= own.0 {
+            return Ok(false);
+        }
+        let history = self.reach_of(&entry.key, self.shared.revisions(&entry.key)).await?;
+        Ok(history.iter().any(|line| (line.revision, line.digest) == own))
+    }
+
     /// The same under a lease of the shared store.
     pub(super) async fn settle_under(&self, lease: &Lease) -> Result<(), StoreError> {
         let key = &lease.key;
@@ -160,7 +171,8 @@ impl Pair {
         self.fits(key);
         let ours = self.local.get(key).await?;
         let base = self.books().waiting.get(key).copied();
-        match judge(shared.as_ref(), ours.as_ref(), base.is_some(), base.flatten()) {
+        let is_past = self.is_past(shared.as_ref(), ours.as_ref()).await?;
+        match judge(shared.as_ref(), ours.as_ref(), base.is_some(), base.flatten(), is_past) {
             Verdict::Same => {}
             Verdict::Adopt => {
                 if let Some(shared) = &shared {
@@ -172,12 +184,14 @@ impl Pair {
                 }
             }
             Verdict::Put(new) => {
-                let (snapshot, renewal, attempts) = *new;
+                let (snapshot, mut renewal, attempts) = *new;
+                renewal.told_late = true;
                 self.reach_of(key, self.shared.put_if(lease, &snapshot, &renewal, &attempts)).await?;
                 self.copy(lease, snapshot, &renewal, &attempts).await;
             }
             Verdict::Touch(new) => {
-                let (renewal, attempts) = *new;
+                let (mut renewal, attempts) = *new;
+                renewal.told_late = true;
                 self.reach_of(key, self.shared.touch_if(lease, &renewal, &attempts)).await?;
                 if let Some(Entry { latest: Some(Latest { snapshot, .. }), .. }) = shared {
                     self.copy(lease, snapshot, &renewal, &attempts).await;

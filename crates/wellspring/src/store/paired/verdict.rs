@@ -22,8 +22,9 @@ pub(super) enum Verdict {
 /// anew.
 pub(super) type Base = (u64, Timestamp);
 
-/// `base` is what was shared when we last knew it, where we have written on our own since and it `waits`.
-pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, waits: bool, base: Option<Base>) -> Verdict {
+/// `base` is what was shared when we last knew it, where we have written on our own since and it `waits`. `is_past` where ours is a
+/// revision in the history of what is shared.
+pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, waits: bool, base: Option<Base>, is_past: bool) -> Verdict {
     let latest = |entry: Option<&Entry>| entry.and_then(|entry| entry.latest.clone());
     let attempts = |entry: Option<&Entry>| entry.map(|entry| entry.attempts.clone()).unwrap_or_default();
     let (theirs, own) = match (latest(shared), latest(ours)) {
@@ -60,7 +61,7 @@ pub(super) fn judge(shared: Option<&Entry>, ours: Option<&Entry>, waits: bool, b
     // What is shared is what ours was made of: ours is its successor. A lower fence says nothing: a store that was emptied and filled by
     // others counts anew, so that both are judged by when they were confirmed.
     let succeeds = base == Some((theirs.fence, theirs.renewal.checked_at));
-    if succeeds || later(&own, &theirs) {
+    if succeeds || (later(&own, &theirs) && !is_past) {
         let number = if before > revision { before } else { revision + 1 };
         return Verdict::Put(Box::new((Snapshot { revision: number, ..own.snapshot }, own.renewal, attempts(ours))));
     }
@@ -91,6 +92,7 @@ mod tests {
             validators: std::collections::BTreeMap::default(),
             rungs: wellspring_core::rung::Rungs::default(),
             by: None,
+            told_late: false,
         };
         Entry { key, latest: Some(Latest { snapshot, renewal, fence }), attempts: Attempts::default() }
     }
@@ -99,7 +101,7 @@ mod tests {
     #[expect(clippy::option_option, reason = "none where nothing waits")]
     fn check(shared: Option<Copy>, ours: Option<Copy>, base: Option<Option<(u64, i64)>>, verdict: &str) {
         let base = base.map(|base| base.map(|(fence, at)| (fence, Timestamp::from_second(at).unwrap())));
-        let told = match judge(shared.map(entry).as_ref(), ours.map(entry).as_ref(), base.is_some(), base.flatten()) {
+        let told = match judge(shared.map(entry).as_ref(), ours.map(entry).as_ref(), base.is_some(), base.flatten(), false) {
             Verdict::Same => "same".to_owned(),
             Verdict::Adopt => "adopt".to_owned(),
             Verdict::Put(new) => format!("put {} {}", new.0.revision, new.0.items.json()),
