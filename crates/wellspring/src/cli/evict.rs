@@ -7,11 +7,12 @@ use url::form_urlencoded;
 use wellspring_core::key::Key;
 
 use super::import::STOP_IT;
-use super::keeping::{count, given_up};
+use super::keeping::{at, count, given_up};
 use super::words::size;
 use super::{configured, output, runtime};
 use crate::app;
 use crate::config::Config;
+use crate::store::redis::inspect::place;
 use crate::store::sqlite::shelf::is_used;
 use crate::store::{Health, evict_all};
 
@@ -47,7 +48,7 @@ pub(super) fn run(config: Option<&Path>, options: &Options) -> ExitCode {
 async fn evict(config: &Config, options: &Options) -> Result<String, String> {
     // One that is shared may be written to at any time.
     let shown = if let Some(shared) = config.store.shared() {
-        shared.to_string()
+        place(shared.expose())
     } else {
         let path = config.store.path().ok_or("a store in memory keeps nothing beyond its server")?;
         let shown = path.display();
@@ -60,7 +61,7 @@ async fn evict(config: &Config, options: &Options) -> Result<String, String> {
         shown.to_string()
     };
     let store = app::main_store(config).await.map_err(|error| error.to_string())?;
-    let before = store.figures().bytes.unwrap_or(0);
+    let before = store.figures().bytes;
     let done = async {
         let all = store.keys().await.map_err(|error| error.to_string())?;
         let keys = chosen(config, options, all)?;
@@ -74,11 +75,15 @@ async fn evict(config: &Config, options: &Options) -> Result<String, String> {
     store.close().await;
     // It is why, too, where something else then failed.
     if let Health::Degraded(why) = health {
-        return Err(format!("{}; mend that and evict again", given_up(&why)));
+        return Err(format!("{}; mend that and evict again", at(config, &shown, given_up(&why))));
     }
-    let after = store.figures().bytes.unwrap_or(0);
-    let done = done?;
-    Ok(format!("evicted {}; {shown} takes {}, {} before", count(done, "key"), size(after), size(before)))
+    let after = store.figures().bytes;
+    let done = count(done?, "key");
+    Ok(match before.zip(after) {
+        Some((before, after)) => format!("evicted {done}; {shown} takes {}, {} before", size(after), size(before)),
+        // What it takes is not known of one that is shared.
+        None => format!("evicted {done} from {shown}; servers that run go on with their own copies until they refresh them"),
+    })
 }
 
 fn chosen(config: &Config, options: &Options, all: Vec<Key>) -> Result<Vec<Key>, String> {
@@ -93,10 +98,16 @@ fn chosen(config: &Config, options: &Options, all: Vec<Key>) -> Result<Vec<Key>,
                 format!("nothing is stored of `{name}`; with all its parameters it is `{whole}`, and of that something is")
             }
             Some(whole) => format!("nothing is stored of `{name}`, which with all its parameters is `{whole}`"),
-            None => format!("nothing is stored of `{name}`"),
+            None if is_configured(config, name) => format!("nothing is stored of `{name}`"),
+            None => format!("nothing is stored of `{name}`, and no source of that name is configured here"),
         });
     }
     Ok(all.into_iter().filter(|key| options.sources.iter().any(|name| is_named(key, name))).collect())
+}
+
+fn is_configured(config: &Config, name: &str) -> bool {
+    let source = name.split_once('?').map_or(name, |(source, _)| source);
+    config.sources.iter().any(|one| one.spec.name.as_str() == source)
 }
 
 /// The key that a request for it would mean, where it is one of a source: its defaults are part of its name.

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use wellspring_core::key::Key;
 
-use super::keeping::{Progress, STANDARD, count, given_up, interrupted, source};
+use super::keeping::{Progress, STANDARD, at, count, given_up, interrupted, source};
 use super::{configured, output, runtime};
 use crate::app;
 use crate::config::Config;
 use crate::lifecycle;
 use crate::store::Health;
 use crate::store::archive::{Bad, Counts, Outcome, Reader, TakeError, Taken, take};
+use crate::store::redis::inspect::place;
 use crate::store::sqlite::shelf::is_used;
 
 /// What was asked for.
@@ -74,7 +75,7 @@ const IN_MEMORY: &str = "a store in memory keeps nothing beyond its server; name
 async fn import(config: &Config, options: &Options, taking: &AtomicBool) -> Result<String, String> {
     // One that is shared may be written to at any time.
     let (into, folder) = if let Some(shared) = config.store.shared() {
-        (shared.to_string(), std::env::temp_dir())
+        (place(shared.expose()), std::env::temp_dir())
     } else {
         let path = config.store.path().ok_or(IN_MEMORY)?;
         if is_used(path) {
@@ -103,7 +104,7 @@ async fn import(config: &Config, options: &Options, taking: &AtomicBool) -> Resu
     match (taken, health) {
         (Err(TakeError::Archive(Bad { line, what })), _) => Err(format!("{shown}:{line}: {what}; it has changed while it was read")),
         // It is why, too, where the last of it failed.
-        (_, Health::Degraded(why)) => Err(format!("{}; mend that and import again: {TAKEN_STAYS}", given_up(&why))),
+        (_, Health::Degraded(why)) => Err(format!("{}; mend that and import again: {TAKEN_STAYS}", at(config, &into, given_up(&why)))),
         (Err(TakeError::Store(error)), Health::Ok) => Err(error.to_string()),
         (Ok(taken), Health::Ok) => Ok(report.words(&shown, taken, &into)),
     }

@@ -10,6 +10,7 @@ use wellspring_core::moment::Mono;
 
 use super::words::size;
 use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
 use crate::store::archive::Counts;
 use crate::store::sqlite::TRIES_AGAIN;
 
@@ -192,6 +193,11 @@ pub(super) fn interrupted() -> impl Future<Output = String> {
 /// Why a store could not be written, by a command that gives up.
 pub(super) fn given_up(why: &str) -> &str {
     why.strip_suffix(TRIES_AGAIN).unwrap_or(why)
+}
+
+/// The same with where that store is, which one that is shared does not say itself.
+pub(super) fn at(config: &Config, place: &str, why: &str) -> String {
+    if config.store.shared().is_some() { format!("{place}: {why}") } else { why.to_owned() }
 }
 
 /// `1 key`, `7 keys`.

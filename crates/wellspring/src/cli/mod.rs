@@ -169,9 +169,9 @@ enum Command {
         #[arg(long, value_name = "URL", value_parser = client::server_url)]
         server: Option<Url>,
     },
-    /// Take what `export` wrote over into the store, while no server runs on it
+    /// Take what `export` wrote over into the store
     ///
-    /// Of each key the newer stays, what is stored or what the file holds. All of the file is checked before anything is touched. Exit
+    /// No server may run on a file meanwhile; on Redis servers may, and take over what changes there. Of each key the newer stays, what is stored or what the file holds. All of the file is checked before anything is touched. Exit
     /// code 0: done. 1: the file, the store or a running server does not allow it. 2: the config or the command line is wrong.
     Import {
         /// The file, compressed or not; - is standard input
@@ -184,9 +184,10 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
-    /// Forget what is stored of sources, while no server runs on it
+    /// Forget what is stored of sources
     ///
-    /// What is still configured is fetched anew. Exit code 0: done. 1: it could not be. 2: the config or the command line is wrong.
+    /// No server may run on a file meanwhile. On Redis servers may: each goes on with its own copy until it refreshes it. What is still
+    /// configured is fetched anew. Exit code 0: done. 1: it could not be. 2: the config or the command line is wrong.
     Evict {
         /// Sources, or keys such as 'holidays?country=ID'
         #[arg(value_name = "SOURCE", required_unless_present = "unconfigured")]

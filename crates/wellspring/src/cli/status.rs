@@ -9,18 +9,28 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
+use super::words::shortened;
 use super::{ADD_A_SOURCE, client, configured, output, runtime};
 
-/// Asks and prints a line a source. Exit code 1 where no server answers.
+/// So many characters of the name of a replica are shown: others gave it.
+const WIDEST: usize = 80;
+
+/// Asks and prints a line a source, and one a replica where the store is shared. Exit code 1 where no server answers.
 pub(super) fn run(config: Option<&Path>, server: Option<&Url>) -> ExitCode {
     let asked = configured(config).and_then(|(config, _)| Ok((config, runtime()?)));
     let (config, runtime) = match asked {
         Ok(ready) => ready,
         Err(code) => return code,
     };
-    match runtime.block_on(client::ask(&config, server, Method::GET, "/api")) {
-        Ok((StatusCode::OK, index)) if index["sources"].is_array() => output::print(table(&index)),
-        Ok((status, answer)) => {
+    let asked = runtime.block_on(async {
+        let index = client::ask(&config, server, Method::GET, "/api").await?;
+        // One that does not say who else is there says at least how its sources are.
+        let ready = client::ask_within(client::GLANCE, &config, server, Method::GET, "/ready").await;
+        Ok::<_, String>((index, ready.map_or(Value::Null, |(_, ready)| ready)))
+    });
+    match asked {
+        Ok(((StatusCode::OK, index), ready)) if index["sources"].is_array() => output::print(table(&index) + &replicas(&ready)),
+        Ok(((status, answer), _)) => {
             eprintln!("error: {}", answer["detail"].as_str().map_or_else(|| format!("the server answered {status}"), str::to_owned));
             ExitCode::FAILURE
         }
@@ -49,6 +59,29 @@ fn table(index: &Value) -> String {
     text.lines().map(str::trim_end).fold(String::new(), |all, line| all + line + "\n")
 }
 
+/// The servers that share a store, a line each; nothing where it is not shared.
+fn replicas(ready: &Value) -> String {
+    let Some(me) = ready["replica"].as_str() else { return String::new() };
+    let mut text = "\nREPLICA\n".to_owned();
+    let mut line = |name: &str, words: &str| {
+        text += &shortened(name, WIDEST);
+        text += words;
+        text.push('\n');
+    };
+    let there: Vec<&str> = ready["replicas"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    match ready["alone_since"].as_str() {
+        Some(since) => line(me, &format!("  this one; the others are not known: the shared store is out of reach since {since}")),
+        None if there.is_empty() => line(me, "  this one; the others are not known yet"),
+        None => {
+            let mine = there.iter().position(|name| *name == me);
+            for (at, name) in there.iter().enumerate() {
+                line(name, if mine == Some(at) { "  this one" } else { "" });
+            }
+        }
+    }
+    text
+}
+
 /// The two largest units: nobody looks for more at a glance.
 fn age(seconds: f64) -> String {
     let seconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
@@ -75,6 +108,22 @@ mod tests {
         cinema        fresh    idle             17    2h 15m
         google_trend  absent   backing_off       -         -  trends.google.com: connection refused
         ");
+    }
+
+    #[test]
+    fn replicas_have_a_line_each() {
+        let told = |ready: &serde_json::Value| super::replicas(ready);
+        assert_eq!(told(&json!({"status": "ok"})), "");
+        assert_eq!(told(&json!(null)), "");
+        let there = json!({"replica": "b", "replicas": ["a", "b", "b", "c\u{1b}[2J"]});
+        assert_eq!(told(&there), "\nREPLICA\na\nb  this one\nb\nc [2J\n");
+        let away = json!({"replica": "b", "replicas": [], "alone_since": "2026-11-23T12:00:00Z"});
+        insta::assert_snapshot!(told(&away).trim(), @"
+        REPLICA
+        b  this one; the others are not known: the shared store is out of reach since 2026-11-23T12:00:00Z
+        ");
+        let new = json!({"replica": "b", "replicas": []});
+        assert_eq!(told(&new), "\nREPLICA\nb  this one; the others are not known yet\n");
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl RedisStore {
         let ear = opening.await.map_err(|_| StoreError::Unavailable("opening the store in Redis broke off".to_owned()))?;
         if let Some(fault @ (Fault::Refused(_) | Fault::Unusable(_))) = link.down() {
             link.close();
-            return Err(StoreError::Unusable(fault.why().to_owned()));
+            return Err(fault::unusable(&fault));
         }
         lifecycle::detach(watchman::keep(Arc::clone(&link)));
         lifecycle::detach(watchman::listen(Arc::clone(&link), ear));

@@ -440,7 +440,7 @@ async fn what_is_no_longer_configured_is_told_and_can_be_dropped() {
     assert_snapshot!(check(folder.path(), &["evict", "day"]), @"1: error: the store `data/wellspring.db` is in use by a running server; stop it first (`systemctl stop wellspring`, `docker compose stop`, or Ctrl-C where it runs), then start it again");
     program.signal("TERM");
     assert_eq!(program.wait().0, Some(0));
-    assert_snapshot!(check(folder.path(), &["evict", "nothing"]), @"1: error: nothing is stored of `nothing`");
+    assert_snapshot!(check(folder.path(), &["evict", "nothing"]), @"1: error: nothing is stored of `nothing`, and no source of that name is configured here");
     assert_snapshot!(check(folder.path(), &["evict", "--unconfigured"]), @"0: evicted 2 keys; data/wellspring.db takes 20 KB, 20 KB before");
     assert_snapshot!(check(folder.path(), &["evict", "films"]), @"0: evicted 1 key; data/wellspring.db takes 20 KB, 20 KB before");
     assert_snapshot!(check(folder.path(), &["evict"]), @"

@@ -18,6 +18,7 @@ mod doctor_redis;
 mod help;
 mod keeping;
 mod running;
+mod sharing;
 
 /// A folder with a config file that may read from loopback.
 fn folder(sources: &str) -> TempDir {

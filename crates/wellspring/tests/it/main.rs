@@ -48,6 +48,7 @@ mod store_formats;
 mod store_kit;
 mod store_model;
 mod store_redis;
+mod store_watched;
 mod stream;
 mod support;
 mod traps_engine;

@@ -133,7 +133,7 @@ async fn a_wrong_password_is_said_without_it() {
     let server = Server::start(&["--requirepass", "richtig"]);
     for url in [server.url() + "?pass=geheim", server.url()] {
         let why = RedisStore::open(&url, Retention::default()).await.unwrap_err();
-        assert_eq!(why, StoreError::Unusable("Redis refuses the user or the password".into()));
+        assert_eq!(why, StoreError::Unusable("Redis refuses the user or the password; mend them in its address, or the user in Redis (`wellspring doctor` tells what is needed)".into()));
     }
     let url = server.url() + "?pass=richtig";
     let store = open(&url).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{sleep, timeout};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::Pair;
 use super::books::AGAIN;
@@ -75,7 +75,14 @@ async fn look(pair: &Pair) {
             let took_ms = u64::try_from(pair.clock.mono().since(begun).as_millis()).unwrap_or(u64::MAX);
             info!(since, keys, took_ms, "the shared store is back, and was told the keys that were refreshed meanwhile");
         }
-        Err(error) => debug!(%error, "the shared store is still out of reach"),
+        Err(error) => {
+            let why = error.to_string();
+            if pair.circuit.in_vain(&why) {
+                warn!(why, "the shared store is still out of reach, for another reason now");
+            } else {
+                debug!(why, "the shared store is still out of reach");
+            }
+        }
     }
 }
 

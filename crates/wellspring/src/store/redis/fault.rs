@@ -5,6 +5,9 @@ use wellspring_core::key::Key;
 
 use crate::store::StoreError;
 
+/// So many characters are told of what others wrote: it may be of any length.
+const SHOWN: usize = 120;
+
 /// Why a call came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -28,6 +31,9 @@ pub(super) enum Fault {
 
 impl Fault {
     pub(super) fn of(error: &RedisError) -> Self {
+        // Of many commands in one round trip the first that failed says why: the error of all of them has no code of its own.
+        let first = error.clone().into_server_errors().and_then(|all| all.first().cloned());
+        let error = &first.map_or_else(|| error.clone(), |(_, first)| RedisError::from(first));
         let detail = || error.detail().unwrap_or_default().trim();
         if error.kind() == ErrorKind::AuthenticationFailed {
             return Self::Refused("Redis refuses the user or the password".to_owned());
@@ -67,6 +73,15 @@ impl Fault {
             Self::Closed => "the store is closed",
         }
     }
+}
+
+/// Why a store cannot be opened, and what to do.
+pub(super) fn unusable(fault: &Fault) -> StoreError {
+    let why = fault.why();
+    StoreError::Unusable(match fault {
+        Fault::Refused(_) => format!("{why}; mend them in its address, or the user in Redis (`wellspring doctor` tells what is needed)"),
+        _ => why.to_owned(),
+    })
 }
 
 impl From<Fault> for StoreError {
@@ -112,19 +127,41 @@ impl Reply {
         match self.text(0) {
             "ok" | "held" | "again" | "none" | "full" | "after" => Ok(self),
             "foreign" => Err(StoreError::Unfit(foreign(self.text(1), self.text(2)))),
-            other => Err(StoreError::Unfit(format!("Redis gave an answer that makes no sense (`{}`)", other.escape_debug()))),
+            other => Err(StoreError::Unfit(format!("Redis gave an answer that makes no sense (`{}`)", shown(other)))),
         }
     }
 }
 
+/// What somebody else wrote, so that it can be told: without what steers a terminal, and not all of it where that is long.
+pub(super) fn shown(foreign: &str) -> String {
+    let mut shown: String = foreign.escape_debug().take(SHOWN).collect();
+    if foreign.escape_debug().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// What to do about what a newer version wrote.
 pub(super) fn newer(what: &str, format: &str) -> String {
-    let format = format.escape_debug();
+    let format = shown(format);
     format!("{what} in Redis is of format {format}, which a newer version wrote; upgrade this one, or choose another database")
 }
 
 /// What to do about what somebody else wrote.
 pub(super) fn foreign(name: &str, kind: &str) -> String {
-    let (name, kind) = (name.escape_debug(), kind.escape_debug());
+    let (name, kind) = (shown(name), shown(kind));
     format!("Redis holds a {kind} that is not ours under `{name}`; remove it, or choose another database")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHOWN, shown};
+
+    #[test]
+    fn what_others_wrote_is_told_in_part_and_steers_nothing() {
+        assert_eq!(shown("plain"), "plain");
+        assert_eq!(shown("\u{1b}[2J\nline"), r"\u{1b}[2J\nline");
+        assert_eq!(shown(&"x".repeat(SHOWN)), "x".repeat(SHOWN));
+        assert_eq!(shown(&"x".repeat(1 << 20)), format!("{}…", "x".repeat(SHOWN)));
+    }
 }

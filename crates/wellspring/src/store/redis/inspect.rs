@@ -89,6 +89,11 @@ pub struct Memory {
     pub policy: String,
 }
 
+/// Where a Redis is, for people: nothing secret stands in it.
+pub fn place(url: &str) -> String {
+    Address::parse(url).map_or_else(|_| "Redis".to_owned(), |address| format!("Redis at {address:?}"))
+}
+
 /// Looks at it. Takes some seconds at most for each thing that it does not answer.
 pub async fn inspect(url: &str, clock: &dyn Clock) -> Inspection {
     let address = match Address::parse(url) {

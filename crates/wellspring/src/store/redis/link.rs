@@ -2,6 +2,7 @@
 //!
 //! Only the task in [`super::watchman`] connects. A call uses what is there; where nothing is, it fails at once and says why.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,9 @@ const PACE: u64 = 8 << 20;
 /// Hints that a slow watcher may fall behind before it is told that it missed some.
 const HINTS: usize = 1_024;
 
+/// So many sources are remembered of which something is left out; of more nothing is said.
+const STRANGE: usize = 1_024;
+
 /// What the calls, the task that connects and the one that listens share.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -42,6 +46,8 @@ pub(super) struct Link {
     errors: AtomicU64,
     /// Leases that may have been granted in answers that never came: to be given back.
     orphans: Mutex<Vec<(Key, u128)>>,
+    /// Sources of which it was said that something is left out.
+    strange: Mutex<HashSet<String>>,
 }
 
 /// How the connection is.
@@ -105,6 +111,7 @@ impl Link {
             carried: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             orphans: Mutex::default(),
+            strange: Mutex::default(),
         }
     }
 
@@ -203,6 +210,8 @@ impl Link {
         let is_over = match &*fault {
             None => return,
             Some(Fault::Refused(_) | Fault::Replica) => writes,
+            // Nothing is sent until a new connection has shown that it is over: what was on its way shows nothing.
+            Some(Fault::Unusable(_)) => false,
             Some(_) => true,
         };
         let is_mine = matches!(&*self.state.borrow(), State::Up(wire) if wire.number == number);
@@ -224,6 +233,11 @@ impl Link {
         tracing::debug!(redis = ?self.address, "the store in Redis is well again");
     }
 
+    /// Which connection there is.
+    pub(super) fn number(&self) -> Option<u64> {
+        if let State::Up(wire) = &*self.state.borrow() { Some(wire.number) } else { None }
+    }
+
     /// The number of a connection that was just made.
     pub(super) fn next_number(&self) -> u64 {
         self.joined.fetch_add(1, Ordering::Relaxed)
@@ -242,32 +256,36 @@ impl Link {
 
     /// Something did not, on this connection or on the way to one.
     pub(super) fn failed(&self, number: Option<u64>, fault: &Fault) {
-        let is_lost = match fault {
+        let next = match fault {
             Fault::NoScript | Fault::Unsent(_) | Fault::Closed => return,
-            Fault::Away(_) => true,
-            Fault::Replica => self.address.has_others(),
-            Fault::Refused(_) | Fault::Unusable(_) | Fault::Failed(_) => false,
+            Fault::Away(_) => Some(State::Joining),
+            Fault::Replica => self.address.has_others().then_some(State::Joining),
+            // No call may write there. It is looked at again as one that cannot be reached is.
+            Fault::Unusable(_) => Some(State::Down(fault.clone())),
+            Fault::Refused(_) | Fault::Failed(_) => None,
         };
         self.errors.fetch_add(1, Ordering::Relaxed);
-        if matches!(fault, Fault::Failed(_)) {
+        // One call alone is no reason to call all of it sick; without a connection, none goes through.
+        if matches!(fault, Fault::Failed(_)) && number.is_some() {
             return;
         }
+        // Held throughout: what is found out meanwhile comes after it.
+        let mut known = self.fault();
         if let Some(number) = number {
             let is_mine = |state: &State| matches!(state, State::Up(wire) if wire.number == number);
-            let lost = |state: &mut State| {
-                let lose = is_lost && is_mine(state);
-                if lose {
-                    *state = State::Joining;
+            let lost = |state: &mut State| match next {
+                Some(next) if is_mine(state) => {
+                    *state = next;
+                    true
                 }
-                lose
+                _ => false,
             };
             // An old connection says nothing of the one that took its place.
             if !self.state.send_if_modified(lost) && !is_mine(&self.state.borrow()) {
                 return;
             }
         }
-        let before = self.fault().replace(fault.clone());
-        if before.is_none() {
+        if known.replace(fault.clone()).is_none() {
             // Who serves from it says so once, with what follows from it.
             tracing::debug!(redis = ?self.address, why = fault.why(), "the store in Redis is degraded");
         }
@@ -290,6 +308,21 @@ impl Link {
 
     pub(super) fn orphans(&self) -> MutexGuard<'_, Vec<(Key, u128)>> {
         self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True where it is news that something of a source is left out.
+    pub(super) fn complains(&self, source: &str) -> bool {
+        let mut strange = self.strange();
+        strange.len() < STRANGE && strange.insert(source.to_owned())
+    }
+
+    /// Nothing of it is.
+    pub(super) fn forgive(&self, source: &str) {
+        self.strange().remove(source);
+    }
+
+    fn strange(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.strange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why there is no connection, where one was tried in vain.

@@ -15,6 +15,9 @@ use super::{Shared, fault, rows};
 use crate::store::row::{Bad, Meta};
 use crate::store::{Entry, Head, Revision, StoreError};
 
+/// A page of an index: where the next one begins, and what stands in this one.
+type Page = (String, Vec<(Vec<u8>, Vec<u8>)>);
+
 /// Lines of an index that are asked for at a time.
 const LINES: usize = 1_000;
 /// Snapshots that are asked for at a time: they are in memory together.
@@ -137,28 +140,44 @@ pub(super) async fn notes(link: &Link) -> Result<Vec<(String, String)>, StoreErr
 
 /// The lines of a source. One that is there all the while is found; some may be met twice.
 async fn lines(link: &Link, source: &str) -> Result<HashMap<Key, String>, Fault> {
-    let mut lines = HashMap::new();
+    let (mut lines, mut strange) = (HashMap::new(), None);
     let mut cursor = "0".to_owned();
     loop {
         let mut scan = cmd("HSCAN");
         scan.arg(names::index(source)).arg(&cursor).arg("COUNT").arg(LINES);
-        let (next, found): (String, Vec<(String, String)>) = match link.look(&scan, PAGE).await {
+        let (next, found): Page = match link.look(&scan, PAGE).await {
             Err(Fault::Failed(why)) => {
-                tracing::warn!(source, why, "a source is left out of what is read");
+                leave_out(link, source, &format!("a source in Redis is left out of what is read: {why}"));
                 return Ok(lines);
             }
             answer => answer?,
         };
-        for (key, line) in found {
-            match Key::parse(&key) {
-                Ok(key) if key.source() == source => drop(lines.insert(key, line)),
-                _ => tracing::warn!(source, "a key in Redis is none: {}", key.escape_debug()),
+        for (name, line) in found {
+            let name = String::from_utf8_lossy(&name);
+            match Key::parse(&name) {
+                Ok(key) if key.source() == source => drop(lines.insert(key, String::from_utf8_lossy(&line).into_owned())),
+                _ => drop(strange.get_or_insert_with(|| fault::shown(&name))),
             }
         }
         if next == "0" {
-            return Ok(lines);
+            break;
         }
         cursor = next;
+    }
+    match strange {
+        None => link.forgive(&fault::shown(source)),
+        Some(name) => leave_out(link, source, &format!("what is no key of a source is left out of its index in Redis, as `{name}`")),
+    }
+    Ok(lines)
+}
+
+/// Each look finds it again: it is said once.
+fn leave_out(link: &Link, source: &str, words: &str) {
+    let source = fault::shown(source);
+    if link.complains(&source) {
+        tracing::warn!(source, "{words}");
+    } else {
+        tracing::debug!(source, "{words}");
     }
 }
 
@@ -235,5 +254,5 @@ fn good(key: &Key, revision: u64, head: &[u8], items: &[u8]) -> Option<(Snapshot
 }
 
 fn skip(key: &Key, bad: &Bad) {
-    tracing::warn!(%key, why = %bad, "a row in Redis is skipped");
+    tracing::warn!(%key, why = fault::shown(&bad.to_string()), "a row in Redis is skipped");
 }

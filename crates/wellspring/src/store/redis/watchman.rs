@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind, RedisResult, Value, cmd};
+use redis::{Pipeline, PushInfo, PushKind, RedisResult, Value, cmd, pipe};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use wellspring_core::key::Key;
@@ -87,22 +87,39 @@ async fn greet(connection: &mut MultiplexedConnection) -> Result<Option<Fault>, 
     }
 }
 
-/// Whether what lies there is ours, and no newer than we know.
-pub(super) async fn recognize(connection: &mut MultiplexedConnection) -> Result<(), Fault> {
-    let of = |error: redis::RedisError| Fault::of(&error);
-    for (name, expected) in [(names::FORMAT, "string"), (names::SOURCES, "set"), (names::NOTES, "hash")] {
-        let kind: String = cmd("TYPE").arg(name).query_async(connection).await.map_err(of)?;
+/// What tells whether what lies there is ours: the names of the whole, and what they should be.
+const WHOLE: [(&str, &str); 3] = [(names::FORMAT, "string"), (names::SOURCES, "set"), (names::NOTES, "hash")];
+
+/// What is asked to recognize it, in one round trip.
+fn signs() -> Pipeline {
+    let mut signs = pipe();
+    for (name, _) in WHOLE {
+        signs.cmd("TYPE").arg(name);
+    }
+    // Unlike GET it fails on nothing that lies there.
+    signs.cmd("MGET").arg(names::FORMAT);
+    signs
+}
+
+type Signs = (String, String, String, [Option<Vec<u8>>; 1]);
+
+fn recognized((format, sources, notes, [number]): Signs) -> Result<(), Fault> {
+    for ((name, expected), kind) in WHOLE.into_iter().zip([format, sources, notes]) {
         if kind != "none" && kind != expected {
             return Err(Fault::Unusable(fault::foreign(name, &kind)));
         }
     }
-    let format: Option<String> = cmd("GET").arg(names::FORMAT).query_async(connection).await.map_err(of)?;
-    if let Some(format) = format
-        && !format.parse().is_ok_and(|format: i64| (1..=FORMAT).contains(&format))
-    {
-        return Err(Fault::Unusable(fault::newer("the store", &format)));
+    let Some(number) = number else { return Ok(()) };
+    let number = String::from_utf8_lossy(&number);
+    if number.parse().is_ok_and(|number: i64| (1..=FORMAT).contains(&number)) {
+        return Ok(());
     }
-    Ok(())
+    Err(Fault::Unusable(fault::newer("the store", &number)))
+}
+
+/// Whether what lies there is ours, and no newer than we know.
+pub(super) async fn recognize(connection: &mut MultiplexedConnection) -> Result<(), Fault> {
+    recognized(signs().query_async(connection).await.map_err(|error| Fault::of(&error))?)
 }
 
 /// Writes the format where there is none: what a server that takes no writes refuses in any case.
@@ -112,16 +129,21 @@ async fn mark(connection: &mut MultiplexedConnection) -> RedisResult<()> {
     Ok(())
 }
 
-/// A word and its answer; after a refusal, a write that changes nothing.
+/// Whether what lies there is still ours; after a refusal, a write that changes nothing.
 async fn check(link: &Link) {
+    // While there is none, one is being made, and looked at then.
+    let Some(number) = link.number() else { return };
+    let looked = link.look_at_all::<Signs>(&signs(), 0).await;
+    let recognized = looked.and_then(recognized);
+    if let Err(fault @ Fault::Unusable(_)) = &recognized {
+        link.failed(Some(number), fault);
+        return;
+    }
     let refused = matches!(&*link.fault(), Some(Fault::Refused(_) | Fault::Replica));
-    let asked = if refused {
-        link.change(cmd("SET").arg(names::FORMAT).arg(FORMAT).arg("NX")).await
-    } else {
-        link.look::<Value>(&cmd("PING"), 0).await.map(drop)
-    };
-    // What came of it is known to the link.
-    drop(asked);
+    if refused && recognized.is_ok() {
+        // What came of it is known to the link.
+        drop(link.change(cmd("SET").arg(names::FORMAT).arg(FORMAT).arg("NX")).await);
+    }
     bury(link).await;
 }
 

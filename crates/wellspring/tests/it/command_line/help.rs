@@ -24,8 +24,8 @@ fn help_reads_well_to_a_newcomer() {
       notify       Send a test message to who is told how sources are, and say what came back
       doctor       Look for what keeps it from working: config, store, sources' hosts, clock
       export       Write all that is stored into one file, also while a server serves it
-      import       Take what `export` wrote over into the store, while no server runs on it
-      evict        Forget what is stored of sources, while no server runs on it
+      import       Take what `export` wrote over into the store
+      evict        Forget what is stored of sources
       schema       Print the JSON Schema of the config file, for editors
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)

@@ -131,7 +131,13 @@ impl Server {
     }
 
     pub fn revive(&self) {
-        *self.running() = Some(Running::start(self.folder.path(), "keep", &self.options));
+        self.revive_with(&[]);
+    }
+
+    /// With more options than before, this time.
+    pub fn revive_with(&self, more: &[&str]) {
+        let options: Vec<String> = self.options.iter().cloned().chain(more.iter().map(|&option| option.to_owned())).collect();
+        *self.running() = Some(Running::start(self.folder.path(), "keep", &options));
     }
 }
 
