@@ -108,10 +108,10 @@ async fn a_lease_that_never_ends_is_replaced() {
 #[tokio::test]
 async fn lines_and_names_that_were_removed_are_put_back() {
     let (long, other) = (key("long"), key("long?a=1"));
-    let spoilt: [&[&[&str]]; 4] = [
+    let spoilt: [Words; 4] = [
         &[&["DEL", "ws:{long}:m"]],
         &[&["SREM", "ws:sources", "long"]],
-        &[&["DEL", "ws:sources"]],
+        &[&["DEL", "ws:sources"], &["SADD", "ws:sources", "\u{1}no source"]],
         &[&["HDEL", "ws:{long}:m", "long?a=1"], &["DEL", "ws:sources"]],
     ];
     for restarts in [false, true] {

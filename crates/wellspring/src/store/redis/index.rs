@@ -12,6 +12,9 @@ use super::scripts::{Call, LIST};
 use super::{Shared, names, rows};
 use crate::store::{Entry, Latest, StoreError};
 
+/// How many names are put back at most that others gave.
+const NAMED: usize = 10_000;
+
 impl Shared {
     /// Runs a script that writes the line of a key, whose source must be found again.
     pub(super) async fn write(&self, call: &Call, key: &Key, offered: u64) -> Result<Reply, StoreError> {
@@ -60,7 +63,9 @@ impl Shared {
 
     /// All sources; those that were named and no longer are, are named again.
     pub(super) async fn sources(&self) -> Result<Vec<String>, Fault> {
-        let found: HashSet<String> = self.link.look(cmd("SMEMBERS").arg(names::SOURCES), 1 << 20).await?;
+        let found: Vec<Vec<u8>> = self.link.look(cmd("SMEMBERS").arg(names::SOURCES), 1 << 20).await?;
+        // What is no text was put there by somebody else.
+        let found: HashSet<String> = found.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect();
         let mut all: Vec<String> = self.named().difference(&found).cloned().collect();
         if !all.is_empty() {
             match self.link.change(cmd("SADD").arg(names::SOURCES).arg(&all)).await {
@@ -68,7 +73,8 @@ impl Shared {
                 Err(fault) => tracing::debug!(why = fault.why(), "sources are not named in Redis"),
             }
         }
-        self.named().extend(found.iter().cloned());
+        let room = NAMED.saturating_sub(self.named().len());
+        self.named().extend(found.iter().take(room).cloned());
         all.extend(found);
         all.sort_unstable();
         Ok(all)
