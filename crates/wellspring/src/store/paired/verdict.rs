@@ -141,10 +141,10 @@ mod tests {
     fn what_is_in_the_history_of_the_other_gives_way_to_it() {
         let (shared, ours) = (entry((4, 2, 20, 6)), entry((3, 1, 90, 5)));
         let told = |is_past| match judge(Some(&shared), Some(&ours), true, None, is_past) {
-            Verdict::Put(new) => new.0.items.json().to_owned(),
+            Verdict::Put(new) => format!("put {}", new.0.items.json()),
             Verdict::Touch(new) => format!("touch {}", new.0.checked_at.as_second()),
             other => panic!("{other:?}"),
         };
-        assert_eq!((told(false), told(true)), ("[1]".to_owned(), "touch 20".to_owned()));
+        assert_eq!((told(false), told(true)), ("put [1]".to_owned(), "touch 20".to_owned()));
     }
 }
