@@ -220,11 +220,19 @@ impl World {
     fn set(&mut self, name: usize, state: State) {
         self.log.say(format!("the link of replica {name}: {state:?}"));
         self.replicas[name].link.set(state);
-        if self.skewed && state != State::Whole {
-            *self.log.judges_numbers.lock().unwrap() = false;
+        if state != State::Whole {
+            self.trusts_clocks();
         }
         self.excuses += 1;
         self.faults += 1;
+    }
+
+    /// From now on replicas may have gone apart, and what each has done is judged by their clocks: where those are wrong, old may stand
+    /// over new once.
+    fn trusts_clocks(&self) {
+        if self.skewed {
+            *self.log.judges_numbers.lock().unwrap() = false;
+        }
     }
 
     async fn restart(&mut self, at: usize, keeps: bool, down: Duration) {
@@ -285,6 +293,7 @@ impl World {
             9 => {
                 self.log.say("the shared store is emptied".to_owned());
                 self.shared.wipe();
+                self.trusts_clocks();
                 self.silent = true;
                 self.excuses += self.replicas.len();
                 self.faults += 1;
@@ -296,6 +305,7 @@ impl World {
             11 => {
                 if self.shared.bring_back() {
                     self.log.say("the shared store comes back from its backup".to_owned());
+                    self.trusts_clocks();
                     self.silent = true;
                     self.excuses += self.replicas.len();
                     self.faults += 1;
