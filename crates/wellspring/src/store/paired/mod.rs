@@ -14,12 +14,13 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::{Moment, Mono};
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 
-use super::{Admission, Change, Entry, Figures, Head, Health, Latest, Lease, Partner, Replica, Revision, Slot, Store, StoreError};
+use super::{Admission, Change, Entry, Figures, Head, Health, Lease, Partner, Replica, Revision, Slot, Store, StoreError};
 use crate::clock::Clock;
 use crate::lifecycle;
 
 mod books;
 mod circuit;
+mod keep;
 mod reconcile;
 mod tender;
 mod verdict;
@@ -27,6 +28,7 @@ mod write;
 
 use books::{Books, Held, World};
 use circuit::{Circuit, PATIENCE};
+use keep::better;
 use verdict::{Base, Verdict, judge};
 
 /// How long the shared store may take to show all that it holds.
@@ -178,37 +180,6 @@ impl Pair {
         let _ = self.changes.send(change);
     }
 
-    /// Notes what the shared store was seen to hold of a key, where that is not what is here.
-    /// `ours` was read before: else what we write between the two looks as if the shared one had fallen behind.
-    async fn compare(&self, key: &Key, shared: Option<&Entry>, ours: Option<&Entry>) {
-        let is_waiting = self.books().waiting.contains_key(key);
-        let Some(shared) = shared.filter(|_| !is_waiting) else { return };
-        match judge(Some(shared), ours, false, None, false) {
-            Verdict::Same => {}
-            Verdict::Adopt => self.keep(shared).await,
-            // The shared one has fallen behind.
-            Verdict::Put(_) | Verdict::Touch(_) => self.wait(key, None).await,
-        }
-    }
-
-    /// Keeps a copy. It failing is no reason to fail what it is a copy of.
-    async fn keep(&self, entry: &Entry) {
-        if let Err(error) = self.local.adopt(entry).await {
-            warn!(key = %entry.key, %error, "what is shared could not be kept here as well");
-        }
-    }
-
-    async fn keep_all(&self, entries: &[Entry]) {
-        for some in entries.chunks(64) {
-            let keeping = |entry| async move {
-                self.keep(entry).await;
-                Ok(())
-            };
-            let _all_ok =
-                super::copy::together(some.iter().map(|entry| Box::pin(keeping(entry)) as super::copy::Working<'_>).collect()).await;
-        }
-    }
-
     /// Notes that a key is to be told to the shared store, and what that held of it when we last knew.
     async fn wait(&self, key: &Key, base: Option<Base>) {
         let is_new = !self.books().waiting.contains_key(key);
@@ -236,13 +207,6 @@ async fn apart<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<R
         Err(StoreError::Unfit(why)) => Ok(Err(why)),
         answered => answered.map(Ok),
     }
-}
-
-/// The better of two copies to begin with: of the higher revision, confirmed later.
-fn better(one: &Entry, other: &Entry) -> bool {
-    let rank =
-        |entry: &Entry| entry.latest.as_ref().map(|Latest { snapshot, renewal, fence }| (snapshot.revision, renewal.checked_at, *fence));
-    rank(one) > rank(other)
 }
 
 #[async_trait]
