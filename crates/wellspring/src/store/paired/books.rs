@@ -33,6 +33,8 @@ pub(super) struct Books {
     /// Keys that are here, and in the shared store at the last look were not among all; those of them that are to be looked for by name.
     missed: HashSet<Key>,
     pub(super) sought: Vec<Key>,
+    /// The shared store was found without its mark, which it is given when it was told all that waits.
+    pub(super) unmarked: bool,
     /// How often a key was told of late, and when it may be told again.
     paces: HashMap<Key, (u32, Mono)>,
     pub(super) closed: bool,
@@ -69,6 +71,14 @@ impl Books {
     pub(super) fn seeks_anew(&mut self) {
         self.missed.clear();
         self.sought.clear();
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && !self.unmarked
+    }
+
+    pub(super) fn is_to_be_marked(&self) -> bool {
+        self.unmarked && self.waiting.is_empty()
     }
 
     /// The keys that wait and may be told now; they are not before a pause, which grows each time.

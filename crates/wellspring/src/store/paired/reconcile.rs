@@ -30,9 +30,7 @@ impl Pair {
         let ours = self.local.heads(now).await?;
         let heads = self.reach(self.heads_patience(), self.shared.heads(now)).await?;
         self.note_heads(&heads, &ours).await?;
-        if !is_marked {
-            self.mark().await?;
-        }
+        self.books().unmarked |= !is_marked;
         let unreleased = std::mem::take(&mut self.books().unreleased);
         for lease in unreleased {
             // Else it is over, or of a key that cannot be used and runs out by itself.
@@ -57,6 +55,7 @@ impl Pair {
                 return Err(error);
             }
         }
+        self.mark().await?;
         let books = self.books();
         Ok(waiting.iter().filter(|key| !books.waiting.contains_key(key)).count())
     }
@@ -100,13 +99,19 @@ impl Pair {
         for key in behind {
             self.wait(key, None).await;
         }
-        // Not before: it may be written, and the answer lost.
-        if is_emptied { self.mark().await } else { Ok(()) }
+        self.books().unmarked |= is_emptied;
+        Ok(())
     }
 
-    /// From now on, what is gone from there was evicted by somebody.
+    /// Marks the shared store where all that waited was told: from then on, what is gone from there was evicted by somebody. Not before:
+    /// it may be copied meanwhile, and the copy come back.
     async fn mark(&self) -> Result<(), StoreError> {
-        self.reach(PATIENCE, self.shared.note(FILLED, Some("filled"))).await
+        if !self.books().is_to_be_marked() {
+            return Ok(());
+        }
+        self.reach(PATIENCE, self.shared.note(FILLED, Some("filled"))).await?;
+        self.books().unmarked = false;
+        Ok(())
     }
 
     async fn is_emptied(&self) -> Result<bool, StoreError> {

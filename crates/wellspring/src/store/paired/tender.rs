@@ -50,7 +50,7 @@ pub(super) fn tend(pair: &Arc<Pair>) {
             let nap = if !pair.circuit.is_closed() {
                 look(&pair).await;
                 PROBE
-            } else if pair.books().waiting.is_empty() {
+            } else if pair.books().is_idle() {
                 LOOK
             } else {
                 if let Err(error) = pair.tell_all().await {
