@@ -305,6 +305,7 @@ impl Shared {
         let Some(cell) = cell else { return self.admit(&key, held.as_ref()) };
         let taken = self.take_over(&cell, held.as_ref(), |state| !state.is_refreshing());
         if taken.is_some() {
+            self.make_room_for(&cell);
             cell.seen.set(version, self.looked(begun));
         }
     }

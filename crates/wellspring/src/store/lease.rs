@@ -109,6 +109,13 @@ impl Slots {
         admission
     }
 
+    pub(super) fn stay(&mut self, slot: &Slot, ttl: Duration, now: Moment) {
+        let taken = self.hosts.get_mut(&slot.host).map(|visits| &mut visits.taken);
+        if let Some((_, ends)) = taken.and_then(|taken| taken.iter_mut().find(|(owner, ends)| *owner == slot.owner && now.mono < *ends)) {
+            *ends = now.mono.after(ttl);
+        }
+    }
+
     pub(super) fn leave(&mut self, slot: &Slot) {
         if let Some(visits) = self.hosts.get_mut(&slot.host) {
             visits.taken.retain(|(owner, _)| *owner != slot.owner);

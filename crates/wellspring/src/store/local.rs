@@ -187,6 +187,10 @@ impl Local {
         self.slots.take(host, at_once, gap, ttl, now)
     }
 
+    pub(super) fn stay(&mut self, slot: &Slot, ttl: Duration, now: Moment) {
+        self.slots.stay(slot, ttl, now);
+    }
+
     pub(super) fn leave(&mut self, slot: &Slot) {
         self.slots.leave(slot);
     }

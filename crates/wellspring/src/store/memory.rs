@@ -127,6 +127,11 @@ impl Store for MemoryStore {
         Ok(self.state().local.slot(host, at_once, gap, ttl, now))
     }
 
+    async fn stay(&self, slot: &Slot, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        self.state().local.stay(slot, ttl, now);
+        Ok(())
+    }
+
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
         self.state().local.leave(slot);
         Ok(())

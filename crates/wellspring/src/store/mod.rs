@@ -277,6 +277,8 @@ pub trait Store: Send + Sync + Debug + 'static {
     async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
     /// A place among at most `at_once` requests to a host, over all replicas, of which no two start within `gap`.
     async fn slot(&self, host: &str, at_once: u32, gap: Duration, ttl: Duration, now: Moment) -> Result<Admission, StoreError>;
+    /// Prolongs a place to `ttl` from now. One whose time has run out is left alone.
+    async fn stay(&self, slot: &Slot, ttl: Duration, now: Moment) -> Result<(), StoreError>;
     /// Gives a place back.
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError>;
     /// Small texts that outlive the process, by name; no key's data. A lost one costs a message, not a snapshot.

@@ -33,7 +33,7 @@ use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
 use self::address::Address;
 use self::fault::{Fault, Reply};
 use self::link::Link;
-use self::scripts::{ACQUIRE, Call, EVICT, EXTEND, PRESENT, PUT, RECORD, RELEASE, RESTORE, SLOT, Script, TOUCH};
+use self::scripts::{ACQUIRE, Call, EVICT, EXTEND, PRESENT, PUT, RECORD, RELEASE, RESTORE, SLOT, STAY, Script, TOUCH};
 use super::lease::token;
 use super::local::restored_history;
 use super::{Admission, Change, Entry, FULL, Figures, Head, Health, Lease, Replica, Retention, Revision, Slot, Store, StoreError, row};
@@ -382,6 +382,12 @@ impl Store for RedisStore {
             "after" => Admission::After(Duration::from_millis(reply.number(1))),
             _ => Admission::After(FULL),
         })
+    }
+
+    async fn stay(&self, slot: &Slot, ttl: Duration, _now: Moment) -> Result<(), StoreError> {
+        let mut call = Call::new(&STAY, names::slots(&slot.host));
+        call.arg(format!("{:032x}", slot.owner)).arg(milliseconds(ttl));
+        self.link().script(&call).await?.sound().map(drop)
     }
 
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {

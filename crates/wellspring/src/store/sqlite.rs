@@ -215,6 +215,11 @@ impl Store for SqliteStore {
         Ok(self.shared.local().slot(host, at_once, gap, ttl, now))
     }
 
+    async fn stay(&self, slot: &Slot, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        self.shared.local().stay(slot, ttl, now);
+        Ok(())
+    }
+
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
         self.shared.local().leave(slot);
         Ok(())

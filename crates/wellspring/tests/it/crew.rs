@@ -110,6 +110,32 @@ async fn servers_of_two_configs_ask_once_a_period() {
     }
 }
 
+/// What was taken over from another server gives way to the next key as what was refreshed here does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_follows_another_has_room_for_the_next_key() {
+    let (origin, redis) = (Origin::start().await, Server::start(&[]));
+    let keyed = |lines: &str| {
+        tix::source("cinema", &origin, "/{id}", &format!("fresh_for = \"1h\"\nwarm = false\n{lines}"))
+            + "[source.cinema.params]\nid = { type = \"integer\", min = 0, max = 99, default = 0 }\n"
+    };
+    let server = async |name: &str, lines: &str| {
+        let name = format!("replica = \"{name}\"");
+        Builder::new().with_server(&name).with_redis(&redis.url()).with_source(&keyed(lines)).start().await
+    };
+    let (one, two) = (server("replica-1", "").await, server("replica-2", "max_keys = 2").await);
+    for id in 0..40 {
+        origin.script(&format!("/{id}"), tix::films(&["Dune"]));
+        for app in [&one, &two] {
+            assert_eq!(app.get(&format!("/api/cinema?id={id}")).await.status, 200, "{id}");
+        }
+    }
+    let fetched: usize = (0..40).map(|id| origin.count(&format!("/{id}"))).sum();
+    assert_eq!(fetched, 40, "each was asked for once, by the one");
+    for app in [one, two] {
+        app.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_away_is_told_and_nothing_is_said_to_be_lost() {
     let (origin, redis) = (Origin::start().await, Server::start(&["--appendonly", "yes"]));

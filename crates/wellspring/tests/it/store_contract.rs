@@ -263,6 +263,9 @@ async fn slots_are_limited_by_host(kind: Kind) {
     assert!(ask("a.example", 2, none, 59).await.unwrap_err() > none);
     ask("b.example", 2, none, 59).await.expect("another host");
     let third = ask("a.example", 2, none, 60).await.expect("the first has run out");
+    store.stay(&second, TTL, at(65)).await.unwrap();
+    store.stay(&first, TTL, at(65)).await.unwrap();
+    ask("a.example", 2, none, 100).await.expect_err("the second stays, and the third has not run out");
     store.leave(&first).await.unwrap();
     ask("a.example", 2, none, 61).await.expect_err("leaving what has run out frees nothing");
     store.leave(&third).await.unwrap();

@@ -1,5 +1,7 @@
 //! One request, within the limits of its host, of this process and of all replicas.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +20,10 @@ use crate::store::{Admission, Slot, Store};
 
 /// How long a store may take to give a place.
 const SLOT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a place lasts that others wait for, and how often it is prolonged: one that its holder cannot give back, because it was killed
+/// or the store is away, keeps a host from nobody for longer.
+const SHARED: Duration = Duration::from_secs(15);
+const PROLONGED_EVERY: Duration = Duration::from_secs(5);
 
 /// What holds for every request of a collection.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +127,11 @@ impl Collector {
         let slot = self.slot(host, per_host, deadline).await;
         let started = self.clock.mono();
         request.within = request.within.min(started.until(deadline));
-        let fetched = self.fetcher.fetch(&request).await.map_err(Miss::from);
+        let fetched = tokio::select! {
+            biased;
+            fetched = self.fetcher.fetch(&request) => fetched.map_err(Miss::from),
+            never = self.stay(slot.as_ref()) => match never {},
+        };
         let failure = fetched.as_ref().err().map(|miss| &miss.failure);
         let ended = self.clock.mono();
         self.breaker.report(host, request.url.expose(), failure, ended);
@@ -135,8 +145,8 @@ impl Collector {
         loop {
             let now = self.clock.now();
             // Where the store is late each replica keeps to its own limits.
-            // One that its holder could not give back is free again when the refresh it was for has to be over.
-            let ttl = now.mono.until(deadline) + SLOT_PATIENCE;
+            // In a store that serves one process none is left behind: it is free at the latest when its refresh has to be over.
+            let ttl = if self.store.is_shared() { SHARED } else { now.mono.until(deadline) + SLOT_PATIENCE };
             // What this process has started itself is spaced already.
             let gap = if self.store.is_shared() { per_host.gap } else { Duration::ZERO };
             let asking = self.store.slot(host, per_host.at_once, gap, ttl, now);
@@ -146,6 +156,16 @@ impl Collector {
                 Ok(Admission::After(wait)) if now.mono < deadline => tokio::time::sleep(wait.min(now.mono.until(deadline))).await,
                 Ok(Admission::After(_)) | Err(_) => return None,
             }
+        }
+    }
+
+    /// Keeps a place for as long as this is waited for.
+    async fn stay(&self, slot: Option<&TakenSlot>) -> Infallible {
+        let Some(slot) = slot.and_then(|taken| taken.slot.as_ref()).filter(|_| self.store.is_shared()) else { return pending().await };
+        loop {
+            tokio::time::sleep(PROLONGED_EVERY).await;
+            // It lasts for two more tries.
+            let _tried_again_soon = timeout(SLOT_PATIENCE, self.store.stay(slot, SHARED, self.clock.now())).await;
         }
     }
 

@@ -75,6 +75,7 @@ impl Flight {
         let Ok(Ok(held)) = held else { return true };
         let Some(effects) = self.shared.take_over(&self.cell, held.as_ref(), |_| true) else { return true };
         self.cell.seen.set(version.unwrap_or_default(), self.shared.looked(begun));
+        self.shared.make_room_for(&self.cell);
         if self.cell.lock().state.is_refreshing() {
             return true;
         }

@@ -344,6 +344,12 @@ impl Store for Paired {
         }
     }
 
+    async fn stay(&self, slot: &Slot, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        // It is known in one of them; the other leaves it alone.
+        self.0.local.stay(slot, ttl, now).await?;
+        self.0.ask(apart(self.0.shared.stay(slot, ttl, now))).await.map(drop)
+    }
+
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
         // It is known in one of them; the other leaves it alone.
         self.0.local.leave(slot).await?;

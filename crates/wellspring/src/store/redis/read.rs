@@ -1,6 +1,7 @@
 //! Reading: what is stored of a key, page by page of all of them. What fails its check is left out and said.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use redis::{Pipeline, cmd, pipe};
@@ -13,7 +14,7 @@ use super::names::{self, Names};
 use super::scripts::{Call, MEND, READ};
 use super::{Shared, fault, rows};
 use crate::store::row::{Bad, Meta};
-use crate::store::{Entry, Head, Revision, StoreError};
+use crate::store::{Entry, Head, Revision, StoreError, copy};
 
 /// A page of an index: where the next one begins, and what stands in this one.
 type Page = (String, Vec<(Vec<u8>, Vec<u8>)>);
@@ -24,6 +25,8 @@ const LINES: usize = 1_000;
 const SNAPSHOTS: usize = 16;
 /// What one snapshot is thought to weigh when it is waited for, in bytes.
 const WEIGHT: u64 = 4 << 20;
+/// Sources that are looked at side by side.
+const ABREAST: usize = 32;
 /// What a page of lines weighs at most, in bytes.
 const PAGE: u64 = 1 << 20;
 
@@ -80,22 +83,28 @@ pub(super) async fn keys(shared: &Shared) -> Result<Vec<Key>, StoreError> {
 
 /// What a rescan looks at.
 pub(super) async fn heads(shared: &Shared) -> Result<Vec<Head>, StoreError> {
-    let link = &*shared.link;
-    let mut heads = Vec::new();
-    for source in shared.sources().await? {
-        let lines: Vec<_> = lines(link, &source).await?.into_iter().collect();
-        for some in lines.chunks(LINES) {
-            let mut held = cmd("MGET");
-            held.arg(some.iter().map(|(key, _)| names::lease(key)).collect::<Vec<_>>());
-            let held: Vec<Option<Vec<u8>>> = link.look(&held, PAGE).await?;
-            for ((key, line), held) in some.iter().zip(held) {
-                // A line that means nothing says at least that something is stored: it is looked at.
-                let (version, latest) = rows::read_line(line).unwrap_or((u64::MAX, None));
-                heads.push(Head { key: key.clone(), version, latest, refreshing: held.is_some() });
-            }
+    let heads = Mutex::new(Vec::new());
+    // Side by side: one after the other, many sources and a long way would take longer than anybody waits.
+    for some in shared.sources().await?.chunks(ABREAST) {
+        copy::together(some.iter().map(|source| Box::pin(heads_of(&shared.link, source, &heads)) as copy::Working<'_>).collect()).await?;
+    }
+    Ok(heads.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+async fn heads_of(link: &Link, source: &str, heads: &Mutex<Vec<Head>>) -> Result<(), StoreError> {
+    let lines: Vec<_> = lines(link, source).await?.into_iter().collect();
+    for some in lines.chunks(LINES) {
+        let mut held = cmd("MGET");
+        held.arg(some.iter().map(|(key, _)| names::lease(key)).collect::<Vec<_>>());
+        let held: Vec<Option<Vec<u8>>> = link.look(&held, PAGE).await?;
+        let mut heads = heads.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((key, line), held) in some.iter().zip(held) {
+            // A line that means nothing says at least that something is stored: it is looked at.
+            let (version, latest) = rows::read_line(line).unwrap_or((u64::MAX, None));
+            heads.push(Head { key: key.clone(), version, latest, refreshing: held.is_some() });
         }
     }
-    Ok(heads)
+    Ok(())
 }
 
 /// The history of a key, newest first.

@@ -41,8 +41,9 @@ macro_rules! scripts {
 
 /// The texts of all scripts.
 #[cfg(test)]
-pub(super) fn texts() -> [&'static str; 13] {
-    [&ACQUIRE, &EXTEND, &RELEASE, &PUT, &TOUCH, &RECORD, &EVICT, &RESTORE, &MEND, &LIST, &READ, &SLOT, &PRESENT].map(|script| script.text)
+pub(super) fn texts() -> [&'static str; 14] {
+    [&ACQUIRE, &EXTEND, &RELEASE, &PUT, &TOUCH, &RECORD, &EVICT, &RESTORE, &MEND, &LIST, &READ, &SLOT, &STAY, &PRESENT]
+        .map(|script| script.text)
 }
 
 // Without flags a script is refused as a whole on a replica and where memory is full; what frees memory is allowed there.
@@ -59,6 +60,7 @@ scripts! {
     LIST: "", false, "scripts/prelude.lua" "scripts/list.lua";
     READ: " flags=no-writes", false, "scripts/prelude.lua" "scripts/read.lua";
     SLOT: "", true, "scripts/slot.lua";
+    STAY: " flags=allow-oom", false, "scripts/stay.lua";
     PRESENT: "", false, "scripts/present.lua";
 }
 

@@ -297,6 +297,10 @@ impl Store for Handle {
         let now = self.shared.clock.clone();
         call!(self, store, host = host.to_owned() => store.slot(&host, at_once, gap, ttl, now.moment()).await)
     }
+    async fn stay(&self, slot: &Slot, ttl: Duration, _: Moment) -> Result<(), StoreError> {
+        let now = self.shared.clock.clone();
+        call!(self, store, slot = slot.clone() => store.stay(&slot, ttl, now.moment()).await)
+    }
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
         call!(self, store, slot = slot.clone() => store.leave(&slot).await)
     }

@@ -316,6 +316,12 @@ impl Store for FaultyStore {
         self.work(fault, None, async move { inner.slot(&host, at_once, gap, ttl, now).await }).await
     }
 
+    async fn stay(&self, slot: &Slot, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        let (inner, slot) = (Arc::clone(&self.inner), slot.clone());
+        let fault = self.plain("stay", source_of(&slot.host), 8);
+        self.work(fault, None, async move { inner.stay(&slot, ttl, now).await }).await
+    }
+
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
         let (inner, slot) = (Arc::clone(&self.inner), slot.clone());
         let fault = self.plain("leave", source_of(&slot.host), 8);

@@ -288,6 +288,11 @@ impl Store for Timed {
         self.inner.slot(host, at_once, gap, ttl, now).await
     }
 
+    async fn stay(&self, slot: &Slot, ttl: Duration, now: Moment) -> Result<(), StoreError> {
+        self.at(format!("*slot:{}*", slot.host), now).await;
+        self.inner.stay(slot, ttl, now).await
+    }
+
     async fn leave(&self, slot: &Slot) -> Result<(), StoreError> {
         self.inner.leave(slot).await
     }
