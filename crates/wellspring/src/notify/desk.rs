@@ -8,18 +8,22 @@ use tokio::time::{Sleep, sleep, timeout};
 use tracing::warn;
 use wellspring_core::key::Key;
 use wellspring_core::snapshot::Attempts;
-use wellspring_core::telling::Seen;
+use wellspring_core::telling::{News, Seen};
 
 use super::ledger::{Ledger, Name, Note, stored_name};
-use super::message::{Facts, Message};
+use super::message::{Facts, Message, identity};
 use super::{Couriers, Hook, Shared, Stage, courier};
 use crate::engine::cell::Cell;
 use crate::engine::news::Heard;
+use crate::store::Admission;
 
 /// How often every key is looked at, whatever was heard: hints may be missed.
 const SCAN: Duration = Duration::from_secs(30);
 /// How long the store may take to write a note down. It is sent all the same then: to be told twice is better than never.
 const STORE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How far apart replicas may notice the same thing.
+const TOLD_FOR: Duration = Duration::from_secs(3_600);
 
 /// Runs until the telling is to end.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -115,13 +119,29 @@ impl Shared {
             return false;
         }
         let at = self.engine.clock().now().wall;
-        let wanted = news.iter().filter(|news| hook.on.contains(&news.change));
-        note.add(wanted.map(|news| Message::of(&name, *news, at, &attempts, facts, &self.base)));
+        let mut wanted = Vec::new();
+        for news in news.into_iter().filter(|news| hook.on.contains(&news.change)) {
+            if self.is_ours(&name, news).await {
+                wanted.push(Message::of(&name, news, at, &attempts, facts, &self.base));
+            }
+        }
+        note.add(wanted);
         // Before it is sent: who sends it finds it crossed out, or to be sent again, after whatever end of this process.
         self.write_down(&name, note.text().as_deref()).await;
         let sends = !note.pending.is_empty();
         ledger.0.insert(name, note);
         sends
+    }
+
+    /// True where no other replica on the same store has told this: there, a thing to tell is a place that one of them takes.
+    async fn is_ours(&self, name: &Name, news: News) -> bool {
+        let store = self.engine.store();
+        if !store.is_shared() {
+            return true;
+        }
+        let place = format!("told:{}", identity(name, news));
+        let asked = timeout(STORE_PATIENCE, store.slot(&place, 1, Duration::ZERO, TOLD_FOR, self.engine.clock().now())).await;
+        !matches!(asked, Ok(Ok(Admission::After(_))))
     }
 
     /// Writes a note into the store.

@@ -64,12 +64,19 @@ pub(super) struct Written {
     pub(super) body: String,
 }
 
+/// What is told is the same where this is, whichever replica tells it.
+pub(super) fn identity((hook, key): &Name, news: News) -> Digest {
+    let since = news.since.map(Timestamp::as_nanosecond).unwrap_or_default();
+    Digest::of(format!("{hook} {key} {} since {since}", news.change.as_str()).as_bytes())
+}
+
 impl Message {
-    pub(super) fn of((hook, key): &Name, news: News, at: Timestamp, attempts: &Attempts, facts: Facts, base: &str) -> Self {
+    pub(super) fn of(name @ (hook, key): &Name, news: News, at: Timestamp, attempts: &Attempts, facts: Facts, base: &str) -> Self {
         let state = news.change.as_str();
         let failure = attempts.last_failure.as_ref().filter(|_| news.change != Change::Recovered);
+        let once = || Digest::of(format!("{hook} {key} {state} {}", at.as_nanosecond()).as_bytes());
         Self {
-            id: Digest::of(format!("{hook} {key} {state} {}", at.as_nanosecond()).as_bytes()).to_string(),
+            id: news.since.map_or_else(once, |_| identity(name, news)).to_string(),
             at,
             source: key.source().to_owned(),
             key: key.to_string(),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::support::app::{Builder, TestApp};
 use crate::support::origin::{Answer, Origin};
 use crate::support::program::{self, Program};
+use crate::support::redis::Server;
 use crate::support::tix;
 
 /// An upstream at `/films` and a receiver at `/hook`.
@@ -97,6 +98,35 @@ async fn each_change_is_told_once() {
     let text = String::from_utf8(metrics.body.to_vec()).unwrap();
     assert!(text.contains("wellspring_notifications_total{source=\"cinema\",outcome=\"delivered\"}"), "{text}");
     app.stop().await;
+}
+
+/// Each server on a store notices; one of them tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_on_one_store_tell_a_change_once() {
+    let setting = Setting::start().await;
+    let redis = Server::start(&[]);
+    let apps = [setting.builder("after = 1").with_redis(&redis.url()).start().await, {
+        setting.builder("after = 1").with_redis(&redis.url()).start().await
+    }];
+    for app in &apps {
+        app.until("cinema", |status| status["revision"].as_u64().is_some()).await;
+    }
+    for (round, state) in ["degraded", "recovered", "degraded", "recovered", "degraded"].into_iter().enumerate() {
+        let is_bad = state == "degraded";
+        let title = format!("Film {round}");
+        for app in &apps {
+            setting.refresh(app, if is_bad { down() } else { tix::films(&[&title]) }).await;
+        }
+        for app in &apps {
+            app.until("cinema", |status| (status["failures"].as_u64() > Some(0)) == is_bad).await;
+        }
+        let told = setting.states(round + 1).await;
+        assert_eq!(told[round], state, "{told:?}");
+    }
+    for app in apps {
+        app.stop().await;
+    }
+    assert_eq!(setting.states(5).await.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
