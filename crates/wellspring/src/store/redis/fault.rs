@@ -53,6 +53,7 @@ impl Fault {
             Some(code) => Self::Failed(format!("Redis answered `{code} {}`", detail())),
             None if error.is_timeout() => Self::late(),
             None if error.is_connection_refusal() => Self::Away("Redis cannot be reached: connection refused".to_owned()),
+            None if error.kind() == ErrorKind::Parse => Self::Away("Redis cannot be reached: an answer broke off".to_owned()),
             None if error.is_io_error() || error.is_unrecoverable_error() => {
                 let why = if detail().is_empty() { error.to_string() } else { detail().to_owned() };
                 Self::Away(format!("Redis cannot be reached: {why}"))
