@@ -25,7 +25,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use redis::cmd;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
+use tokio::time::timeout;
 use wellspring_core::key::Key;
 use wellspring_core::moment::Moment;
 use wellspring_core::snapshot::{Attempts, Renewal, Snapshot};
@@ -45,8 +46,8 @@ const TRIES: u32 = 16;
 const FORGOTTEN: Duration = Duration::from_secs(30);
 /// The longest that a lease lasts, unless a longer one is asked for: servers prolong theirs, which are of some seconds.
 const LONGEST: Duration = Duration::from_secs(600);
-/// Items from this size on, in bytes, are compressed off the async threads.
-const LARGE: usize = 256 << 10;
+/// How long a close waits for what is being written.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// A store in Redis or Valkey, shared with other servers.
 pub struct RedisStore {
@@ -61,6 +62,8 @@ struct Shared {
     named: Mutex<HashSet<String>>,
     /// It has said that it is there.
     is_told: AtomicBool,
+    /// Writes that were begun and are not over.
+    under_way: watch::Sender<usize>,
 }
 
 impl RedisStore {
@@ -91,12 +94,27 @@ impl RedisStore {
         }
         lifecycle::detach(watchman::keep(Arc::clone(&link)));
         lifecycle::detach(watchman::listen(Arc::clone(&link), ear));
-        Ok(Self { shared: Arc::new(Shared { link, retention, named: Mutex::default(), is_told: AtomicBool::new(false) }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                link,
+                retention,
+                named: Mutex::default(),
+                is_told: AtomicBool::new(false),
+                under_way: watch::Sender::new(0),
+            }),
+        })
     }
 
     /// Does something that goes through even if the caller stops waiting.
     async fn whole<T: Send + 'static>(&self, work: impl Future<Output = Result<T, StoreError>> + Send + 'static) -> Result<T, StoreError> {
-        lifecycle::spawn(work).await.unwrap_or_else(|_| Err(Fault::Closed.into()))
+        let shared = Arc::clone(&self.shared);
+        shared.under_way.send_modify(|count| *count += 1);
+        let working = lifecycle::spawn(async move {
+            let done = work.await;
+            shared.under_way.send_modify(|count| *count -= 1);
+            done
+        });
+        working.await.unwrap_or_else(|_| Err(Fault::Closed.into()))
     }
 
     fn link(&self) -> &Link {
@@ -126,9 +144,9 @@ impl Shared {
         if snapshot.key != *key {
             return Err(StoreError::Outdated { key: key.clone(), offered: revision, stored: revision });
         }
-        let (head, items) = written(snapshot, lease.fence).await?;
+        let (head, items) = rows::packed(snapshot, lease.fence).await?;
         let mut call = self.call(&PUT, key);
-        call.arg(held(lease)).arg(revision).arg(head).arg(items).arg(rows::line(renewal, lease.fence));
+        call.arg(rows::held(lease)).arg(revision).arg(head).arg(items).arg(rows::line(renewal, lease.fence));
         call.arg(self.retention.revisions).arg(self.retention.bytes);
         call.fields(&rows::latest(key, revision)).fields(&rows::renewed(key, renewal, lease.fence)).fields(&rows::tried(key, attempts));
         self.write(&call, key, revision).await?;
@@ -139,7 +157,7 @@ impl Shared {
     async fn touch(&self, lease: &Lease, renewal: &Renewal, attempts: &Attempts) -> Result<(), StoreError> {
         let key = &lease.key;
         let mut call = self.call(&TOUCH, key);
-        call.arg(held(lease)).arg(rows::line(renewal, lease.fence));
+        call.arg(rows::held(lease)).arg(rows::line(renewal, lease.fence));
         call.fields(&rows::renewed(key, renewal, lease.fence)).fields(&rows::tried(key, attempts));
         self.write(&call, key, 0).await?;
         self.link.hint(Change::Touched(key.clone()));
@@ -186,7 +204,7 @@ impl Shared {
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         let mut call = self.call(&RELEASE, &lease.key);
-        call.arg(held(lease));
+        call.arg(rows::held(lease));
         if self.run(&call, &lease.key, 0).await?.text(1) == "yes" {
             self.link.hint(Change::Ended(lease.key.clone()));
         }
@@ -201,7 +219,7 @@ impl Shared {
         let mut packed = Vec::new();
         for snapshot in history.into_iter().take(kept) {
             let revision = snapshot.revision;
-            let (head, items) = written(snapshot, given).await?;
+            let (head, items) = rows::packed(snapshot, given).await?;
             packed.push((revision, head, items));
         }
         let mut before = 0_u64;
@@ -239,22 +257,6 @@ impl Shared {
         }
         Err(StoreError::Unfit(format!("`{key}` was written by others all the while")))
     }
-}
-
-/// A snapshot as it is stored.
-async fn written(snapshot: Snapshot, fence: u64) -> Result<(String, Vec<u8>), StoreError> {
-    let written = if snapshot.items.json().len() < LARGE {
-        rows::written(&snapshot, fence)
-    } else {
-        let packing = lifecycle::blocking(move || rows::written(&snapshot, fence));
-        packing.await.map_err(|_| StoreError::from(Fault::Closed))?
-    };
-    written.map_err(|bad| StoreError::Unfit(bad.to_string()))
-}
-
-/// A lease as it lies in Redis.
-fn held(lease: &Lease) -> String {
-    format!("{:032x}:{}", lease.owner, lease.fence)
 }
 
 /// At least one: none would be no time at all, or for ever.
@@ -362,7 +364,7 @@ impl Store for RedisStore {
 
     async fn extend(&self, lease: &Lease, ttl: Duration, _now: Moment) -> Result<(), StoreError> {
         let mut call = self.shared.call(&EXTEND, &lease.key);
-        call.arg(held(lease)).arg(milliseconds(ttl));
+        call.arg(rows::held(lease)).arg(milliseconds(ttl));
         self.shared.run(&call, &lease.key, 0).await.map(drop)
     }
 
@@ -437,6 +439,8 @@ impl Store for RedisStore {
     }
 
     async fn close(&self) {
+        let mut under_way = self.shared.under_way.subscribe();
+        drop(timeout(CLOSING, under_way.wait_for(|count| *count == 0)).await);
         // The others need not wait until it is forgotten.
         if self.shared.is_told.load(Ordering::Relaxed) {
             let _forgotten_at_last = self.shared.present("").await;

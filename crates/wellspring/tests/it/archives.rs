@@ -251,7 +251,7 @@ async fn no_key_stops_an_export() {
     odd_all: None of [], 2 failures
     odd_last: Some((2, 4503599627370496, false)) of [2, 1], 2 failures
     odd_past: Some((4, 4503599627370496, false)) of [4, 3, 1], 2 failures
-    z: Some((1, 4503599627370496, false)) of [1], 0 failures
+    z: Some((1, 6, false)) of [1], 0 failures
     the revisions of `high` are numbered anew: an archive holds none above 4503599627370496
     revision 4 of `odd_all` is left out: …
     revision 3 of `odd_all` is left out: …

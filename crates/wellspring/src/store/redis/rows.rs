@@ -10,14 +10,19 @@ use wellspring_core::key::Key;
 use wellspring_core::moment::believed;
 use wellspring_core::snapshot::{Attempts, Digest, How, Items, Renewal, Snapshot};
 
+use super::fault::Fault;
 use super::scripts::FORMAT;
-use crate::store::Revision;
+use crate::lifecycle;
 use crate::store::row::{self, Bad, Meta, json, parse, seal};
+use crate::store::{Lease, Revision, StoreError};
 
 /// Level 1 of zstd: what is stored is read once a start.
 const LEVEL: i32 = 1;
 /// The largest items that are believed, in bytes: what one extraction may hand over fits.
 const LARGEST: u64 = 97 << 20;
+
+/// Items from this size on, in bytes, are large.
+const LARGE: usize = 256 << 10;
 
 /// A snapshot without its items, as it is written. Its bytes stand first: that is where the script that prunes looks.
 #[derive(Serialize, Deserialize)]
@@ -32,8 +37,18 @@ struct Head {
     seal: Digest,
 }
 
-/// A snapshot and the fence it is written under, as head and items.
-pub(super) fn written(snapshot: &Snapshot, fence: u64) -> Result<(String, Vec<u8>), Bad> {
+/// A snapshot and the fence it is written under, as head and items; a large one is compressed off the async threads.
+pub(super) async fn packed(snapshot: Snapshot, fence: u64) -> Result<(String, Vec<u8>), StoreError> {
+    let packed = if snapshot.items.json().len() < LARGE {
+        written(&snapshot, fence)
+    } else {
+        let packing = lifecycle::blocking(move || written(&snapshot, fence));
+        packing.await.map_err(|_| StoreError::from(Fault::Closed))?
+    };
+    packed.map_err(|bad| StoreError::Unfit(bad.to_string()))
+}
+
+fn written(snapshot: &Snapshot, fence: u64) -> Result<(String, Vec<u8>), Bad> {
     let line = Revision::of(snapshot);
     let (made_at, how) = (line.made_at.to_string(), json(&snapshot.how));
     let (bytes, fence) = (line.bytes.cast_signed(), fence.cast_signed());
@@ -83,6 +98,11 @@ pub(super) fn snapshot(key: &Key, revision: u64, text: &[u8], items: &[u8]) -> R
     }
     let snapshot = Snapshot { key: key.clone(), revision: line.revision, made_at: line.made_at, how, digest: line.digest, items };
     Ok((snapshot, fence))
+}
+
+/// A lease as it lies in Redis.
+pub(super) fn held(lease: &Lease) -> String {
+    format!("{:032x}:{}", lease.owner, lease.fence)
 }
 
 /// Fields of an entry and what stands in them.

@@ -55,6 +55,7 @@ const NEEDED: &[&str] = &[
     "zcard ws:{slot:h}:s",
     "zrange ws:{slot:h}:s -1 -1",
     "zrem ws:{slot:h}:s o",
+    "zscore ws:{slot:h}:s o",
     "zremrangebyscore ws:{slot:h}:s 1 1",
     "time",
     "eval return 0",
